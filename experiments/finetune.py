@@ -1,0 +1,15 @@
+"""Fine-tunes a text/code encoder: `python experiments/finetune.py --lang ruby`."""
+
+from softnce_jax import cli
+from softnce_jax.train.config import Config
+
+
+def main(config: Config) -> None:
+    """Trains or resumes the run and prints its results."""
+    from softnce_jax.train.fit import fit
+
+    fit(config)
+
+
+if __name__ == "__main__":
+    cli.run(main, Config)

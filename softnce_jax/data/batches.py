@@ -1,0 +1,107 @@
+"""Batches: batch n is a pure function of (seed, n), on any number of hosts and workers.
+
+The indices of a batch are drawn at random over the whole epoch, never by length, because the
+other pairs of the batch are the negatives. Then the texts are tokenized, in the loader's threads,
+and laid out in arrays of one fixed shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import grain
+import numpy as np
+
+from softnce_jax.data.pairs import Pair
+
+
+class Batch(NamedTuple):
+    """What one step reads. Features are None where no estimator is used."""
+
+    query_ids: np.ndarray  # (B, L) int32
+    code_ids: np.ndarray  # (N, L) int32
+    query_features: np.ndarray | None  # (B, F) float32
+    code_features: np.ndarray | None  # (N, F) float32
+
+
+# The features (a, b) of a batch from its indices (B,) and the ragged token ids of its queries.
+Features = Callable[[np.ndarray, list[list[int]]], tuple[np.ndarray, np.ndarray]]
+
+
+class Layout(NamedTuple):
+    """How texts become rows: the tokenizer and the padded lengths."""
+
+    tokenizer: object  # encoders.tokenize.Tokenizer, which this module need not import
+    query_length: int
+    code_length: int
+
+    def queries(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ragged token ids of queries."""
+        return self.tokenizer.tokenize(texts, self.query_length)
+
+    def codes(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ragged token ids of code."""
+        return self.tokenizer.tokenize(texts, self.code_length)
+
+
+def batch_indices(pairs: int, batch_size: int, seed: int) -> grain.MapDataset:
+    """The pairs of every batch: element n is (batch_size,) int indices, without end.
+
+    Every epoch is a new permutation; its last, incomplete batch is left out, another one each
+    time.
+
+    Example:
+      >>> indices = batch_indices(10, 4, seed=0)
+      >>> indices[7].shape, len(set(indices[0]) | set(indices[1]))
+      ((4,), 8)
+    """
+    order = grain.MapDataset.range(pairs).shuffle(seed % 2**32)
+    return order.batch(batch_size, drop_remainder=True).repeat()
+
+
+def batches(
+    indices: grain.MapDataset,
+    pairs: Sequence[Pair],
+    layout: Layout,
+    features: Features | None = None,
+    *,
+    shard: tuple[int, int] = (0, 1),
+) -> grain.MapDataset:
+    """Lays batches out: element n is this host's rows of batch n.
+
+    Every host tokenizes all queries of the batch, so that in-batch statistics are those of the
+    global batch, but only its own share of the code.
+
+    Args:
+      indices: as made by `batch_indices`.
+      pairs: the training split.
+      layout: tokenizer and lengths.
+      features: the estimator's features, None for none.
+      shard: (index, count) of this host.
+
+    Returns:
+      A MapDataset of Batch with B / count rows.
+    """
+
+    def lay_out(index_B: np.ndarray) -> Batch:
+        share = len(index_B) // shard[1]
+        own = slice(shard[0] * share, (shard[0] + 1) * share)
+        rows = [pairs[i] for i in index_B]
+        queries = layout.queries([pair.query for pair in rows])
+        codes = layout.codes([pair.code for pair in rows[own]])
+        a_BF, b_NF = features(index_B, queries) if features else (None, None)
+        return Batch(
+            layout.tokenizer.pad(queries[own], layout.query_length),
+            layout.tokenizer.pad(codes, layout.code_length),
+            None if a_BF is None else a_BF[own],
+            None if b_NF is None else b_NF[own],
+        )
+
+    return indices.map(lay_out)
+
+
+def load_ahead(dataset: grain.MapDataset, start: int):
+    """Iterates over `dataset[start:]`, threads reading ahead of the caller, in order."""
+    options = grain.ReadOptions(num_threads=2, prefetch_buffer_size=4)
+    return iter(dataset[start:].to_iter_dataset(options))

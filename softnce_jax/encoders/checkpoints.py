@@ -1,0 +1,182 @@
+"""Checkpoints: from a name, a folder or nothing at all to an encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from transformers import (
+    AutoTokenizer,
+    BertConfig,
+    PretrainedConfig,
+    PreTrainedTokenizerBase,
+    RobertaConfig,
+)
+
+from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.encoders.hub import locate
+from softnce_jax.encoders.presets import PRESETS, preset
+from softnce_jax.encoders.roberta import AnyMaskRobertaModule
+from softnce_jax.encoders.sentence_modules import SentenceModules, read_json, read_modules
+from softnce_jax.encoders.tensors import read_tensors, to_params
+from softnce_jax.encoders.tokenize import SPECIAL_TOKENS, Tokenizer, train_tokenizer
+from softnce_jax.errors import InputError
+
+CONFIGS = {"roberta": RobertaConfig, "bert": BertConfig}
+
+
+def load(
+    name_or_path: str | Path,
+    *,
+    revision: str | None = None,
+    dtype: str = "float32",
+    download: bool = False,
+    pooling: str | None = None,
+) -> tuple[Encoder, dict[str, Any]]:
+    """An encoder and its parameters from a RoBERTa or BERT checkpoint.
+
+    Args:
+      name_or_path: a preset, a Hub id, or a folder in transformers' or sentence-transformers'
+        layout (an exported `model/` of a run too).
+      revision: Hub revision; by default the preset's.
+      dtype: of the computation; parameters are float32.
+      download: whether a Hub id may be fetched; else it must be in the local cache.
+      pooling: "mean", "pooler" or "cls"; by default what the folder says, else the preset's.
+
+    Returns:
+      The Encoder and its parameters, a tree under the published names.
+
+    Raises:
+      InputError: a missing or wrong checkpoint; the message names the file and the cure.
+
+    Example:
+      >>> load("someone/not-here")
+      Traceback (most recent call last):
+      ...
+      softnce_jax.errors.InputError: someone/not-here: no such folder, and revision main is ...
+    """
+    chosen = preset(str(name_or_path))
+    if chosen.checkpoint is None:
+        raise InputError(f"{name_or_path} has no checkpoint: it is built from training texts")
+    folder = locate(chosen.checkpoint, revision=revision or chosen.revision, download=download)
+    modules = read_modules(folder)
+    config = read_config(modules.transformer)
+    module = AnyMaskRobertaModule(config, dtype=jnp.dtype(dtype))
+    tokenizer = read_tokenizer(modules.transformer, config, chosen.prefix)
+    lengths = {"query_length": chosen.query_length, "code_length": chosen.code_length}
+    longest = config.max_position_embeddings - tokenizer.first_position
+    encoder = Encoder(
+        module,
+        tokenizer,
+        pooling=pooling or modules.pooling or chosen.pooling,
+        normalize=modules.normalize,
+        **{name: min(length, longest) for name, length in (lengths | modules.lengths).items()},
+    )
+    return encoder, read_params(modules, encoder)
+
+
+def read_config(folder: Path) -> PretrainedConfig:
+    """The configuration of a folder, if it is one of a RoBERTa or BERT encoder."""
+    path = folder / "config.json"
+    values = read_json(path)
+    kind = values.get("model_type")
+    if kind not in CONFIGS:
+        raise InputError(f"{path}: model_type is {kind!r}; use a RoBERTa or BERT checkpoint")
+    config = CONFIGS[kind].from_dict(values)
+    if config.is_decoder or config.position_embedding_type != "absolute":
+        raise InputError(f"{path}: a decoder or relative positions; use a plain encoder")
+    return config
+
+
+def read_tokenizer(folder: Path, config: PretrainedConfig, prefix: tuple[str, ...]) -> Tokenizer:
+    """The tokenizer of a folder, with the prefix of its preset."""
+    try:
+        fast: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+    except Exception as error:  # it raises many classes, with advice of many lines
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"{folder}: no tokenizer can be loaded ({reason}); put its tokenizer.json there"
+        ) from error
+    # A copy of UniXcoder's files under another name needs its prefix all the same.
+    known = PRESETS["unixcoder"].prefix
+    if not prefix and known[0] in fast.get_vocab():
+        prefix = known
+    tokenizer = Tokenizer(
+        fast, prefix=prefix, first_position=0 if config.model_type == "bert" else None
+    )
+    if config.model_type == "roberta" and tokenizer.pad_id != config.pad_token_id:
+        raise InputError(
+            f"{folder}: the tokenizer's pad id is {tokenizer.pad_id}, config.json's pad_token_id "
+            f"{config.pad_token_id}; RoBERTa counts positions from it, so make them equal"
+        )
+    return tokenizer
+
+
+def read_params(modules: SentenceModules, encoder: Encoder) -> dict[str, Any]:
+    """The parameters; a pooler that is not used may be missing."""
+    tensors, source = read_tensors(modules.transformer)
+    params = to_params(
+        tensors,
+        jax.eval_shape(encoder.init, jax.random.key(0)),
+        source=source,
+        optional="" if encoder.pooling == "pooler" and not modules.dense else "pooler",
+    )
+    if modules.dense:
+        kernel, bias = modules.dense["pooler.dense.weight"].T, modules.dense["pooler.dense.bias"]
+        params["pooler"] = {"dense": {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias)}}
+    return params
+
+
+@dataclass(frozen=True, slots=True)
+class TinyConfig:
+    """Sizes of the encoder that is trained from scratch."""
+
+    vocab_size: int = 4096
+    hidden_size: int = 128
+    layers: int = 2
+    heads: int = 4
+    dropout: float = 0.1
+    max_length: int = 256
+
+
+def tiny(texts: Iterable[str], *, sizes: TinyConfig = TinyConfig()) -> Encoder:
+    """A small RoBERTa for training from scratch, with its own tokenizer.
+
+    Args:
+      texts: questions and functions of the training split.
+      sizes: of the tokenizer and the network.
+
+    Returns:
+      An Encoder; the same texts give the same one. `init` makes its parameters.
+
+    Example:
+      >>> encoder = tiny(["def add(a, b): return a + b"])
+      >>> encoder.tokenizer.tokenize(["add"], 8)[0][0]
+      0
+    """
+    fast = train_tokenizer(texts, sizes.vocab_size)
+    ids = {name: fast.convert_tokens_to_ids(token) for name, token in SPECIAL_TOKENS.items()}
+    config = RobertaConfig(
+        vocab_size=len(fast),
+        hidden_size=sizes.hidden_size,
+        num_hidden_layers=sizes.layers,
+        num_attention_heads=sizes.heads,
+        intermediate_size=4 * sizes.hidden_size,
+        hidden_dropout_prob=sizes.dropout,
+        attention_probs_dropout_prob=sizes.dropout,
+        max_position_embeddings=sizes.max_length + ids["pad_token"] + 1,
+        type_vocab_size=1,
+        layer_norm_eps=1e-5,
+    )
+    chosen = PRESETS["tiny"]
+    return Encoder(
+        AnyMaskRobertaModule(config),
+        Tokenizer(fast),
+        pooling=chosen.pooling,
+        query_length=min(chosen.query_length, sizes.max_length),
+        code_length=min(chosen.code_length, sizes.max_length),
+    )

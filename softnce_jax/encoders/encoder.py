@@ -1,0 +1,170 @@
+"""The encoder: one module, one tokenizer and one way to pool, bound together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import jax
+import jax.numpy as jnp
+from transformers import PretrainedConfig
+
+from softnce_jax.encoders.pooling import first_token, mean_pool
+from softnce_jax.encoders.roberta import AnyMaskRobertaModule
+from softnce_jax.encoders.tokenize import Tokenizer
+from softnce_jax.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Bool, Float, Int
+
+POOLINGS = ("mean", "pooler", "cls")
+
+
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """Token ids to vectors. It holds no parameters: they are passed to every call.
+
+    Attributes:
+      module: the network; its `dtype` is that of the computation, parameters are float32.
+      tokenizer: makes the ids; knows the pad id and the position of a row's first token.
+      pooling: "mean" over tokens, "pooler": tanh(W h + b) of the first token, "cls": that token.
+      normalize: whether vectors are scaled to unit length.
+      query_length, code_length: tokens of a row, special tokens included.
+
+    Raises:
+      InputError: an unknown pooling, lengths or ids that the network has no rows for.
+
+    Example:
+      >>> from softnce_jax.encoders.checkpoints import tiny
+      >>> encoder = tiny(["def add(a, b): return a + b"])
+      >>> params = encoder.init(jax.random.key(0))
+      >>> ids = encoder.tokenizer.pad(encoder.tokenizer.tokenize(["add", "a + b"], 8), 8)
+      >>> encoder.embed(params, ids).shape
+      (2, 128)
+    """
+
+    module: AnyMaskRobertaModule
+    tokenizer: Tokenizer
+    pooling: Literal["mean", "pooler", "cls"] = "mean"
+    normalize: bool = False
+    query_length: int = 128
+    code_length: int = 256
+
+    def __post_init__(self):
+        if self.pooling not in POOLINGS:
+            raise InputError(f"pooling must be one of {POOLINGS}, got {self.pooling!r}")
+        for length in (self.query_length, self.code_length):
+            self._check_length(length)
+        if self.tokenizer.vocab_size > self.config.vocab_size:
+            raise InputError(
+                f"the tokenizer has {self.tokenizer.vocab_size} tokens, the model's vocab_size is "
+                f"{self.config.vocab_size}: they do not belong together"
+            )
+
+    @property
+    def config(self) -> PretrainedConfig:
+        """The network's configuration, as transformers has it."""
+        return self.module.config
+
+    @property
+    def max_length(self) -> int:
+        """The most tokens that a row can have."""
+        return self.config.max_position_embeddings - self.tokenizer.first_position
+
+    def init(self, key: jax.Array) -> dict[str, Any]:
+        """Random parameters, under their published names."""
+        ids_RL = jnp.full((1, 1), self.tokenizer.pad_id)
+        mask_RL = ids_RL == self.tokenizer.pad_id
+        return self.module.init(key, ids_RL, mask_RL, jnp.zeros_like(ids_RL))["params"]
+
+    def parameter_count(self, params: dict[str, Any]) -> int:
+        """How many numbers `params` holds."""
+        return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+    def embed(
+        self, params: dict[str, Any], ids_RL: Int[Array, "R L"], *, key: jax.Array | None = None
+    ) -> Float[Array, "R D"]:
+        """The vectors of padded rows.
+
+        Args:
+          params: the network's parameters.
+          ids_RL: token ids, padded on the right.
+          key: of dropout; None for no dropout.
+
+        Returns:
+          Float32 vectors (R, D).
+
+        Raises:
+          InputError: rows longer than the network has positions.
+        """
+        ids_RL = jnp.asarray(ids_RL)
+        self._check_length(ids_RL.shape[1])
+        mask_RL = ids_RL != self.tokenizer.pad_id
+        states_RLD = self.states(params, ids_RL, mask_RL, self.positions(mask_RL), key=key)
+        return self.pool(params, states_RLD, mask_RL)
+
+    def positions(self, mask_RL: Bool[Array, "R L"]) -> Int[Array, "R L"]:
+        """Position ids: RoBERTa counts tokens only (padding has the pad id), BERT counts places."""
+        if self.tokenizer.first_position == 0:
+            return jnp.broadcast_to(jnp.arange(mask_RL.shape[1]), mask_RL.shape)
+        return jnp.cumsum(mask_RL, axis=1) * mask_RL + self.tokenizer.first_position - 1
+
+    def states(
+        self,
+        params: dict[str, Any],
+        ids_RL: Int[Array, "R L"],
+        mask: Bool[Array, "R L"] | Bool[Array, "R L L"],
+        positions_RL: Int[Array, "R L"],
+        *,
+        key: jax.Array | None = None,
+        inputs_embeds: Float[Array, "R L D"] | None = None,
+    ) -> Float[Array, "R L D"]:
+        """Last hidden states of rows in any layout; arguments as those of the module."""
+        return self.module.apply(
+            {"params": params},
+            ids_RL,
+            mask,
+            positions_RL,
+            inputs_embeds=inputs_embeds,
+            deterministic=key is None,
+            rngs={} if key is None else {"dropout": key},
+        )
+
+    def pool(
+        self,
+        params: dict[str, Any],
+        states_RLD: Float[Array, "R L D"],
+        mask_RL: Bool[Array, "R L"],
+    ) -> Float[Array, "R D"]:
+        """One float32 vector a row, of unit length if `normalize`."""
+        if self.pooling == "mean":
+            vector_RD = mean_pool(states_RLD, mask_RL)
+        else:
+            vector_RD = first_token(states_RLD)
+        if self.pooling == "pooler":
+            vector_RD = self.module.apply({"params": params}, vector_RD, method="pooled")
+            vector_RD = vector_RD.astype(jnp.float32)
+        return unit_length(vector_RD) if self.normalize else vector_RD
+
+    def _check_length(self, length: int) -> None:
+        if length > self.max_length:
+            raise InputError(
+                f"{length} tokens a row, but the model has {self.max_length} positions"
+            )
+
+
+def unit_length(vector_RD: Float[Array, "R D"]) -> Float[Array, "R D"]:
+    """The vectors divided by their lengths; 0 stays 0, with gradient 0.
+
+    Args:
+      vector_RD: vectors.
+
+    Returns:
+      Vectors of length 1 (R, D).
+
+    Example:
+      >>> unit_length(jnp.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+      [[0.6, 0.8], [0.0, 0.0]]
+    """
+    squared_R1 = jnp.sum(vector_RD**2, axis=1, keepdims=True)
+    return vector_RD * jax.lax.rsqrt(jnp.maximum(squared_R1, 1e-24))

@@ -1,0 +1,80 @@
+"""Export: an encoder as a folder that transformers and sentence-transformers load."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import safetensors.numpy
+
+from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.encoders.sentence_modules import write_modules
+from softnce_jax.encoders.tensors import to_published
+from softnce_jax.encoders.tokenize import as_fast
+
+ARCHITECTURES = {"roberta": "RobertaModel", "bert": "BertModel"}
+
+
+def export_model(folder: str | Path, encoder: Encoder, params: dict[str, Any]) -> None:
+    """Writes the encoder in the published PyTorch layout, all of it or nothing.
+
+    `transformers.AutoModel`, `SentenceTransformer(folder)` and our `load(folder)` give the same
+    vectors from it; a prefix is in the tokenizer. An existing folder is replaced.
+
+    Args:
+      folder: to be written.
+      encoder: what made the vectors.
+      params: its parameters.
+
+    Example:
+      >>> import jax, tempfile
+      >>> from softnce_jax.encoders.checkpoints import load, tiny
+      >>> encoder = tiny(["def add(a, b): return a + b"])
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     export_model(f"{folder}/model", encoder, encoder.init(jax.random.key(0)))
+      ...     load(f"{folder}/model")[0].code_length == encoder.code_length
+      True
+    """
+    folder = Path(folder).absolute()
+    new, old = (folder.with_name(f".{folder.name}.{state}") for state in ("new", "old"))
+    for left_over in (new, old):
+        shutil.rmtree(left_over, ignore_errors=True)
+    new.mkdir(parents=True)
+    write(new, encoder, params)
+    if folder.exists():
+        os.rename(folder, old)
+    os.rename(new, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def write(folder: Path, encoder: Encoder, params: dict[str, Any]) -> None:
+    """All files of an exported model."""
+    tensors = to_published(params)
+    safetensors.numpy.save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    config = copy.deepcopy(encoder.config)
+    config.architectures = [ARCHITECTURES[config.model_type]]
+    config.dtype = "float32"
+    config.save_pretrained(folder)
+    write_tokenizer(folder, encoder)
+    write_modules(
+        folder,
+        pooling=encoder.pooling,
+        normalize=encoder.normalize,
+        tensors=tensors,
+        lengths={"query_length": encoder.query_length, "code_length": encoder.code_length},
+    )
+
+
+def write_tokenizer(folder: Path, encoder: Encoder) -> None:
+    """The tokenizer as it stands, special tokens and prefix included."""
+    fast = encoder.tokenizer.fast
+    generic = as_fast(
+        fast.backend_tokenizer,
+        fast.special_tokens_map,
+        model_max_length=encoder.max_length,
+        model_input_names=fast.model_input_names,
+    )
+    generic.save_pretrained(folder)

@@ -1,0 +1,60 @@
+"""The Hub: from a checkpoint's name to a folder on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from huggingface_hub import HfApi, constants, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+from softnce_jax.encoders.tensors import READERS
+from softnce_jax.errors import InputError
+
+# Configuration, tokenizer, and sentence-transformers' folders.
+SMALL_FILES = ["*.json", "*.txt", "?_*/*.json", "?_*/*.safetensors"]
+
+
+def locate(name: str, *, revision: str, download: bool) -> Path:
+    """The folder of a checkpoint.
+
+    Args:
+      name: a folder, or a Hub id.
+      revision: Hub revision; not used for a folder.
+      download: whether a Hub id may be fetched; else only the local cache is looked at.
+
+    Returns:
+      The folder; for a Hub id its snapshot in the cache.
+
+    Raises:
+      InputError: neither a folder nor a cached (or, with `download`, reachable) Hub id.
+    """
+    if Path(name).expanduser().is_dir():
+        return Path(name).expanduser()
+    try:
+        return fetch(name, revision) if download else cached(name, revision)
+    except HFValidationError:
+        raise InputError(f"{name}: no such folder, and not the form of a Hub id") from None
+
+
+def cached(name: str, revision: str) -> Path:
+    """The snapshot of a Hub id in the local cache."""
+    try:
+        return Path(snapshot_download(name, revision=revision, local_files_only=True))
+    except LocalEntryNotFoundError:
+        raise InputError(
+            f"{name}: no such folder, and revision {revision} is not in the Hub cache "
+            f"{constants.HF_HUB_CACHE}; fetch it with --download"
+        ) from None
+
+
+def fetch(name: str, revision: str) -> Path:
+    """The snapshot of a Hub id, downloaded: one weight file, and the small files beside it."""
+    try:
+        files = HfApi().list_repo_files(name, revision=revision)
+        weights = [file for file in READERS if file in files][:1]
+        return Path(
+            snapshot_download(name, revision=revision, allow_patterns=[*SMALL_FILES, *weights])
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"{name} (revision {revision}) cannot be fetched: {reason}") from error

@@ -1,0 +1,75 @@
+"""Presets: what the paper's runs set for each encoder (PAPER: appendix of runs and its code)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """What a run with this checkpoint uses unless told otherwise.
+
+    Attributes:
+      checkpoint: Hub id or folder; None where the encoder is built from scratch.
+      revision: Hub revision whose weights load without torch.
+      pooling: "mean" over non-padding tokens, or "pooler": tanh(W h + b) of the first token.
+      prefix: tokens put after the first special token of every text.
+      query_length, code_length: tokens of a row, special tokens included.
+      learning_rate, batch_size, epochs, warmup_epochs: of the published fine-tuning runs.
+
+    Example:
+      >>> preset("unixcoder").checkpoint
+      'microsoft/unixcoder-base'
+    """
+
+    checkpoint: str | None
+    revision: str = "main"
+    pooling: Literal["mean", "pooler"] = "mean"
+    prefix: tuple[str, ...] = ()
+    query_length: int = 128
+    code_length: int = 256
+    learning_rate: float = 2e-5
+    batch_size: int = 32
+    epochs: int = 10
+    warmup_epochs: int = 0
+    evaluate_every: float = 1.0
+
+
+PRESETS = {
+    "codebert": Preset(
+        "microsoft/codebert-base",
+        revision="3b0952feddeffad0063f274080e3c23d75e7eb39",
+        pooling="pooler",
+        query_length=200,
+        code_length=200,
+        learning_rate=1e-6,
+        warmup_epochs=1,
+    ),
+    "unixcoder": Preset(
+        "microsoft/unixcoder-base",
+        revision="refs/pr/5",  # main holds a pickle only
+        prefix=("<encoder-only>", "</s>"),
+        batch_size=64,
+    ),
+    "tiny": Preset(None, query_length=32, code_length=192, learning_rate=1e-3, epochs=20),
+}
+
+
+def preset(name: str) -> Preset:
+    """The preset called `name`, or of that Hub id; else the default one for the checkpoint `name`.
+
+    Args:
+      name: a key of PRESETS, a Hub id or a folder.
+
+    Returns:
+      The Preset.
+
+    Example:
+      >>> preset("microsoft/codebert-base").pooling
+      'pooler'
+      >>> preset("someone/some-roberta").code_length
+      256
+    """
+    known = {p.checkpoint: p for p in PRESETS.values()} | PRESETS
+    return known.get(name) or replace(Preset(None), checkpoint=name)

@@ -1,0 +1,134 @@
+"""transformers' Flax RoBERTa with any attention mask, explicit positions and word embeddings.
+
+`setup` is inherited, so every parameter has its published name. BERT's modules have the same
+parameters and arithmetic, so BERT checkpoints fit too (their positions start at 0).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import flax.linen as nn
+import jax.numpy as jnp
+from flax.linen.attention import dot_product_attention_weights
+from transformers.models.roberta.modeling_flax_roberta import FlaxRobertaModule
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Bool, Float, Int
+
+
+class AnyMaskRobertaModule(FlaxRobertaModule):
+    """RoBERTa or BERT whose rows may carry any attention mask.
+
+    Example:
+      >>> import jax
+      >>> from transformers import RobertaConfig
+      >>> config = RobertaConfig(vocab_size=9, hidden_size=8, num_hidden_layers=1,
+      ...                        num_attention_heads=2, intermediate_size=8)
+      >>> module = AnyMaskRobertaModule(config)
+      >>> ids, mask = jnp.array([[0, 5, 2]]), jnp.ones((1, 3), bool)
+      >>> variables = module.init(jax.random.key(0), ids, mask, jnp.array([[2, 3, 4]]))
+      >>> module.apply(variables, ids, mask, jnp.array([[2, 3, 4]])).shape
+      (1, 3, 8)
+    """
+
+    def __call__(
+        self,
+        input_ids_RL: Int[Array, "R L"],
+        mask: Bool[Array, "R L"] | Bool[Array, "R L L"],
+        position_ids_RL: Int[Array, "R L"],
+        *,
+        inputs_embeds: Float[Array, "R L D"] | None = None,
+        deterministic: bool = True,
+    ) -> Float[Array, "R L D"]:
+        """The last hidden states.
+
+        Args:
+          input_ids_RL: token ids.
+          mask: who is seen: (R, L), or who sees whom: (R, query L, key L).
+          position_ids_RL: rows of the position table.
+          inputs_embeds: word embeddings to use instead of those of the ids.
+          deterministic: no dropout; else the "dropout" key is drawn from as the stock module does.
+
+        Returns:
+          Last hidden states (R, L, D) in the module's dtype.
+        """
+        bias_R1LL = attention_bias(mask, self.dtype)
+        hidden_RLD = self._embed(input_ids_RL, position_ids_RL, inputs_embeds, deterministic)
+        # Blocks are called from here, not through the layers' own remat, so it is applied here.
+        run = block
+        if self.gradient_checkpointing:
+            run = nn.remat(block, static_argnums=(3,))
+        for layer in self.encoder.layer.layers:
+            hidden_RLD = run(layer, hidden_RLD, bias_R1LL, deterministic)
+        if self.is_initializing():
+            self.pooled(hidden_RLD[:, 0])
+        return hidden_RLD
+
+    def pooled(self, first_RD: Float[Array, "R D"]) -> Float[Array, "R D"]:
+        """The pooler's output tanh(W h + b) for states of first tokens."""
+        return self.pooler(first_RD[:, None])
+
+    def _embed(self, input_ids_RL, position_ids_RL, inputs_embeds, deterministic):
+        tables = self.embeddings
+        words_RLD = tables.word_embeddings(input_ids_RL) if inputs_embeds is None else inputs_embeds
+        types_RLD = tables.token_type_embeddings(jnp.zeros_like(input_ids_RL))
+        sum_RLD = words_RLD.astype(self.dtype) + types_RLD
+        sum_RLD += tables.position_embeddings(position_ids_RL)
+        return tables.dropout(tables.LayerNorm(sum_RLD), deterministic=deterministic)
+
+
+def attention_bias(
+    mask: Bool[Array, "R L"] | Bool[Array, "R L L"], dtype: jnp.dtype
+) -> Float[Array, "R 1 _ L"]:
+    """0 where the mask is true, the smallest finite number elsewhere.
+
+    Finite, so that a row that sees nothing gets uniform weights instead of NaN.
+
+    Args:
+      mask: (R, L) or (R, L, L).
+      dtype: of the scores it is added to.
+
+    Returns:
+      Bias (R, 1, 1, L) or (R, 1, L, L), equal for every head.
+
+    Raises:
+      ValueError: the mask has neither 2 nor 3 dimensions.
+
+    Example:
+      >>> attention_bias(jnp.array([[True, False]]), jnp.float32).shape
+      (1, 1, 1, 2)
+    """
+    if mask.ndim not in (2, 3):
+        raise ValueError(f"mask must be (R, L) or (R, L, L), got {mask.ndim} dimensions")
+    mask = mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]
+    return jnp.where(mask, 0.0, jnp.finfo(dtype).min).astype(dtype)
+
+
+def block(layer, hidden_RLD, bias_R1LL, deterministic):
+    """One transformer layer: attention under the bias, then the feed-forward part."""
+    attended_RLD = attend(layer.attention.self, hidden_RLD, bias_R1LL, deterministic)
+    hidden_RLD = layer.attention.output(attended_RLD, hidden_RLD, deterministic=deterministic)
+    return layer.output(layer.intermediate(hidden_RLD), hidden_RLD, deterministic=deterministic)
+
+
+def attend(attention, hidden_RLD, bias_R1LL, deterministic):
+    """Self-attention of every head under the bias, heads merged."""
+    heads = (*hidden_RLD.shape[:2], attention.config.num_attention_heads, attention.head_dim)
+    query, key, value = (
+        project(hidden_RLD).reshape(heads)
+        for project in (attention.query, attention.key, attention.value)
+    )
+    rate = attention.config.attention_probs_dropout_prob
+    dropping = not deterministic and rate > 0.0
+    weights_RHLL = dot_product_attention_weights(
+        query,
+        key,
+        bias=bias_R1LL,
+        dropout_rng=attention.make_rng("dropout") if dropping else None,
+        dropout_rate=rate,
+        deterministic=deterministic,
+        dtype=attention.dtype,
+    )
+    mixed = jnp.einsum("...hqk,...khd->...qhd", weights_RHLL, value)
+    return mixed.reshape(hidden_RLD.shape)

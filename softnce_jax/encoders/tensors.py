@@ -1,0 +1,175 @@
+"""Tensors: weight files, and PyTorch's published names for the leaves of the Flax tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import safetensors.numpy
+from flax.serialization import msgpack_restore
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from softnce_jax.errors import InputError
+
+LEAVES = {"kernel": "weight", "scale": "weight", "embedding": "weight"}
+WORDS = "embeddings.word_embeddings.weight"
+
+
+def published_name(path: tuple[str, ...]) -> str:
+    """The name of a leaf in PyTorch's RobertaModel and BertModel.
+
+    Example:
+      >>> published_name(("pooler", "dense", "kernel"))
+      'pooler.dense.weight'
+    """
+    return ".".join((*path[:-1], LEAVES.get(path[-1], path[-1])))
+
+
+def to_published(params: dict[str, Any]) -> dict[str, np.ndarray]:
+    """The Flax tree as named tensors in PyTorch's layout: kernels transposed.
+
+    Args:
+      params: nested dictionaries of arrays.
+
+    Returns:
+      Name → array.
+
+    Example:
+      >>> tensors = to_published({"dense": {"kernel": np.ones((2, 3)), "bias": np.zeros(3)}})
+      >>> {name: tensor.shape for name, tensor in tensors.items()}
+      {'dense.weight': (3, 2), 'dense.bias': (3,)}
+    """
+    return {
+        published_name(path): np.ascontiguousarray(turned(path, np.asarray(leaf)))
+        for path, leaf in flatten_dict(params).items()
+    }
+
+
+def to_params(
+    tensors: dict[str, np.ndarray], shapes: dict[str, Any], *, source: Path, optional: str = ""
+) -> dict[str, Any]:
+    """The Flax tree of named tensors in PyTorch's layout; other tensors are left out.
+
+    Args:
+      tensors: name → array; names may share a prefix ("roberta." of models with a head).
+      shapes: a tree of the leaves wanted, anything with a `shape`.
+      source: the file, for messages.
+      optional: leaves under this top-level name may be missing; they are 0 then.
+
+    Returns:
+      float32 arrays, structured like `shapes`.
+
+    Raises:
+      InputError: a tensor is missing or has another shape.
+    """
+    prefix = common_prefix(tensors, source)
+    params, missing = {}, []
+    for path, leaf in flatten_dict(shapes).items():
+        tensor = find(tensors, prefix + published_name(path))
+        if tensor is not None:
+            params[path] = as_leaf(path, tensor, leaf.shape, source)
+        elif path[0] == optional:
+            params[path] = jnp.zeros(leaf.shape)
+        else:
+            missing.append(published_name(path))
+    if missing:
+        more = f" and {len(missing) - 1} more" if missing[1:] else ""
+        raise InputError(f"{source}: no tensor {missing[0]}{more}; use a checkpoint that has them")
+    return unflatten_dict(params)
+
+
+def find(tensors: dict[str, np.ndarray], name: str) -> np.ndarray | None:
+    """The tensor of that name; checkpoints of the first BERT call LayerNorm's gamma and beta."""
+    old = name.replace("LayerNorm.weight", "LayerNorm.gamma")
+    old = old.replace("LayerNorm.bias", "LayerNorm.beta")
+    return tensors.get(name, tensors.get(old))
+
+
+def common_prefix(tensors: dict[str, np.ndarray], source: Path) -> str:
+    """What stands before the names of the encoder in this checkpoint."""
+    found = [name.removesuffix(WORDS) for name in tensors if name.endswith(WORDS)]
+    if len(found) != 1:
+        raise InputError(
+            f"{source}: {len(found)} tensors are called {WORDS}, not 1; "
+            "use the checkpoint of one RoBERTa or BERT encoder"
+        )
+    return found[0]
+
+
+def as_leaf(path: tuple[str, ...], tensor: np.ndarray, shape: tuple[int, ...], source: Path):
+    """One tensor as the float32 leaf at `path`."""
+    leaf = turned(path, tensor)
+    if leaf.shape != shape:
+        raise InputError(
+            f"{source}: {published_name(path)} has shape {tensor.shape}, config.json asks for "
+            f"{turned(path, np.empty(shape)).shape}; the two files do not belong together"
+        )
+    return jnp.asarray(leaf, jnp.float32)
+
+
+def turned(path: tuple[str, ...], array: np.ndarray) -> np.ndarray:
+    """PyTorch's linear layers hold (out, in), Flax's (in, out)."""
+    return array.T if path[-1] == "kernel" else array
+
+
+def read_tensors(folder: Path) -> tuple[dict[str, np.ndarray], Path]:
+    """The tensors of a checkpoint folder, by published name.
+
+    Args:
+      folder: holds model.safetensors, flax_model.msgpack or pytorch_model.bin, taken in this order.
+
+    Returns:
+      Name → array, and the file they came from.
+
+    Raises:
+      InputError: no such file, it cannot be read, or only a .bin file and no torch.
+    """
+    for name, read in READERS.items():
+        if (path := folder / name).exists():
+            return read(path), path
+    raise InputError(
+        f"{folder}: no weights (looked for {', '.join(READERS)}); "
+        "save the model there, or fetch a Hub checkpoint with --download"
+    )
+
+
+def read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    """A .safetensors file in PyTorch's layout."""
+    try:
+        return safetensors.numpy.load_file(path)
+    except safetensors.SafetensorError as error:
+        raise InputError(f"{path}: not a whole safetensors file ({error}); fetch it anew") from None
+
+
+def read_msgpack(path: Path) -> dict[str, np.ndarray]:
+    """A file written by a Flax model, its tree turned into PyTorch's layout."""
+    try:
+        return to_published(msgpack_restore(path.read_bytes()))
+    except Exception as error:  # msgpack raises classes of its own for each kind of damage
+        raise InputError(f"{path}: not a whole msgpack file ({error}); fetch it anew") from None
+
+
+def read_bin(path: Path) -> dict[str, np.ndarray]:
+    """A .bin file, through torch, tensors only."""
+    try:
+        import torch
+    except ImportError:
+        raise InputError(
+            f"{path}: .bin weights are read by torch: pip install torch, or use a revision "
+            "with model.safetensors"
+        ) from None
+    try:
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+        return {name: tensor.float().numpy() for name, tensor in tensors.items()}
+    except Exception as error:  # damage shows as any of several classes
+        reason = (str(error).splitlines() or [""])[0]
+        raise InputError(f"{path}: not a whole checkpoint ({reason}); fetch it anew") from None
+
+
+READERS = {
+    "model.safetensors": read_safetensors,
+    "flax_model.msgpack": read_msgpack,
+    "pytorch_model.bin": read_bin,
+}

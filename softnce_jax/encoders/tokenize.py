@@ -1,0 +1,187 @@
+"""Tokenizing: texts to ragged lists of token ids, in batches, in the loader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer as Backend
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from softnce_jax.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
+
+# Ids 0 to 3 carry no words: BM25 skips them.
+SPECIAL_TOKENS = {
+    "bos_token": "<s>",
+    "pad_token": "<pad>",
+    "eos_token": "</s>",
+    "unk_token": "<unk>",
+    "mask_token": "<mask>",
+}
+# fooBar | Baz, HTTP | Server: where an identifier's next word begins.
+WORD_STARTS = r"(?<=[\p{Ll}\p{N}])(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})"
+
+
+class Tokenizer:
+    """A fast tokenizer with the special tokens of one encoder around every text.
+
+    The special tokens, a prefix included, are what the tokenizer's own post-processor adds, so a
+    saved tokenizer keeps them. Nothing is changed after construction: threads may share it.
+
+    Example:
+      >>> tokenizer = Tokenizer(train_tokenizer(["def add(a, b): return a + b"] * 2))
+      >>> tokenizer.tokenize(["add", "addAdd"], 8) == [tokenizer.tokenize(["add"], 8)[0],
+      ...                                             tokenizer.tokenize(["add_add"], 8)[0]]
+      True
+    """
+
+    def __init__(
+        self,
+        fast: PreTrainedTokenizerBase,
+        *,
+        prefix: tuple[str, ...] = (),
+        first_position: int | None = None,
+    ):
+        """Binds a fast tokenizer.
+
+        Args:
+          fast: a transformers tokenizer backed by the `tokenizers` library; owned from now on.
+          prefix: tokens of its vocabulary to put after the first special token of every text.
+          first_position: position of a row's first token; by default that of RoBERTa, pad id + 1.
+
+        Raises:
+          InputError: no fast tokenizer, no pad token, or a prefix token it does not know.
+        """
+        source = fast.name_or_path or type(fast).__name__
+        if not fast.is_fast:
+            raise InputError(f"{source}: no fast tokenizer; save one with tokenizer.json")
+        if fast.pad_token_id is None:
+            raise InputError(f"{source}: the tokenizer has no pad token; set pad_token and save it")
+        self.fast = fast
+        self._backend = fast.backend_tokenizer
+        self._backend.no_truncation()
+        self._backend.no_padding()
+        if prefix:
+            self._set_prefix(prefix, source)
+        self.head, self.tail = self._specials()
+        self.pad_id: int = fast.pad_token_id
+        self.first_position = self.pad_id + 1 if first_position is None else first_position
+        self.vocab_size: int = max(fast.get_vocab().values()) + 1
+
+    def tokenize(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
+        """The ids of every text: special tokens, prefix, text, special tokens.
+
+        Args:
+          texts: any strings; the empty string gives the special tokens alone.
+          max_length: tokens at most, special tokens included; longer texts lose their end.
+
+        Returns:
+          One list of ids a text, unpadded.
+
+        Raises:
+          InputError: `max_length` leaves no room for a token of the text.
+        """
+        room = max_length - len(self.head) - len(self.tail)
+        if room < 1:
+            specials = len(self.head) + len(self.tail)
+            raise InputError(f"max_length {max_length} must exceed the {specials} special tokens")
+        encodings = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [[*self.head, *encoding.ids[:room], *self.tail] for encoding in encodings]
+
+    def pad(self, ragged: Sequence[Sequence[int]], length: int) -> Int[np.ndarray, "R L"]:
+        """The rows as one array, padded on the right.
+
+        Args:
+          ragged: R lists of ids.
+          length: L.
+
+        Returns:
+          int32 ids (R, L).
+
+        Raises:
+          ValueError: a row is longer than `length`.
+        """
+        ids_RL = np.full((len(ragged), length), self.pad_id, np.int32)
+        for row, ids in enumerate(ragged):
+            if len(ids) > length:
+                raise ValueError(f"row {row} has {len(ids)} tokens, more than length {length}")
+            ids_RL[row, : len(ids)] = ids
+        return ids_RL
+
+    def _set_prefix(self, prefix: tuple[str, ...], source: str) -> None:
+        """Makes the post-processor add the prefix after the first special token."""
+        vocabulary = self.fast.get_vocab()
+        if unknown := [token for token in prefix if token not in vocabulary]:
+            raise InputError(f"{source}: the vocabulary has no prefix token {unknown[0]!r}")
+        head, tail = self._specials()
+        before = [*self.fast.convert_ids_to_tokens(head[:1]), *prefix]
+        after = self.fast.convert_ids_to_tokens(tail)
+        self._backend.post_processor = processors.TemplateProcessing(
+            single=[*before, "$A", *after],
+            special_tokens=[(token, vocabulary[token]) for token in {*before, *after}],
+        )
+
+    def _specials(self) -> tuple[list[int], list[int]]:
+        """The ids that the post-processor puts before and after a text."""
+        encoding = self._backend.encode("a", add_special_tokens=True)
+        text = [at for at, sequence in enumerate(encoding.sequence_ids) if sequence == 0]
+        return encoding.ids[: text[0]], encoding.ids[text[-1] + 1 :]
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int = 4096) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer of code and questions, trained on `texts`.
+
+    Text is split into words where identifiers join them (getMaxValue, get_max_value), lower-cased,
+    and white space dropped, so that a word of a question and the same word inside an identifier
+    are the same tokens. The same texts give the same tokenizer.
+
+    Args:
+      texts: the training split's questions and functions.
+      vocab_size: tokens at most; 256 bytes and 5 special tokens are always there.
+
+    Returns:
+      A fast tokenizer that adds <s> and </s>; <s> = 0, <pad> = 1, </s> = 2, <unk> = 3, <mask> = 4.
+
+    Example:
+      >>> fast = train_tokenizer(["max value", "max value"])
+      >>> fast.tokenize("getMaxValue")[-2:]
+      ['max', 'value']
+    """
+    backend = Backend(models.BPE(unk_token=SPECIAL_TOKENS["unk_token"]))
+    backend.normalizer = normalizers.Sequence(
+        [normalizers.Replace(Regex(WORD_STARTS), " "), normalizers.Lowercase()]
+    )
+    words = pre_tokenizers.Split(Regex(r"\p{L}+|\p{N}+|[^\s_\p{L}\p{N}]"), "isolated")
+    gaps = pre_tokenizers.Split(Regex(r"[\s_]+"), "removed")
+    to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    backend.pre_tokenizer = pre_tokenizers.Sequence([gaps, words, to_bytes])
+    backend.decoder = decoders.ByteLevel()
+    backend.train_from_iterator(texts, trainer(vocab_size))
+    backend.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return as_fast(backend, SPECIAL_TOKENS | {"cls_token": "<s>", "sep_token": "</s>"})
+
+
+def trainer(vocab_size: int) -> trainers.BpeTrainer:
+    """BPE merges of pairs seen twice, over all 256 bytes."""
+    return trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        min_frequency=2,
+        special_tokens=list(SPECIAL_TOKENS.values()),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+
+
+def as_fast(backend: Backend, special_tokens: dict[str, str], **options) -> PreTrainedTokenizerFast:
+    """A backend as transformers' generic class, which loads tokenizer.json as it stands.
+
+    The classes of one architecture rebuild parts of it (in transformers 5 all of it).
+    """
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **special_tokens, **options)

@@ -1,0 +1,115 @@
+"""In-batch BM25 of query against query as two feature matrices: similarity = a bᵀ.
+
+Runs on the host, in the loader: numpy in, numpy out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jaxtyping import Float, Int
+
+LAST_SPECIAL = 3  # <s>, <pad>, </s> and <unk> are no words
+FEWEST_COLUMNS = 128
+
+
+def average_length(
+    ids: Sequence[Sequence[int] | Int[np.ndarray, " _"]] | Int[np.ndarray, "R L"],
+) -> float:
+    """The mean number of words (ids above 3) in a row: BM25's avgdl of a training set.
+
+    Args:
+      ids: token ids of every training query, R rows of any length, padded or not.
+
+    Returns:
+      Words per row; 0.0 where no row has a word.
+
+    Raises:
+      ValueError: there are no rows.
+
+    Example:
+      >>> average_length([[0, 7, 8, 2], [0, 9, 9, 9, 9, 2]])
+      3.0
+
+    Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023, section 4.1 (BM25).
+    """
+    if len(ids) == 0:
+        raise ValueError("0 rows have no average length; give at least 1")
+    return len(words(ids)[0]) / len(ids)
+
+
+def bm25_features(
+    ids: Sequence[Sequence[int] | Int[np.ndarray, " _"]] | Int[np.ndarray, "B L"],
+    average_length: float,
+    *,
+    k1: float = 1.2,
+    b: float = 0.75,
+) -> tuple[Float[np.ndarray, "B F"], Float[np.ndarray, "B F"]]:
+    """Features whose product is the BM25 of each query of a batch against each other one.
+
+    a_iv = c_iv,  b_jv = idf_v (k1 + 1) c_jv / ( k1 (1 − b + b dl_j / avgdl) + c_jv )
+    idf_v = log( (B − n_v + 0.5) / (n_v + 0.5) )
+
+    c_iv counts token v in row i, n_v the rows that hold it and dl_j the words of row j. Words are
+    ids above 3. The batch is its own document collection, so give the queries of the global batch.
+
+    Args:
+      ids: token ids of the batch's queries, B rows of any length, padded or not.
+      average_length: avgdl in words per query, over the training set; where it is 0, a row's
+        length has no influence.
+      k1: how soon repetitions stop counting.
+      b: how strongly long rows are discounted, 0 to 1.
+
+    Returns:
+      (a, b): (B, F) float32 each, similarity = a bᵀ. F counts the batch's different tokens rounded
+      up to a power of two, at least 128, so that shapes repeat; the columns added are zeros.
+
+    Raises:
+      ValueError: there are no rows, or `average_length` is negative or not a number.
+
+    Example:
+      Token 5 stands in two of two rows, idf = log(0.5 / 2.5); the rows have the average length.
+
+      >>> a, b = bm25_features([[0, 5, 2], [0, 5, 2]], 1.0)
+      >>> a.shape
+      (2, 128)
+      >>> print(f"{(a @ b.T)[0, 1]:.4f} {np.log(0.5 / 2.5):.4f}")
+      -1.6094 -1.6094
+
+    Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023, section 4.1 (BM25);
+    the idf and the constants are those of the published code.
+    """
+    if len(ids) == 0:
+        raise ValueError("0 rows have no features; give at least 1")
+    if not average_length >= 0:
+        raise ValueError(f"average_length is {average_length}; give words per row, at least 0")
+    count_BF = word_counts(ids)
+    length_B = count_BF.sum(axis=1)
+    relative_B = length_B / average_length if average_length > 0 else np.ones_like(length_B)
+    rows_F = np.count_nonzero(count_BF, axis=0)
+    idf_F = np.log((len(ids) - rows_F + 0.5) / (rows_F + 0.5))
+    half_B1 = k1 * (1 - b + b * relative_B)[:, None]
+    gain_BF = np.zeros_like(count_BF)
+    np.divide((k1 + 1) * count_BF, half_B1 + count_BF, out=gain_BF, where=count_BF > 0)
+    return count_BF.astype(np.float32), (idf_F * gain_BF).astype(np.float32)
+
+
+def word_counts(ids) -> np.ndarray:
+    """How often each of the batch's words stands in each row, (B, F) float64, F padded."""
+    word, row = words(ids)
+    distinct, column = np.unique(word, return_inverse=True)
+    width = max(FEWEST_COLUMNS, 1 << (len(distinct) - 1).bit_length())
+    count = np.bincount(row * width + column, minlength=len(ids) * width)
+    return count.reshape(len(ids), width).astype(np.float64)
+
+
+def words(ids) -> tuple[np.ndarray, np.ndarray]:
+    """Every word of all rows and the row it stands in."""
+    row = np.repeat(np.arange(len(ids)), [len(r) for r in ids])
+    token = np.concatenate([np.asarray(r, dtype=np.int64) for r in ids])
+    return token[token > LAST_SPECIAL], row[token > LAST_SPECIAL]

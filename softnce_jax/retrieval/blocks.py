@@ -1,0 +1,216 @@
+"""Blocks of the score matrix: how large, what the device counts in one, exact scores of pairs."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from softnce_jax.retrieval.metrics import compare
+
+SCORE_BYTES = 64 * 2**20  # of one block of scores on one device
+MOST_QUERIES = 256
+MOST_CANDIDATES = 2**17
+PAIRS = 8192  # exact scores made at once
+
+
+class Block(NamedTuple):
+    """Queries and candidates in one block of the score matrix, on one device."""
+
+    queries: int
+    candidates: int
+
+
+class Near(NamedTuple):
+    """(query, graded candidate, candidate) whose two scores float32 cannot tell apart."""
+
+    query_P: np.ndarray
+    graded_P: np.ndarray
+    candidate_P: np.ndarray
+
+
+def block_shape(candidates: int) -> Block:
+    """The block for so many candidates: all of them up to 131,072, at most 64 MiB of scores.
+
+    Nothing else decides the shape, so an evaluation compiles once whatever its queries.
+
+    Args:
+      candidates: M.
+
+    Returns:
+      The block; its number of candidates is a multiple of 8 (the device sends back one bit each).
+
+    Example:
+      >>> block_shape(43_827)
+      Block(queries=256, candidates=43832)
+      >>> block_shape(1_000_000)
+      Block(queries=128, candidates=131072)
+    """
+    width = min(-(-candidates // 8) * 8, MOST_CANDIDATES)
+    return Block(min(MOST_QUERIES, SCORE_BYTES // (4 * width)), width)
+
+
+def padded(x: np.ndarray, rows: int) -> np.ndarray:
+    """`x` with rows of zeros appended up to `rows`.
+
+    Example:
+      >>> padded(np.array([1, 2]), 3)
+      array([1, 2, 0])
+    """
+    return np.pad(x, [(0, rows - len(x))] + [(0, 0)] * (x.ndim - 1))
+
+
+def pair_dots(
+    q_QD: np.ndarray, c_MD: np.ndarray, query_P: np.ndarray, candidate_P: np.ndarray
+) -> np.ndarray:
+    """float64 dot products of single (query, candidate) pairs.
+
+    Each pair is multiplied and summed by itself, so its bits depend on its two vectors alone, not
+    on its neighbours as those of a matrix product may.
+
+    Args:
+      q_QD: query vectors.
+      c_MD: candidate vectors.
+      query_P: indices of queries.
+      candidate_P: indices of candidates.
+
+    Returns:
+      (P,) scores.
+
+    Example:
+      >>> pair_dots(np.eye(2), np.array([[3.0, 4.0]]), np.array([1]), np.array([0]))
+      array([4.])
+    """
+    score_P = np.empty(len(query_P))
+    for start in range(0, len(query_P), PAIRS):
+        part = slice(start, start + PAIRS)
+        product_PD = c_MD[candidate_P[part]].astype(np.float64)
+        product_PD *= q_QD[query_P[part]]
+        score_P[part] = product_PD.sum(axis=1)
+    return score_P
+
+
+def norms(x_RD: np.ndarray) -> np.ndarray:
+    """float64 lengths of the rows.
+
+    Example:
+      >>> norms(np.array([[3.0, 4.0]]))
+      array([5.])
+    """
+    every_R = np.arange(len(x_RD))
+    return np.sqrt(pair_dots(x_RD, x_RD, every_R, every_R))
+
+
+def count_blocks(
+    q_QD: np.ndarray,
+    c_MD: np.ndarray,
+    *,
+    relevant_QG: np.ndarray,
+    true_QG: np.ndarray,
+    tolerance_QG: np.ndarray,
+    where_M: np.ndarray,
+    mesh: Mesh,
+    row_block: int | None,
+) -> Iterator[tuple[slice, np.ndarray, Near]]:
+    """Counts on the devices, block by block, what float32 can decide; names what it cannot.
+
+    Args:
+      q_QD: finite query vectors.
+      c_MD: finite candidate vectors.
+      relevant_QG: candidate indices; -1 for none.
+      true_QG: their float64 scores; inf for none, so that nothing is above or near.
+      tolerance_QG: what a score must differ by to be above or below the true one.
+      where_M: the candidates that count.
+      mesh: devices to split the queries over, on its axis `data`.
+      row_block: queries per device and step; None: from M alone.
+
+    Yields:
+      rows: the queries of the block.
+      above_RG: how many candidates are above theirs, whatever the rounding was.
+      near: the candidates to be scored exactly.
+    """
+    shape = block_shape(len(c_MD))
+    step = (row_block or shape.queries) * mesh.shape["data"]
+    norm_M = norms(c_MD)
+    rounding_Q = _rounding(q_QD.shape[1]) * norms(q_QD)
+    reach_QG = tolerance_QG + rounding_Q[:, None] * norm_M[relevant_QG]
+    for column in range(0, len(c_MD), shape.candidates):
+        part = slice(column, column + shape.candidates)
+        block = (c_MD[part], norm_M[part], where_M[part])
+        candidates = _put(block, shape.candidates, NamedSharding(mesh, P()))
+        every = (q_QD, rounding_Q, true_QG, reach_QG, relevant_QG - column)
+        for row in range(0, len(q_QD), step):
+            rows = slice(row, min(row + step, len(q_QD)))
+            queries = _put([x[rows] for x in every], step, NamedSharding(mesh, P("data")))
+            above_BG, near_BGM = (np.asarray(x) for x in count_block(mesh, queries, candidates))
+            used = slice(rows.stop - row)
+            query_P, graded_P, candidate_P = np.nonzero(np.unpackbits(near_BGM[used], axis=2))
+            yield rows, above_BG[used], Near(query_P + row, graded_P, candidate_P + column)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def count_block(mesh: Mesh, queries: tuple, candidates: tuple) -> tuple[jax.Array, jax.Array]:
+    """One block of `count_blocks`.
+
+    Args:
+      mesh: the queries are split over its axis `data`.
+      queries: q_BD, rounding_B (of a score, per unit of the candidate's length), true_BG, reach_BG
+        (the slack that every candidate has), relevant_BG (index in this block).
+      candidates: c_MD, norm_M, where_M.
+
+    Returns:
+      above_BG int32; near_BGM, one bit per candidate, eight to a byte. Whole on every device.
+    """
+
+    def local(queries, candidates):
+        counts = _count(*queries, *candidates)
+        return jax.tree.map(lambda x: jax.lax.all_gather(x, "data", tiled=True), counts)
+
+    return jax.shard_map(
+        local, mesh=mesh, in_specs=(P("data"), P()), out_specs=P(), check_vma=False
+    )(queries, candidates)
+
+
+def _count(q_BD, rounding_B, true_BG, reach_BG, relevant_BG, c_MD, norm_M, where_M):
+    score_BM = scores(q_BD, c_MD)
+    rounding_BM = rounding_B[:, None] * norm_M[None]
+    index_1M = jnp.arange(len(c_MD))[None]
+
+    def one(graded):
+        true_B1, reach_B1, relevant_B1 = (x[:, None] for x in graded)
+        above_BM, below_BM = compare(score_BM, true_B1, reach_B1 + rounding_BM)
+        other_BM = where_M[None] & (index_1M != relevant_B1)
+        above_B = jnp.sum(above_BM & other_BM, axis=1, dtype=jnp.int32)
+        return above_B, jnp.packbits(~above_BM & ~below_BM & other_BM, axis=1)
+
+    counts = jax.lax.map(one, (true_BG.T, reach_BG.T, relevant_BG.T))
+    return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), counts)
+
+
+def scores(q_BD: jax.Array, c_MD: jax.Array) -> jax.Array:
+    """Dot products in float32: TPUs would else multiply in bfloat16 and GPUs in TF32."""
+    return jnp.einsum("bd,md->bm", q_BD, c_MD, precision=jax.lax.Precision.HIGHEST)
+
+
+def _rounding(width: int) -> float:
+    """Most that a float32 dot product of `width` terms is wrong by, per |q|·|c|.
+
+    Rounding errors add up like a random walk: 8·√D units are exceeded with probability 2·exp(−32)
+    (Higham & Mary, A new approach to probabilistic rounding error analysis, 2019).
+    """
+    return 8 * math.sqrt(width) * 2.0**-24
+
+
+def _put(arrays: Sequence[np.ndarray], rows: int, sharding: NamedSharding) -> tuple:
+    """The arrays on the devices: padded, in 32 bits."""
+    narrow = {"f": np.float32, "i": np.int32, "b": np.bool_}
+    return jax.device_put(
+        tuple(padded(x, rows).astype(narrow[x.dtype.kind]) for x in arrays), sharding
+    )

@@ -1,0 +1,210 @@
+"""Places of the true codes among all candidates, and the retrieval metrics made of them.
+
+A place is counted, not sorted for: 1 + the candidates that score higher. Candidates that score the
+same share the places between the best and the worst one; the metrics use the mean of the two.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+if TYPE_CHECKING:
+    from jax import Array
+    from jaxtyping import Bool, Float, Int
+
+CUT = 1000
+RECALL_AT = (1, 5, 10)
+NDCG_AT = 10
+
+
+class Ranks(NamedTuple):
+    """Places, counted from 1, of the graded candidates of every query.
+
+    Attributes:
+      best_QG: the place if every tie were won; 0 where there is no candidate.
+      worst_QG: the place if every tie were lost; 0 where there is no candidate.
+      grade_QG: how relevant the candidate is; 0 where there is none.
+
+    Column 0 is the query's true code, the others are further relevant candidates.
+    """
+
+    best_QG: np.ndarray
+    worst_QG: np.ndarray
+    grade_QG: np.ndarray
+
+
+def compare(
+    score: Float[Array | np.ndarray, "*S"],
+    true: Float[Array | np.ndarray, "*T"],
+    slack: Float[Array | np.ndarray, "*U"] | float,
+) -> tuple[Bool[Array | np.ndarray, "*S"], Bool[Array | np.ndarray, "*S"]]:
+    """Which scores lie above `true` by more than `slack`, and which below.
+
+    Args:
+      score: candidates' scores.
+      true: the score compared with, of a shape that broadcasts to `score`.
+      slack: largest difference that counts as none.
+
+    Returns:
+      above, below: booleans of the shape of `score`. A NaN on either side is above: a score that
+      is no number can cost the true code a place and never gains it one.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> compare(jnp.array([1.0, 2.0, 3.0, jnp.nan]), jnp.array(2.0), 0.0)[0].tolist()
+      [False, False, True, True]
+    """
+    return ~(score <= true + slack), score < true - slack
+
+
+def rank_bounds(
+    score_QM: Float[Array | np.ndarray, "Q M"],
+    relevant_QG: Int[Array | np.ndarray, "Q G"],
+    *,
+    where_M: Bool[Array | np.ndarray, " M"] | None = None,
+    tolerance: float = 0.0,
+) -> tuple[Int[Array, "Q G"], Int[Array, "Q G"]]:
+    """Best and worst place of each graded candidate among all candidates.
+
+        best_i = 1 + |{j ≠ i: s_j > s_i + tolerance}|
+        worst_i = best_i + |{j ≠ i: |s_j − s_i| ≤ tolerance}|
+
+    A candidate whose own score is NaN takes the last place; a NaN elsewhere counts as higher.
+
+    Args:
+      score_QM: scores of M candidates for Q queries.
+      relevant_QG: indices of the G graded candidates of each query; -1 for none.
+      where_M: the candidates that count; default all.
+      tolerance: scores at most this far apart are ties.
+
+    Returns:
+      best_QG, worst_QG: int32 places from 1; 0 where `relevant_QG` is -1.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> best, worst = rank_bounds(jnp.array([[0.9, 0.5, 0.5, 0.1]]), jnp.array([[1, 3]]))
+      >>> best.tolist(), worst.tolist()
+      ([[2, 4]], [[3, 4]])
+
+    Source: the rank in the MRR of the paper's experiments, whose code leaves ties to the sorting.
+    """
+    score_QM, relevant_QG = jnp.asarray(score_QM), jnp.asarray(relevant_QG)
+    index_1M = jnp.arange(score_QM.shape[1])[None]
+    valid_1M = jnp.ones_like(index_1M, bool) if where_M is None else jnp.asarray(where_M)[None]
+
+    def places(relevant_Q):
+        relevant_Q1 = relevant_Q[:, None]
+        true_Q1 = jnp.take_along_axis(
+            score_QM, jnp.maximum(relevant_Q1, 0), axis=1, mode="fill", fill_value=jnp.nan
+        )
+        above_QM, below_QM = compare(score_QM, true_Q1, tolerance)
+        other_QM = valid_1M & (index_1M != relevant_Q1)
+        best_Q = 1 + jnp.sum(above_QM & other_QM, axis=1, dtype=jnp.int32)
+        worst_Q = 1 + jnp.sum(~below_QM & other_QM, axis=1, dtype=jnp.int32)
+        return jnp.where(relevant_Q >= 0, best_Q, 0), jnp.where(relevant_Q >= 0, worst_Q, 0)
+
+    best_GQ, worst_GQ = jax.lax.map(places, relevant_QG.T)
+    return best_GQ.T, worst_GQ.T
+
+
+def per_query(ranks: Ranks) -> dict[str, np.ndarray]:
+    """Every metric of every query, from the mean of the best and the worst place.
+
+        mrr = 1/place,  recall@k = [place ≤ k],  ndcg@10 = Σ grade/log₂(place+1) / the best such sum
+
+    Args:
+      ranks: places and grades, (Q, G); column 0 is the true code, which alone makes MRR and recall.
+
+    Returns:
+      (Q,) float64 arrays: "mrr" (uncut), "mrr@1000" (as published: a place beyond 1,000 counts 0),
+      "mrr_best" and "mrr_worst" (uncut, every tie won or lost), "recall@1", "recall@5",
+      "recall@10", "ndcg@10".
+
+    Example:
+      >>> import numpy as np
+      >>> ranks = Ranks(np.array([[1], [2]]), np.array([[1], [6]]), np.array([[1], [1]]))
+      >>> {name: values.tolist() for name, values in per_query(ranks).items()}["mrr"]
+      [1.0, 0.25]
+
+    Source: MRR as in the paper's experiments (its code counts ranks beyond 1,000 as 0); nDCG as in
+    trec_eval (linear gain, log₂ discount).
+    """
+    place_QG = (ranks.best_QG + ranks.worst_QG) / 2
+    place_Q = place_QG[:, 0]
+    return {
+        "mrr": _reciprocal(place_Q),
+        f"mrr@{CUT}": _reciprocal(place_Q) * (place_Q <= CUT),
+        "mrr_best": _reciprocal(ranks.best_QG[:, 0]),
+        "mrr_worst": _reciprocal(ranks.worst_QG[:, 0]),
+        **{f"recall@{k}": ((place_Q > 0) & (place_Q <= k)).astype(float) for k in RECALL_AT},
+        f"ndcg@{NDCG_AT}": _ndcg(place_QG, ranks.grade_QG),
+    }
+
+
+def summarize(
+    *groups: dict[str, np.ndarray], seed: int = 0, samples: int = 1000
+) -> dict[str, dict[str, float]]:
+    """Mean over the queries of each metric, with a bootstrap 95 % interval.
+
+    The queries are drawn with replacement `samples` times; one draw serves all metrics. The
+    interval runs from the 2.5th to the 97.5th percentile of the means. With several groups
+    (languages) the value is the mean of their means, and queries are drawn within each.
+
+    Args:
+      groups: metric name → (Q,) values, as `per_query` gives them.
+      seed: of the draws; the same seed and Q draw the same queries for every system.
+      samples: number of draws.
+
+    Returns:
+      Metric name → {"value", "low", "high"}.
+
+    Raises:
+      ValueError: if a group has no queries.
+
+    Example:
+      >>> import numpy as np
+      >>> summarize({"mrr": np.array([0.5, 0.5])})
+      {'mrr': {'value': 0.5, 'low': 0.5, 'high': 0.5}}
+      >>> summarize({"mrr": np.array([1.0])}, {"mrr": np.array([0.0, 0.0])})
+      {'mrr': {'value': 0.5, 'low': 0.5, 'high': 0.5}}
+
+    Source: percentile bootstrap (Efron, 1979).
+    """
+    random = np.random.default_rng(seed)
+    tables = [np.stack(list(values.values()), axis=1) for values in groups]
+    mean_SK = np.mean([_resampled(value_QK, random, samples) for value_QK in tables], axis=0)
+    value_K = np.mean([value_QK.mean(axis=0) for value_QK in tables], axis=0)
+    low_K, high_K = np.quantile(mean_SK, [0.025, 0.975], axis=0)
+    columns = zip(groups[0], value_K, low_K, high_K, strict=True)
+    return {
+        name: {"value": float(value), "low": float(low), "high": float(high)}
+        for name, value, low, high in columns
+    }
+
+
+def _resampled(value_QK: np.ndarray, random: np.random.Generator, samples: int) -> np.ndarray:
+    """Means (S, K) of as many queries drawn with replacement."""
+    queries = len(value_QK)
+    if not queries:
+        raise ValueError("0 queries have no mean: evaluate on at least 1 query")
+    mean_SK = np.empty((samples, value_QK.shape[1]))
+    for row_K in mean_SK:
+        drawn_Q = np.bincount(random.integers(queries, size=queries), minlength=queries)
+        row_K[:] = drawn_Q @ value_QK / queries
+    return mean_SK
+
+
+def _reciprocal(place: np.ndarray) -> np.ndarray:
+    return np.where(place > 0, 1 / np.maximum(place, 1), 0.0)
+
+
+def _ndcg(place_QG: np.ndarray, grade_QG: np.ndarray) -> np.ndarray:
+    counts_QG = (place_QG > 0) & (place_QG <= NDCG_AT)
+    gain_Q = np.sum(counts_QG * grade_QG / np.log2(np.maximum(place_QG, 1) + 1), axis=1)
+    ideal_QG = -np.sort(-grade_QG, axis=1)[:, :NDCG_AT]
+    best_Q = np.sum(ideal_QG / np.log2(np.arange(ideal_QG.shape[1]) + 2), axis=1)
+    return gain_Q / np.where(best_Q > 0, best_Q, 1)

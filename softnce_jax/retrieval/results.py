@@ -1,0 +1,80 @@
+"""How results are told: the protocol that a number needs, and a table of systems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from softnce_jax.retrieval.evaluate import TIE
+from softnce_jax.retrieval.metrics import CUT
+
+COLUMNS = {
+    "mrr": "MRR",
+    "recall@1": "R@1",
+    "recall@5": "R@5",
+    "recall@10": "R@10",
+    "ndcg@10": "nDCG@10",
+}
+
+
+def protocol(*, queries: int, candidates: int, data_hash: str) -> dict[str, int | str]:
+    """What a result must say to be comparable: MRR falls with every candidate added.
+
+    Args:
+      queries: Q, the queries evaluated.
+      candidates: M, the candidates each was ranked among.
+      data_hash: of the rows they were read from.
+
+    Returns:
+      Entries for results.json.
+
+    Example:
+      >>> protocol(queries=3, candidates=5, data_hash="0f")["candidates"]
+      5
+    """
+    return {
+        "queries": queries,
+        "candidates": candidates,
+        "data_hash": data_hash,
+        "tie_rule": (
+            "place = mean of the best and worst place among equal scores; dot products within "
+            f"{TIE:g}·|q|·|c| of the true code's are equal, BM25 scores if identical; "
+            "mrr_best and mrr_worst are the bounds"
+        ),
+        "cut": f"mrr is uncut; mrr@{CUT} counts places beyond {CUT} as 0",
+        "interval": "95 %, percentile bootstrap over queries",
+    }
+
+
+def results_table(systems: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    """One row per system, one column per metric, each with its 95 % interval.
+
+    Args:
+      systems: name of the system → its summary (see `summarize`).
+
+    Returns:
+      Aligned lines of text.
+
+    Example:
+      >>> half = {"value": 0.5, "low": 0.25, "high": 1.0}
+      >>> table = results_table({"BM25": dict.fromkeys(COLUMNS, half)})
+      >>> table.splitlines()[1][:37]
+      'BM25  .500 [.250, 1.00]  .500 [.250, '
+    """
+    rows = [["", *COLUMNS.values()]]
+    for system, summary in systems.items():
+        rows.append([system, *(_cell(**summary[name]) for name in COLUMNS)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cell(value: float, low: float, high: float) -> str:
+    return f"{_three(value)} [{_three(low)}, {_three(high)}]"
+
+
+def _three(number: float) -> str:
+    """Three significant places of a number from 0 to 1, as the paper's tables print them."""
+    return f"{number:.3f}"[1:] if number < 0.9995 else "1.00"

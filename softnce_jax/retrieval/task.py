@@ -1,0 +1,41 @@
+"""A retrieval task: the queries of a split, the candidates, and which answers which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from softnce_jax.data.batches import Layout
+from softnce_jax.data.pairs import Candidate, Pair
+from softnce_jax.retrieval.bm25 import bm25_ranks
+from softnce_jax.retrieval.embed import Embedder
+from softnce_jax.retrieval.evaluate import graded, vector_ranks
+from softnce_jax.retrieval.metrics import Ranks
+
+
+class RetrievalTask:
+    """Ranks the candidates for each query, by vectors or by BM25; tokenizes once."""
+
+    def __init__(self, pairs: Sequence[Pair], candidates: Sequence[Candidate], layout: Layout):
+        self.pairs, self.candidates = pairs, candidates
+        self._layout = layout
+        self._relevant_QG, self._grade_QG = graded(pairs, candidates)
+        self._query_ids = layout.queries([pair.query for pair in pairs])
+        self._code_ids = layout.codes([candidate.code for candidate in candidates])
+
+    def vectors(self, embedder: Embedder, params: Any) -> tuple[np.ndarray, np.ndarray]:
+        """(Q, D) of the queries and (M, D) of the candidates."""
+        return embedder(params, self._query_ids), embedder(params, self._code_ids)
+
+    def ranks(self, embedder: Embedder, params: Any) -> Ranks:
+        """Ranks by the dot product of the vectors."""
+        q_QD, c_MD = self.vectors(embedder, params)
+        return vector_ranks(q_QD, c_MD, self._relevant_QG, self._grade_QG)
+
+    def bm25_ranks(self) -> Ranks:
+        """Ranks by BM25 over words."""
+        queries = [pair.query for pair in self.pairs]
+        codes = [candidate.code for candidate in self.candidates]
+        return bm25_ranks(queries, codes, self._relevant_QG, self._grade_QG)

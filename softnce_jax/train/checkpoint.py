@@ -1,0 +1,159 @@
+"""Checkpoints: state, configuration and a checksum, kept by Orbax; damage falls back one step."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import orbax.checkpoint as ocp
+
+from softnce_jax.train.state import TrainState
+
+
+class Best(NamedTuple):
+    """The best evaluation so far on the validation split."""
+
+    step: int
+    mrr: float
+
+
+class Restored(NamedTuple):
+    """What a checkpoint held."""
+
+    state: TrainState
+    best: Best | None
+
+
+@jax.jit
+def checksums(tree: Any) -> Any:
+    """A uint32 a leaf that any flipped bit changes, whatever the sharding.
+
+    Each element's bits are multiplied by an odd number of its own and summed modulo 2^32: an odd
+    factor is invertible, so one changed element always changes the sum. Integer sums do not
+    depend on the order in which devices add.
+    """
+
+    def checksum(x: jax.Array) -> jax.Array:
+        unsigned = jnp.dtype(f"uint{8 * x.dtype.itemsize}")
+        bits = jax.lax.bitcast_convert_type(x, unsigned).ravel().astype(jnp.uint32)
+        odd = jax.lax.iota(jnp.uint32, bits.size) * jnp.uint32(2654435762) + jnp.uint32(1)
+        return jnp.sum(bits * odd, dtype=jnp.uint32)
+
+    return jax.tree.map(checksum, tree)
+
+
+def _named(sums: Any) -> dict[str, int]:
+    leaves = jax.tree_util.tree_leaves_with_path(jax.device_get(sums))
+    return {jax.tree_util.keystr(path): int(value) for path, value in leaves}
+
+
+class Checkpoints:
+    """The checkpoints of a run: the latest few, and the best that each of them knows of."""
+
+    def __init__(self, folder: str | Path, config: dict, *, keep: int = 2):
+        self.folder = Path(folder).resolve()
+        self.config = config
+        self._keep = keep
+        self._best_of: dict[int, int] = {}
+        logging.getLogger("absl").setLevel(logging.ERROR)
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=self, cleanup_tmp_directories=True
+        )
+        self._manager = ocp.CheckpointManager(self.folder, options=options)
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
+        """Orbax's preservation policy: the latest, and what they name as best."""
+        latest = {info.step for info in checkpoints[-self._keep :]}
+        best = {self._best_of[step] for step in latest if step in self._best_of}
+        return [info.step in latest | best for info in checkpoints]
+
+    def latest(self) -> int | None:
+        """The last step saved."""
+        return self._manager.latest_step()
+
+    def save(self, state: TrainState, best: Best | None) -> None:
+        """Starts saving; returns once the state is copied. Raises OSError where it cannot."""
+        step = int(state.step)
+        if best is not None:
+            self._best_of[step] = best.step
+        about = {
+            "config": self.config,
+            "best": best and best._asdict(),
+            "checksums": _named(checksums(state)),
+        }
+        args = ocp.args.Composite(
+            state=ocp.args.StandardSave(state), about=ocp.args.JsonSave(about)
+        )
+        self._or_os_error(lambda: self._manager.save(step, args=args))
+
+    def wait(self) -> None:
+        """Waits until what was saved is on disk. Raises OSError where it could not be."""
+        self._or_os_error(self._manager.wait_until_finished)
+
+    def close(self) -> None:
+        """Frees the manager's threads."""
+        self._manager.close()
+
+    def restore(self, like: TrainState, say: Callable[[str], None]) -> Restored | None:
+        """The latest checkpoint that is whole; damaged ones are removed, saying so.
+
+        Args:
+          like: the state's shapes, dtypes and shardings.
+          say: takes one line for every damaged checkpoint.
+
+        Returns:
+          None where no checkpoint is whole.
+        """
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            # Orbax raises bare exceptions of many classes for damaged files.
+            try:
+                restored = self.restore_step(step, like)
+            except Exception as error:
+                reason = str(error).strip().splitlines() or [type(error).__name__]
+                say(f"checkpoint {step} is damaged ({reason[0][:120]}): going back one")
+                self._remove(step)
+            else:
+                if restored.best is not None:
+                    self._best_of[step] = restored.best.step
+                return restored
+        return None
+
+    def restore_step(self, step: int, like: TrainState) -> Restored:
+        """The checkpoint of one step. Raises whatever damage makes Orbax raise, or ValueError."""
+        args = ocp.args.Composite(
+            state=ocp.args.StandardRestore(like), about=ocp.args.JsonRestore()
+        )
+        found = self._manager.restore(step, args=args)
+        wrong = [
+            name
+            for name, value in _named(checksums(found.state)).items()
+            if found.about["checksums"].get(name) != value
+        ]
+        if wrong:
+            raise ValueError(f"the checksum of {wrong[0]} differs")
+        best = found.about["best"]
+        return Restored(found.state, best and Best(**best))
+
+    def _remove(self, step: int) -> None:
+        shutil.rmtree(self.folder / str(step), ignore_errors=True)
+        self._manager.reload()
+
+    def _or_os_error(self, action: Callable[[], Any]) -> None:
+        try:
+            action()
+        except Exception as error:
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise OSError(f"could not save a checkpoint in {self.folder}: {first}") from error
+
+
+def read_config(folder: str | Path, step: int) -> dict:
+    """The configuration stored in the checkpoint of a step."""
+    manager = ocp.CheckpointManager(Path(folder).resolve())
+    found = manager.restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))
+    manager.close()
+    return found.about["config"]

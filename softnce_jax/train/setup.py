@@ -1,0 +1,75 @@
+"""From a configuration to what a run stands on: data, encoder, devices."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from softnce_jax.data.batches import Features, Layout
+from softnce_jax.data.pairs import Corpus, Pair
+from softnce_jax.data.sources import load_corpora
+from softnce_jax.encoders.checkpoints import load, tiny
+from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.errors import InputError
+from softnce_jax.estimators.bm25 import average_length, bm25_features
+from softnce_jax.train.config import Config, resolve
+from softnce_jax.train.devices import check_batch_size, make_mesh
+
+
+class Data(NamedTuple):
+    """The corpora of a run and its configuration, every default filled in."""
+
+    config: Config
+    corpora: list[Corpus]
+    train: list[Pair]
+    mesh: Mesh
+    notes: list[str]
+
+
+def prepare_data(config: Config) -> Data:
+    """Reads the data and settles the configuration. Raises InputError before any work."""
+    corpora, notes = load_corpora(config.data, config.lang, strict=config.strict)
+    for corpus in corpora:
+        for split in ("train", "valid", "test"):
+            if not getattr(corpus, split):
+                skipped = "; ".join(corpus.problems.lines())
+                raise InputError(
+                    f"{corpus.name}: no {corpus.language} pairs in the {split} split"
+                    + (f" ({skipped})" if skipped else "")
+                )
+    train = [pair for corpus in corpora for pair in corpus.train]
+    on_sample = all(corpus.name == "sample" for corpus in corpora)
+    config, more = resolve(config, on_sample=on_sample, train_pairs=len(train))
+    mesh = make_mesh()
+    check_batch_size(config.batch_size, mesh)
+    return Data(config, corpora, train, mesh, notes + more)
+
+
+def build_encoder(data: Data) -> tuple[Encoder, Any]:
+    """The encoder the configuration names and its parameters before training, on the host."""
+    config = data.config
+    if config.encoder == "tiny":
+        encoder = tiny([text for pair in data.train for text in (pair.query, pair.code)])
+        return encoder, jax.device_get(encoder.init(jax.random.key(config.seed)))
+    encoder, params = load(config.encoder, dtype=config.precision, download=config.download)
+    return encoder, jax.device_get(params)
+
+
+def make_layout(config: Config, encoder: Encoder) -> Layout:
+    """The tokenizer and the lengths of the configuration."""
+    return Layout(encoder.tokenizer, config.query_length, config.code_length)
+
+
+def make_features(data: Data, layout: Layout) -> Features | None:
+    """The estimator's features of a batch, None where the loss needs none."""
+    if data.config.estimator == "none":
+        return None
+    average = average_length(layout.queries([pair.query for pair in data.train]))
+
+    def features(_: np.ndarray, query_ids: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+        return bm25_features(query_ids, average)
+
+    return features

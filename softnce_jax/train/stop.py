@@ -1,0 +1,34 @@
+"""SIGTERM and Ctrl-C ask a run to stop after the step at hand."""
+
+from __future__ import annotations
+
+import signal
+
+
+class StopSignal:
+    """While entered, the first signal is kept in `received`; a second one acts as ever.
+
+    Example:
+      >>> with StopSignal() as stop:
+      ...     signal.raise_signal(signal.SIGTERM)
+      ...     stop.received == signal.SIGTERM
+      True
+    """
+
+    signals = (signal.SIGTERM, signal.SIGINT)
+
+    def __init__(self):
+        self.received: int | None = None
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> StopSignal:
+        self._before = {number: signal.signal(number, self._receive) for number in self.signals}
+        return self
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number: int, _) -> None:
+        self.received = number
+        self.__exit__()

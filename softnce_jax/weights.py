@@ -1,0 +1,131 @@
+"""From a similarity of the pairs of a batch to the weights of its negatives (Eq. 4)."""
+
+from __future__ import annotations
+
+import functools
+from numbers import Real
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+
+from softnce_jax.losses import check_own_columns, check_pairs, over_rows, split_pairs
+
+if TYPE_CHECKING:
+    from jax import Array
+    from jaxtyping import Bool, Float, Int
+
+
+def negative_weights(
+    similarity: Float[Array, "B N"],
+    *,
+    alpha: float | Float[Array, ""],
+    beta: float | Float[Array, ""],
+    temperature: float | Float[Array, ""],
+    floor: float | Float[Array, ""] = 0.1,
+    positive: Int[Array, " B"] | None = None,
+    where: Bool[Array, " B"] | Bool[Array, "B N"] | None = None,
+    renormalize: bool = False,
+) -> Float[Array, "B N"]:
+    """The weights of a batch's negatives: the more similar, the lighter.
+
+    p_ij = softmax over row i's m negatives of similarity_ij / temperature
+    w_ij = max( floor, (beta − alpha p_ij) / (beta − alpha / m) )
+
+    Before the floor a row's weights have mean 1. A single negative has weight 1 whatever alpha
+    and beta. No gradient flows through the weights.
+
+    Args:
+      similarity: an estimator's similarity, (B, N); any unit, `temperature` has the same.
+      alpha: how strongly the similarity counts; 0 makes every weight 1.
+      beta: the weight's constant part; beta > alpha / m.
+      temperature: of the softmax over negatives; above 0.
+      floor: smallest weight, at least 0.
+      positive: column of each row's own candidate, (B,) integers; by default column i. Where the
+        rows are a device's and the columns global, name the global columns here.
+      where: booleans, (B,) or (B, N), as in `soft_infonce`: m counts the negatives left in.
+      renormalize: whether to bring a row's mean back to 1 after the floor.
+
+    Returns:
+      (B, N) float32: 1 at the positive, the weights at its valid negatives, 0 at the negatives
+      left out.
+
+    Raises:
+      ValueError: beta − alpha / m is not positive for m = N − 1 (the weights would be undefined or
+        reversed), temperature or floor is out of range, shapes disagree, or N < 2. Numbers known
+        only at run time cannot raise: a row whose own m (fewer under `where`), or whose traced
+        alpha and beta, make beta − alpha / m ≤ 0 has NaN weights, which show in the loss.
+      TypeError: `positive` holds no integers or `where` no booleans.
+
+    Example:
+      Row 0 has p = (0.75, 0.25) over its two negatives; with alpha = beta = 1 its weights are
+      (1 − p) / (1 − 1/2).
+
+      >>> import jax.numpy as jnp
+      >>> similarity = jnp.array([[9.0, jnp.log(3.0), 0.0], [0.0, 9.0, 0.0], [0.0, 0.0, 9.0]])
+      >>> print(negative_weights(similarity, alpha=1.0, beta=1.0, temperature=1.0).round(2))
+      [[1.  0.5 1.5]
+       [1.  1.  1. ]
+       [1.  1.  1. ]]
+
+    Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023, Eq. 4; the floor of
+    0.1 is that of the published code.
+    """
+    check_similarity(similarity, positive, where)
+    check_settings(similarity.shape[1] - 1, alpha, beta, temperature, floor)
+    if positive is None:
+        positive = jnp.arange(similarity.shape[0], dtype=jnp.int32)
+    rows = functools.partial(weight_rows, renormalize=renormalize)
+    w_BN = over_rows(rows, similarity, positive, where, alpha, beta, temperature, floor)
+    return jax.lax.stop_gradient(w_BN)
+
+
+def weight_rows(similarity_BN, positive_B, where, alpha, beta, temperature, floor, *, renormalize):
+    """Eq. 4 row by row, floor and renormalising included."""
+    alpha, beta, temperature, floor = (
+        jnp.asarray(x, jnp.float32) for x in (alpha, beta, temperature, floor)
+    )
+    own_BN, negative_BN, _ = split_pairs(similarity_BN.shape, positive_B, where)
+    p_BN = masked_softmax(similarity_BN.astype(jnp.float32), negative_BN, temperature)
+    m_B1 = jnp.sum(negative_BN, axis=1, keepdims=True, dtype=jnp.float32)
+    mean_B1 = beta - alpha / jnp.maximum(m_B1, 1)
+    w_BN = (beta - alpha * p_BN) / jnp.where(mean_B1 > 0, mean_B1, jnp.nan)
+    w_BN = jnp.maximum(floor, jnp.where(m_B1 > 1, w_BN, 1))
+    w_BN = jnp.where(negative_BN, w_BN, 0)
+    if renormalize:
+        sum_B1 = jnp.sum(w_BN, axis=1, keepdims=True)
+        w_BN = w_BN * jnp.where(m_B1 > 0, m_B1 / jnp.where(m_B1 > 0, sum_B1, 1), 1)
+    return jnp.where(own_BN, 1, w_BN)
+
+
+def masked_softmax(x_BN, mask_BN, temperature):
+    """Softmax of x / temperature over each row's masked-in entries, 0 elsewhere."""
+    x_BN = jnp.where(mask_BN, x_BN, -jnp.inf)
+    max_B1 = jnp.max(x_BN, axis=1, keepdims=True)
+    max_B1 = jnp.where(jnp.any(mask_BN, axis=1, keepdims=True), max_B1, 0)
+    e_BN = jnp.where(mask_BN, jnp.exp((x_BN - max_B1) / temperature), 0)
+    # The largest entry adds e^0 = 1, so only a row without entries sums to less.
+    return e_BN / jnp.maximum(jnp.sum(e_BN, axis=1, keepdims=True), 1)
+
+
+def check_similarity(similarity, positive, where) -> None:
+    """Raises unless the arguments' shapes and types belong together."""
+    if similarity.ndim != 2:
+        raise ValueError(f"similarity is a matrix, (B, N); got shape {similarity.shape}")
+    if positive is None:
+        check_own_columns(*similarity.shape)
+    check_pairs(similarity.shape, positive=positive, where=where)
+
+
+def check_settings(m, alpha, beta, temperature, floor) -> None:
+    """Raises where Eq. 4 has no meaning; numbers that are not plain ones are left unread."""
+    if isinstance(temperature, Real) and not temperature > 0:
+        raise ValueError(f"temperature is {temperature}; it must be above 0")
+    if isinstance(floor, Real) and not floor >= 0:
+        raise ValueError(f"floor is {floor}; weights must not go below 0")
+    known = isinstance(alpha, Real) and isinstance(beta, Real)
+    if known and m > 1 and not beta - alpha / m > 0:
+        raise ValueError(
+            f"beta = {beta} is not above alpha / m = {alpha} / {m} = {alpha / m:.4g}, so the "
+            "weights have no meaning; lower alpha, raise beta or give more candidates"
+        )

@@ -1,0 +1,81 @@
+"""Batch n is a pure function of (seed, n); hosts share a batch without changing it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from softnce_jax.data.batches import Layout, batch_indices, batches, load_ahead
+from softnce_jax.data.pairs import Pair
+from softnce_jax.estimators.bm25 import average_length, bm25_features
+
+
+class Words:
+    """A tokenizer of the tests: one id a word, found by its number."""
+
+    def tokenize(self, texts, max_length):
+        return [[int(word) for word in text.split()][:max_length] for text in texts]
+
+    def pad(self, ragged, length):
+        return np.array([row + [1] * (length - len(row)) for row in ragged], np.int32)
+
+
+PAIRS = [Pair(f"{10 + i} {10 + i % 3}", f"{100 + i} {200 + i} 7", f"u{i}", "go") for i in range(13)]
+LAYOUT = Layout(Words(), 4, 6)
+
+
+def bm25(_, query_ids):
+    return bm25_features(query_ids, 2.0)
+
+
+def test_every_epoch_is_another_permutation():
+    indices = batch_indices(13, 4, seed=3)
+    epochs = [np.concatenate([indices[3 * e + n] for n in range(3)]) for e in range(4)]
+    for epoch in epochs:
+        assert len(set(epoch.tolist())) == 12
+    assert len({tuple(epoch) for epoch in epochs}) == 4
+    assert len({(set(range(13)) - set(epoch.tolist())).pop() for epoch in epochs}) > 1
+
+
+def test_pure_function_of_seed_and_step():
+    first, again, other = (batch_indices(13, 4, seed=seed) for seed in (3, 3, 4))
+    assert all((first[n] == again[n]).all() for n in (0, 5, 1000))
+    assert any((first[n] != other[n]).any() for n in range(3))
+
+
+def test_resuming_reads_the_same_batches():
+    dataset = batches(batch_indices(13, 4, seed=3), PAIRS, LAYOUT, bm25)
+    whole = load_ahead(dataset, 0)
+    straight = [next(whole) for _ in range(9)]
+    resumed = load_ahead(dataset, 5)
+    for expected in straight[5:]:
+        found = next(resumed)
+        for a, b in zip(expected, found, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert any((a != b).any() for a, b in zip(straight[0], straight[1], strict=True))
+
+
+def test_rows_hold_the_pair():
+    indices = batch_indices(13, 4, seed=0)
+    batch = batches(indices, PAIRS, LAYOUT)[2]
+    assert batch.query_features is None
+    for row, i in enumerate(indices[2]):
+        assert batch.query_ids[row].tolist() == [10 + i, 10 + i % 3, 1, 1]
+        assert batch.code_ids[row].tolist() == [100 + i, 200 + i, 7, 1, 1, 1]
+
+
+@pytest.mark.parametrize("hosts", [2, 4])
+def test_hosts_hold_the_rows_of_one_batch(hosts):
+    indices = batch_indices(13, 4, seed=1)
+    whole = batches(indices, PAIRS, LAYOUT, bm25)[6]
+    parts = [batches(indices, PAIRS, LAYOUT, bm25, shard=(h, hosts))[6] for h in range(hosts)]
+    for name in whole._fields:
+        joined = np.concatenate([getattr(part, name) for part in parts])
+        np.testing.assert_array_equal(joined, getattr(whole, name))
+    # The control: statistics of a host's own queries only would be others.
+    own = bm25_features(LAYOUT.queries([PAIRS[i].query for i in indices[6][: 4 // hosts]]), 2.0)
+    assert not np.array_equal(own[1] @ own[1].T, (parts[0].code_features @ parts[0].code_features.T))
+
+
+def test_average_length_is_of_the_training_split():
+    assert average_length(LAYOUT.queries([pair.query for pair in PAIRS])) == 2.0

@@ -1,0 +1,125 @@
+"""Reading JSONL: what is joined, what is skipped and said, what is an error."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+from softnce_jax.data.pairs import read_corpus
+from softnce_jax.data.sources import load_corpora
+from softnce_jax.errors import InputError
+from tests.data.folders import write_folder
+from tests.shared import shared_path
+
+
+def test_reads_graphcodebert_layout(tmp_path):
+    row = {
+        "url": "u1",
+        "docstring_tokens": ["sort", "a", "list"],
+        "docstring": "ignored",
+        "code_tokens": ["def", "f", "(", ")"],
+        "original_string": "ignored",
+    }
+    plain = {"url": "u2", "query": " find a file ", "code": "def g(): pass", "family": "files"}
+    write_folder(tmp_path / "python", train=[row], valid=[plain], test=[row], codebase=[row, plain])
+    corpus = read_corpus(tmp_path, "python")
+    assert (corpus.train[0].query, corpus.train[0].code) == ("sort a list", "def f ( )")
+    assert (corpus.valid[0].query, corpus.valid[0].family) == ("find a file", "files")
+    assert [c.url for c in corpus.codebase] == ["u1", "u2"]
+    assert corpus.problems.lines() == []
+
+
+def test_gzip_and_leaf_folder_and_dev_split(tmp_path):
+    row = {"url": "u", "docstring": "q", "code": "c"}
+    write_folder(tmp_path, codebase=[row], dev=[row])
+    for name in ("codebase", "dev"):
+        path = tmp_path / f"{name}.jsonl"
+        (tmp_path / f"{name}.jsonl.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    corpus = read_corpus(tmp_path, "go")
+    assert len(corpus.valid) == 1 and corpus.train == []
+
+
+GOOD = {"url": "u", "docstring": "query", "code": "code"}
+BAD_ROWS = {
+    "malformed JSON": b'{"url": "x", ',
+    "not a JSON object": b"[1, 2]",
+    "no url": json.dumps({"docstring": "q", "code": "c"}).encode(),
+    "no query": json.dumps({"url": "u", "code": "c"}).encode(),
+    "no code": json.dumps({"url": "u", "docstring": "q"}).encode(),
+    "an empty query": json.dumps({"url": "u", "docstring": "  ", "code": "c"}).encode(),
+    "an empty code": json.dumps({"url": "u", "docstring": "q", "code": ""}).encode(),
+    "bytes that are not UTF-8": b'{"url": "u", "docstring": "\xff", "code": "c"}',
+    "the same url and query again": json.dumps(GOOD).encode(),
+    "a query whose url has no candidate": json.dumps(GOOD | {"url": "lost"}).encode(),
+    "its language is 'java', not 'go'": json.dumps(GOOD | {"language": "java"}).encode(),
+}
+
+
+@pytest.mark.parametrize("reason", BAD_ROWS)
+def test_unusable_rows_are_counted_or_errors(tmp_path, reason):
+    write_folder(tmp_path, codebase=[GOOD], test=[GOOD])
+    with (tmp_path / "test.jsonl").open("ab") as file:
+        file.write(BAD_ROWS[reason] + b"\n")
+    corpus = read_corpus(tmp_path, "go")
+    assert len(corpus.test) == 1
+    (line,) = corpus.problems.lines()
+    assert reason in line and "test.jsonl:2" in line and "skipped 1 row:" in line
+    with pytest.raises(InputError, match=r"test\.jsonl:2: ") as error:
+        read_corpus(tmp_path, "go", strict=True)
+    assert reason in str(error.value) and "\n" not in str(error.value)
+
+
+def test_duplicate_candidate(tmp_path):
+    write_folder(tmp_path, codebase=[GOOD, GOOD | {"code": "other"}], test=[GOOD])
+    corpus = read_corpus(tmp_path, "go")
+    assert [c.code for c in corpus.codebase] == ["code"]
+    with pytest.raises(InputError, match=r"codebase\.jsonl:2: a url that an earlier candidate has"):
+        read_corpus(tmp_path, "go", strict=True)
+
+
+def test_absent_folder_and_files(tmp_path):
+    with pytest.raises(InputError, match="no such folder"):
+        read_corpus(tmp_path / "nowhere", "go")
+    with pytest.raises(InputError, match=r"neither codebase\.jsonl nor"):
+        read_corpus(tmp_path, "go")
+    write_folder(tmp_path, codebase=[GOOD])
+    (tmp_path / "codebase.jsonl.gz").write_bytes(b"")
+    with pytest.raises(InputError, match="both exist"):
+        read_corpus(tmp_path, "go")
+
+
+def test_truncated_gzip(tmp_path):
+    whole = gzip.compress(json.dumps(GOOD).encode() * 50)
+    (tmp_path / "codebase.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="not a whole gzip file"):
+        read_corpus(tmp_path, "go")
+
+
+def test_hash_follows_the_text(tmp_path):
+    hashes = set()
+    for code in ("a", "b", "a"):
+        write_folder(tmp_path, codebase=[GOOD | {"code": code}], test=[GOOD])
+        hashes.add(read_corpus(tmp_path, "go").hash())
+    assert len(hashes) == 2
+
+
+def test_sources(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOFTNCE_DATA", str(tmp_path))
+    corpora, notes = load_corpora("auto", "all")
+    assert len(corpora) == 6 and "embedded sample" in notes[0]
+    write_folder(tmp_path / "code_search_net" / "go", codebase=[GOOD], test=[GOOD])
+    corpora, notes = load_corpora("auto", "go")
+    assert corpora[0].name.endswith("go") and notes == []
+    with pytest.raises(InputError, match="unknown language 'cobol'"):
+        load_corpora("sample", "cobol")
+
+
+def test_real_layout():
+    corpus = read_corpus(shared_path("data/csn_cloze"), "python")
+    sizes = [len(corpus.train), len(corpus.valid), len(corpus.test), len(corpus.codebase)]
+    assert sizes == [510, 82, 169, 251]
+    corpus = read_corpus(shared_path("data/cosqa"), "python")
+    assert (len(corpus.valid), len(corpus.codebase)) == (500, 6267)

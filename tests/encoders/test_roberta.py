@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from transformers import RobertaConfig
+
+from softnce_jax.encoders.roberta import AnyMaskRobertaModule, attention_bias
+
+R, L = 4, 24
+LENGTHS = np.array([L, 9, 2, 1])
+
+
+def inputs(model):
+    """Padded ids, their mask and the positions that transformers gives them."""
+    random = np.random.default_rng(1)
+    pad = model.config.pad_token_id
+    mask = jnp.asarray(np.arange(L) < LENGTHS[:, None])
+    ids = jnp.where(mask, random.integers(5, 60, (R, L)), pad)
+    counted = jnp.cumsum(mask, axis=1) * mask + pad
+    places = jnp.broadcast_to(jnp.arange(L), (R, L))
+    return ids, mask, counted if model.config.model_type == "roberta" else places
+
+
+def ours(model, params, ids, mask, positions, *, key=None):
+    module = AnyMaskRobertaModule(model.config)
+    rngs = {} if key is None else {"dropout": key}
+    return module.apply(
+        {"params": params}, ids, mask, positions, deterministic=key is None, rngs=rngs
+    )
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+@pytest.mark.parametrize("key", [None, jax.random.key(3)], ids=["eval", "dropout"])
+@pytest.mark.parametrize("kind", ["roberta", "bert"])
+def test_equals_transformers_to_the_bit(kind, key, dimensions, request):
+    model = request.getfixturevalue(kind)
+    ids, mask, positions = inputs(model)
+    wide = mask if dimensions == 2 else jnp.broadcast_to(mask[:, None], (R, L, L))
+    states = ours(model, model.params, ids, wide, positions, key=key)
+    module = AnyMaskRobertaModule(model.config)
+    pooled = module.apply({"params": model.params}, states[:, 0], method="pooled")
+    stock = model(ids, mask, dropout_rng=key, train=key is not None)
+    np.testing.assert_array_equal(states, stock.last_hidden_state)
+    np.testing.assert_array_equal(pooled, stock.pooler_output)
+    other = model(ids, jnp.ones_like(mask), dropout_rng=key, train=key is not None)
+    assert np.abs(states - other.last_hidden_state).max() > 1e-2
+
+
+def test_parameters_have_the_published_names(roberta):
+    ids, mask, positions = inputs(roberta)
+    module = AnyMaskRobertaModule(roberta.config)
+    params = jax.eval_shape(module.init, jax.random.key(0), ids, mask, positions)["params"]
+    assert jax.tree.structure(params) == jax.tree.structure(roberta.params)
+
+
+@pytest.mark.parametrize("kind", ["roberta", "bert"])
+def test_equals_pytorch(kind, request, torch):
+    from transformers import BertModel, RobertaModel
+    from transformers.modeling_flax_pytorch_utils import load_flax_weights_in_pytorch_model
+
+    model = request.getfixturevalue(kind)
+    ids, mask, positions = inputs(model)
+    twin = {"bert": BertModel, "roberta": RobertaModel}[kind](model.config).eval()
+    load_flax_weights_in_pytorch_model(twin, jax.tree.map(np.array, model.params))
+    with torch.no_grad():
+        expected = twin(torch.tensor(np.asarray(ids)), torch.tensor(np.asarray(mask, np.int64)))
+    states = ours(model, model.params, ids, mask, positions)
+    difference = np.abs(states - expected.last_hidden_state.numpy())[np.asarray(mask)]
+    assert difference.max() < 1e-5
+    shifted = ours(model, model.params, ids, mask, positions + 1)
+    assert np.abs(shifted - expected.last_hidden_state.numpy())[np.asarray(mask)].max() > 1e-2
+
+
+def test_remat_keeps_values_and_gradients_and_is_there(roberta):
+    ids, mask, positions = inputs(roberta)
+    config = RobertaConfig(**roberta.config.to_dict() | {"num_hidden_layers": 1})
+    variables = {"params": roberta.params}
+    rngs = {"dropout": jax.random.key(1)}
+
+    def value(variables, checkpointing):
+        module = AnyMaskRobertaModule(config, gradient_checkpointing=checkpointing)
+        apply = partial(module.apply, deterministic=False, rngs=rngs)
+        return jnp.sum(apply(variables, ids, mask, positions) ** 2)
+
+    gradient = jax.value_and_grad(value)
+    plain, kept = (jax.jit(gradient, static_argnums=1)(variables, on) for on in (False, True))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-4), plain, kept)
+    programs = [jax.make_jaxpr(gradient, static_argnums=1)(variables, on) for on in (False, True)]
+    assert ["remat" in str(program) for program in programs] == [False, True]
+
+
+def test_segments_of_one_row_are_as_rows_of_their_own(roberta):
+    ids, _, positions = inputs(roberta)
+    segment = np.repeat([0, 1], [10, L - 10])
+    apart = jnp.broadcast_to(segment[:, None] == segment, (R, L, L))
+    restarted = positions.at[:, 10:].set(positions[0, : L - 10])
+    packed = ours(roberta, roberta.params, ids, apart, restarted)[0]
+    alone = jnp.broadcast_to(segment == 0, (R, L)), jnp.broadcast_to(segment == 1, (R, L))
+    first, second = (ours(roberta, roberta.params, ids, mask, restarted)[0] for mask in alone)
+    np.testing.assert_allclose(packed[:10], first[:10], atol=1e-5)
+    np.testing.assert_allclose(packed[10:], second[10:], atol=1e-5)
+    assert np.abs(packed[:10] - second[:10]).max() > 1e-2
+
+
+def test_a_row_that_sees_nothing_is_finite(roberta):
+    ids, mask, positions = inputs(roberta)
+    for empty in (jnp.zeros_like(mask), jnp.zeros((R, L, L), bool)):
+        assert np.isfinite(ours(roberta, roberta.params, ids, empty, positions)).all()
+
+
+def test_word_embeddings_can_be_given(roberta):
+    ids, mask, positions = inputs(roberta)
+    words = roberta.params["embeddings"]["word_embeddings"]["embedding"][ids]
+    expected = ours(roberta, roberta.params, ids, mask, positions)
+    module = AnyMaskRobertaModule(roberta.config)
+    given = (
+        module.apply({"params": roberta.params}, 0 * ids, mask, positions, inputs_embeds=embeds)
+        for embeds in (words, words.at[0, 1].set(0.0))
+    )
+    np.testing.assert_array_equal(next(given), expected)
+    assert np.abs(next(given)[0] - expected[0]).max() > 1e-2
+
+
+def test_computes_in_bfloat16_with_float32_parameters(roberta):
+    ids, mask, positions = inputs(roberta)
+    module = AnyMaskRobertaModule(roberta.config, dtype=jnp.bfloat16)
+    states = module.apply({"params": roberta.params}, ids, mask, positions)
+    exact = ours(roberta, roberta.params, ids, mask, positions)
+    assert states.dtype == jnp.bfloat16
+    assert 1e-4 < np.abs(states - exact).max() < 0.3
+    params = jax.eval_shape(module.init, jax.random.key(0), ids, mask, positions)
+    assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
+
+
+def test_other_masks_are_refused():
+    with pytest.raises(ValueError, match="got 4 dimensions"):
+        attention_bias(jnp.ones((1, 1, 2, 2), bool), jnp.float32)

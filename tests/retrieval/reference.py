@@ -1,0 +1,56 @@
+"""Slow float64 loops for ranks and metrics; nothing of softnce_jax is imported here."""
+
+from __future__ import annotations
+
+import math
+
+
+def bounds(score, true, tolerance=0.0, where=None):
+    """Best and worst place of candidate `true` in one row of scores, by counting."""
+    best = worst = 1
+    for j, s in enumerate(score):
+        if j == true or (where is not None and not where[j]):
+            continue
+        difference = float(s) - float(score[true])
+        if math.isnan(difference) or difference > tolerance:
+            best, worst = best + 1, worst + 1
+        elif difference >= -tolerance:
+            worst += 1
+    return best, worst
+
+
+def vector_bounds(q, c, relevant, tie):
+    """Bounds of all graded candidates by exactly rounded dot products (math.fsum)."""
+    best, worst = [], []
+    for q_D, relevant_G in zip(q.tolist(), relevant.tolist(), strict=True):
+        score = [math.fsum(a * b for a, b in zip(q_D, c_D, strict=True)) for c_D in c.tolist()]
+        row = []
+        for m in relevant_G:
+            size = math.hypot(*q_D) * math.hypot(*c[m].tolist())
+            row.append(bounds(score, m, tie * size) if m >= 0 else (0, 0))
+        best.append([low for low, _ in row])
+        worst.append([high for _, high in row])
+    return best, worst
+
+
+def ndcg(places, grades, k=10):
+    """nDCG of one query: linear gain, discount log2(place + 1)."""
+    gain = sum(g / math.log2(p + 1) for p, g in zip(places, grades, strict=True) if 0 < p <= k)
+    ideal = sorted(grades, reverse=True)[:k]
+    best = sum(g / math.log2(i + 2) for i, g in enumerate(ideal))
+    return gain / best if best else 0.0
+
+
+def bm25(query, documents, k1=1.2, b=0.75):
+    """Lucene's BM25 of lists of words, one document after the other."""
+    mean = sum(map(len, documents)) / len(documents)
+    scores = []
+    for document in documents:
+        score = 0.0
+        for word in query:
+            holding = sum(word in other for other in documents)
+            idf = math.log(1 + (len(documents) - holding + 0.5) / (holding + 0.5))
+            count = document.count(word)
+            score += idf * count / (count + k1 * (1 - b + b * len(document) / mean))
+        scores.append(score)
+    return scores

@@ -1,0 +1,16 @@
+const assert = require('node:assert');
+assert.deepStrictEqual(uniqueBy([3, 1, 3, 2, 1]), [3, 1, 2]);
+assert.deepStrictEqual(uniqueBy(['Ab', 'aB', 'c'], (s) => s.toLowerCase()), ['Ab', 'c']);
+assert.deepStrictEqual(uniqueBy([]), []);
+assert.deepStrictEqual(sortedDistinct([3, 1, 30, 3, 2, 1]), [1, 2, 3, 30]);
+assert.deepStrictEqual(sortedDistinct([]), []);
+assert.deepStrictEqual(symmetricDifference([1, 2, 3], [3, 4, 4]), new Set([1, 2, 4]));
+assert.deepStrictEqual(symmetricDifference([1], [1]), new Set());
+assert.deepStrictEqual(powerSet(['a', 'b']), [[], ['a'], ['b'], ['a', 'b']]);
+assert.deepStrictEqual(powerSet([]), [[]]);
+assert.deepStrictEqual(intersectAll([1, 2, 3, 2], [2, 3, 4], [3, 2, 9]), [2, 3]);
+assert.deepStrictEqual(intersectAll([1], [2], [1]), []);
+assert.deepStrictEqual(intersectAll(), []);
+assert.deepStrictEqual(multisetContains([...'banana'], [...'nab']), true);
+assert.deepStrictEqual(multisetContains([...'banana'], [...'bnnn']), false);
+assert.deepStrictEqual(multisetContains([], []), true);

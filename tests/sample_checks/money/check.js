@@ -1,0 +1,18 @@
+const assert = require('node:assert');
+assert.deepStrictEqual(compoundInterest(1000, 0.12, 1), 126.83);
+assert.deepStrictEqual(compoundInterest(1000, 0.05, 2, 1), 102.5);
+assert.throws(() => compoundInterest(-1, 0.1, 1), RangeError);
+assert.deepStrictEqual(savingsAfter(2, 1000, 5), 1102.5);
+assert.deepStrictEqual(savingsAfter(0, 250, 3), 250);
+assert.deepStrictEqual(makeChange(291), new Map([[200, 1], [50, 1], [20, 2], [1, 1]]));
+assert.deepStrictEqual(makeChange(0), new Map());
+assert.throws(() => makeChange(3, [2, 5]));
+assert.deepStrictEqual(splitBill(1000, 3), [334, 333, 333]);
+assert.deepStrictEqual(splitBill(1000, 2, 10), [550, 550]);
+assert.throws(() => splitBill(10, 0), TypeError);
+assert.deepStrictEqual(formatMoney(123456789), '$1,234,567.89');
+assert.deepStrictEqual(formatMoney(-5, '€'), '-€0.05');
+const bands = [{ upTo: 10000, rate: 0.1 }, { upTo: 40000, rate: 0.2 }, { rate: 0.4 }];
+assert.deepStrictEqual(incomeTax(50000, bands), 11000);
+assert.deepStrictEqual(incomeTax(10000, bands), 1000);
+assert.deepStrictEqual(incomeTax(0, bands), 0);

@@ -1,0 +1,18 @@
+const assert = require('node:assert');
+assert.deepStrictEqual([1, 5, 9].map((x) => binarySearch([1, 3, 5, 7, 9], x)), [0, 2, 4]);
+assert.deepStrictEqual(binarySearch([1, 3, 5], 4), -1);
+assert.deepStrictEqual(binarySearch([], 4), -1);
+assert.deepStrictEqual(firstOccurrence([1, 2, 2, 2, 3], 2), 1);
+assert.deepStrictEqual(firstOccurrence([2, 2, 2], 2), 0);
+assert.deepStrictEqual(firstOccurrence([1, 2], 9), -1);
+assert.deepStrictEqual(firstOccurrence([], 9), -1);
+assert.deepStrictEqual([1, 2, 3, 4, 5].map((k) => kthLargest([3, 9, 1, 9, 5], k)), [9, 9, 5, 3, 1]);
+assert.throws(() => kthLargest([4], 2), RangeError);
+assert.deepStrictEqual(twoSum([2, 7, 11, 15], 18), [1, 2]);
+assert.deepStrictEqual(twoSum([4], 8), null);
+assert.deepStrictEqual(closest([1, 8, 12], 9), 8);
+assert.deepStrictEqual(closest([], 9), Infinity);
+const grid = [[1, 4, 7], [2, 5, 8], [3, 6, 9]];
+assert.deepStrictEqual(searchMatrix(grid, 6), { row: 2, col: 1 });
+assert.deepStrictEqual(searchMatrix(grid, 10), undefined);
+assert.deepStrictEqual(searchMatrix([], 1), undefined);

@@ -1,0 +1,18 @@
+const assert = require('node:assert');
+const original = [3, 1, 2, 2];
+assert.deepStrictEqual(bubbleSort(original), [1, 2, 2, 3]);
+assert.deepStrictEqual(original, [3, 1, 2, 2]);
+assert.deepStrictEqual(bubbleSort([]), []);
+assert.deepStrictEqual(selectionSort([3, 1, 2, 1]), [1, 1, 2, 3]);
+assert.deepStrictEqual(selectionSort([5, 4, 3, 2, 1]), [1, 2, 3, 4, 5]);
+assert.deepStrictEqual(selectionSort([]), []);
+assert.deepStrictEqual(mergeSorted([1, 4, 9], [2, 3, 10]), [1, 2, 3, 4, 9, 10]);
+assert.deepStrictEqual(mergeSorted([], [7]), [7]);
+const people = [{ name: 'Bob', age: 30 }, { name: 'Eve', age: 41 }, { name: 'Ann', age: 30 }];
+assert.deepStrictEqual(sortByAgeAndName(people).map((p) => p.name), ['Eve', 'Ann', 'Bob']);
+assert.deepStrictEqual(sortByAgeAndName([]), []);
+assert.deepStrictEqual(countingSort([4, 0, 2, 4, 1]), [0, 1, 2, 4, 4]);
+assert.deepStrictEqual(countingSort([]), []);
+assert.deepStrictEqual(naturalSort(['img10', 'img2', 'Img1']), ['Img1', 'img2', 'img10']);
+assert.deepStrictEqual(naturalSort(['a1b10', 'a1b9', 'a']), ['a', 'a1b9', 'a1b10']);
+assert.deepStrictEqual(naturalSort([]), []);

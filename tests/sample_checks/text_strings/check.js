@@ -1,0 +1,17 @@
+const assert = require('node:assert');
+assert.deepStrictEqual(['level', 'noon', '', 'x'].map(isPalindrome), [true, true, true, true]);
+assert.deepStrictEqual(['Level', 'ab'].map(isPalindrome), [false, false]);
+assert.deepStrictEqual(readsSameBackwards('A man, a plan, a canal: Panama!'), true);
+assert.deepStrictEqual(readsSameBackwards('?!'), true);
+assert.deepStrictEqual(readsSameBackwards('almost a palindrome'), false);
+assert.deepStrictEqual(snakeCase('parseHTTPResponse'), 'parse_http_response');
+assert.deepStrictEqual(snakeCase('userName'), 'user_name');
+assert.deepStrictEqual(snakeCase(''), '');
+assert.deepStrictEqual(wordWrap('the quick  brown fox jumps', 10), ['the quick', 'brown fox', 'jumps']);
+assert.deepStrictEqual(wordWrap('extraordinary day', 5), ['extraordinary', 'day']);
+assert.deepStrictEqual(wordWrap('  ', 5), []);
+assert.deepStrictEqual(reverseWords(' one two  three'), 'three two one');
+assert.deepStrictEqual(reverseWords(''), '');
+assert.deepStrictEqual(commonPrefix(['flower', 'flow', 'flight']), 'fl');
+assert.deepStrictEqual(commonPrefix(['dog', 'cat']), '');
+assert.deepStrictEqual(commonPrefix([]), '');

@@ -1,0 +1,245 @@
+"""One number however it is computed: eager, jit, sharded, shard_map, pmap.
+
+Compared are the value and the gradients of a small tower's parameters, after the reduction that
+the losses document: the mean over devices, or with a mask the sum over the count.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from softnce_jax import infonce, negative_weights, soft_infonce
+
+DEVICES, B, N = 4, 8, 12
+# Each device holds 2 queries and 3 candidates: theirs, and one explicit hard negative.
+POSITIVE = np.array([0, 1, 3, 4, 6, 7, 9, 10])
+RANDOM = np.random.default_rng(0)
+X, Y = RANDOM.normal(size=(B, 5)), RANDOM.normal(size=(N, 5))
+W = RANDOM.uniform(0.0, 2.0, size=(B, N))
+PARAMS = {
+    "query": jnp.asarray(RANDOM.normal(size=(5, 3)), jnp.float32),
+    "code": jnp.asarray(RANDOM.normal(size=(5, 3)), jnp.float32),
+}
+ROWS = np.array([True, True, True, False, False, False, False, True])  # one device without any
+PAIRS = (RANDOM.uniform(size=(B, N)) > 0.3) & ROWS[:, None]
+PAIRS[ROWS, POSITIVE[ROWS]] = True
+
+WHERE = {"none": None, "rows": ROWS, "pairs": PAIRS}
+AXES = {"auto": AxisType.Auto, "explicit": AxisType.Explicit}
+CASES = [("infonce", "none"), ("soft_infonce", "none"), ("infonce", "rows")]
+CASES += [("soft_infonce", "pairs")]
+every_case = pytest.mark.parametrize(("name", "mask"), CASES)
+every_mapper = pytest.mark.parametrize("mapper", ["pmap", "shard_map"])
+
+
+@pytest.fixture(autouse=True)
+def strict_promotion():
+    with jax.numpy_dtype_promotion("strict"):
+        yield
+
+
+def data(mask):
+    """The batch as a dictionary of arrays, queries' rows first."""
+    batch = {"x": X, "y": Y, "w": W}
+    batch = {k: jnp.asarray(v, jnp.float32) for k, v in batch.items()}
+    return batch if WHERE[mask] is None else {**batch, "where": jnp.asarray(WHERE[mask])}
+
+
+def loss(params, batch, *, name, **options):
+    """A tower of one layer each and a loss on top."""
+    q, c = jnp.tanh(batch["x"] @ params["query"]), batch["y"] @ params["code"]
+    if name == "infonce":
+        return infonce(q, c, where=batch.get("where"), **options)
+    return soft_infonce(q, c, batch["w"], where=batch.get("where"), **options)
+
+
+def on_one_device(name):
+    """(params, the global batch) -> the loss."""
+    return functools.partial(loss, name=name, positive=jnp.asarray(POSITIVE))
+
+
+@functools.cache
+def expected(name, mask):
+    whole = on_one_device(name)
+    return jax.value_and_grad(whole)(PARAMS, data(mask))
+
+
+def assert_same(got, wanted):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), got, wanted)
+
+
+def assert_different(got, wanted):
+    gaps = jax.tree.map(lambda a, b: np.abs(a - b).max(), got, wanted)
+    assert min(jax.tree.leaves(gaps)) > 1e-3
+
+
+def sums(name, **options):
+    """(params, a device's batch) -> the sum of its rows' losses, which never crosses devices."""
+    return lambda p, batch: jnp.sum(loss(p, batch, name=name, reduce_fn=None, **options))
+
+
+def count(batch):
+    """How many rows count on all devices together; none left out here but by `where`."""
+    rows = batch.get("where", jnp.ones(B // DEVICES, bool))
+    rows = rows if rows.ndim == 1 else jnp.any(rows, axis=1)
+    return jnp.maximum(lax.psum(jnp.sum(rows, dtype=jnp.float32), "data"), 1)
+
+
+def gradient_inside(params, batch, *, name, **options):
+    """The pmap idiom without a mask: value and gradients, then their mean over devices."""
+    step = jax.value_and_grad(functools.partial(loss, name=name, **options))
+    return lax.pmean(step(params, batch), "data")
+
+
+def masked_gradient_inside(params, batch, *, name, **options):
+    """The pmap idiom with a mask: sums over devices, then divided by the count."""
+    total = lax.psum(jax.value_and_grad(sums(name, **options))(params, batch), "data")
+    return jax.tree.map(lambda x: x / count(batch), total)
+
+
+def shard_map(function, batch, **options):
+    mesh = jax.make_mesh((DEVICES,), ("data",), axis_types=(AxisType.Auto,))
+    specs = (P(), jax.tree.map(lambda _: P("data"), batch))
+    return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=P(), **options)
+
+
+def run(mapper, body, batch, **options):
+    """The body's result on every device, which `pmap` returns once each."""
+    body = functools.partial(body, **options)
+    if mapper == "shard_map":
+        return jax.jit(shard_map(body, batch, check_vma=False))(PARAMS, batch)
+    split = jax.tree.map(lambda x: x.reshape(DEVICES, -1, *x.shape[1:]), batch)
+    result = jax.pmap(body, axis_name="data", in_axes=(None, 0))(PARAMS, split)
+    return jax.tree.map(lambda x: x[0], result)
+
+
+def spread(batch, mesh):
+    return jax.tree.map(lambda x: jax.device_put(x, NamedSharding(mesh, P("data"))), batch)
+
+
+@every_case
+def test_jit(name, mask):
+    step = jax.jit(jax.value_and_grad(on_one_device(name)))
+    assert_same(step(PARAMS, data(mask)), expected(name, mask))
+
+
+@every_case
+@pytest.mark.parametrize("axes", AXES)
+def test_jit_of_sharded_arrays(name, mask, axes):
+    mesh = jax.make_mesh((DEVICES,), ("data",), axis_types=(AXES[axes],))
+    batch = spread(data(mask), mesh)
+    assert len(batch["x"].sharding.device_set) == DEVICES
+    step = jax.jit(jax.value_and_grad(on_one_device(name)))
+    with jax.set_mesh(mesh):
+        params = jax.device_put(PARAMS, NamedSharding(mesh, P()))
+        assert_same(step(params, batch), expected(name, mask))
+        assert_different(step(params, {**batch, "y": batch["y"][::-1]}), expected(name, mask))
+
+
+@pytest.mark.parametrize("axes", AXES)
+def test_embeddings_of_a_users_mesh(axes):
+    """Sharded embeddings straight into the loss: no mesh set, any spec, also without jit."""
+    mesh = jax.make_mesh((2, 2), ("data", "model"), axis_types=(AXES[axes],) * 2)
+    parts = [jnp.asarray(x, jnp.float32) for x in (X, Y, W)]
+    positive = jnp.asarray(POSITIVE)
+    wanted = soft_infonce(*parts, positive=positive)
+    own = functools.partial(soft_infonce, positive=positive)
+    slope = jax.grad(own, argnums=(0, 1, 2))(*parts)
+    for specs in [
+        (P("data"), P("data"), P("data")),
+        (P("data"), P("model"), P("data", "model")),
+        (P(None), P(("data", "model")), P(None, "data")),
+    ]:
+        placed = [jax.device_put(x, NamedSharding(mesh, s)) for x, s in zip(parts, specs, strict=True)]
+        step = jax.jit(jax.value_and_grad(own, argnums=(0, 1, 2)))
+        assert_same(step(*placed), (wanted, slope))
+    np.testing.assert_allclose(own(*placed), wanted, rtol=1e-6)
+
+
+@every_case
+@every_mapper
+def test_gradient_inside_the_map(name, mask, mapper):
+    body = gradient_inside if mask == "none" else masked_gradient_inside
+    result = run(mapper, body, data(mask), name=name, axis_name="data")
+    assert_same(result, expected(name, mask))
+
+
+@every_mapper
+def test_a_forgotten_gather_differs(mapper):
+    result = run(mapper, gradient_inside, data("none"), name="infonce")
+    assert_different(result, expected("infonce", "none"))
+    result = run(mapper, masked_gradient_inside, data("rows"), name="infonce")
+    assert_different(result, expected("infonce", "rows"))
+    with pytest.raises(ValueError, match=r"w has shape \(2, 12\).*\(2, 3\)"):
+        run(mapper, gradient_inside, data("none"), name="soft_infonce")
+
+
+def test_the_mean_of_masked_means_differs():
+    result = run("shard_map", gradient_inside, data("rows"), name="infonce", axis_name="data")
+    assert_different(result, expected("infonce", "rows"))
+
+
+@every_case
+@pytest.mark.parametrize("place", ["inside", "outside"])
+def test_reduced_loss_in_shard_map(name, mask, place):
+    """With shard_map's default checks: reduce the value, then differentiate, inside or outside."""
+    batch = data(mask)
+
+    def value(params, part):
+        return lax.psum(sums(name, axis_name="data")(params, part), "data") / count(part)
+
+    if place == "inside":
+        step = shard_map(jax.value_and_grad(value), batch)
+    else:
+        step = jax.value_and_grad(shard_map(value, batch))
+    assert_same(jax.jit(step)(PARAMS, batch), expected(name, mask))
+
+
+def test_an_axis_of_two_names():
+    mesh = jax.make_mesh((2, 2), ("host", "chip"), axis_types=(AxisType.Auto,) * 2)
+    names, batch = ("host", "chip"), data("none")
+    specs = (P(), jax.tree.map(lambda _: P(names), batch))
+
+    def value(params, part):
+        return lax.pmean(loss(params, part, name="soft_infonce", axis_name=names), names)
+
+    step = jax.value_and_grad(jax.shard_map(value, mesh=mesh, in_specs=specs, out_specs=P()))
+    assert_same(jax.jit(step)(PARAMS, batch), expected("soft_infonce", "none"))
+
+
+@pytest.mark.parametrize("mask", ["none", "pairs"])
+def test_weights(mask):
+    """Rows of a device with global columns, and sharded similarities, give the weights of one."""
+    settings = {"alpha": 1.3, "beta": 0.7, "temperature": 0.5}
+    values, positive = jnp.asarray(W, jnp.float32), jnp.asarray(POSITIVE)
+    where = None if WHERE[mask] is None else jnp.asarray(WHERE[mask])
+
+    def weights(values, positive, where):
+        return negative_weights(values, positive=positive, where=where, **settings)
+
+    whole = weights(values, positive, where)
+    assert np.ptp(whole[0]) > 0.1
+    for kind in AXES.values():
+        mesh = jax.make_mesh((DEVICES,), ("data",), axis_types=(kind,))
+        parts = spread((values, positive, where), mesh)
+        np.testing.assert_allclose(jax.jit(weights)(*parts), whole, rtol=1e-6)
+        mapped = jax.shard_map(weights, mesh=mesh, in_specs=P("data"), out_specs=P("data"))
+        np.testing.assert_allclose(jax.jit(mapped)(*parts), whole, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["infonce", "soft_infonce"])
+def test_vmap(name):
+    stack = jax.tree.map(lambda x: jnp.stack([x, 2 * x]), data("none"))
+    whole = on_one_device(name)
+    one = [whole(PARAMS, jax.tree.map(lambda x, k=k: x[k], stack)) for k in range(2)]
+    mapped = jax.vmap(whole, in_axes=(None, 0))(PARAMS, stack)
+    np.testing.assert_allclose(mapped, one, rtol=1e-6)
+    assert abs(one[0] - one[1]) > 1e-2

@@ -1,0 +1,26 @@
+"""The loss is light to use: it imports jax and two modules of ours."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+OURS = {"softnce_jax", "softnce_jax.losses", "softnce_jax.weights"}
+
+
+def modules(statement: str) -> set[str]:
+    """What stands in sys.modules of a fresh Python after the statement."""
+    program = f"{statement}\nimport sys\nprint(*sys.modules)"
+    output = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(output.stdout.split())
+
+
+def test_the_loss_imports_jax_and_nothing_else():
+    added = modules("from softnce_jax import soft_infonce") - modules("import jax, jax.numpy")
+    assert {name.partition(".")[0] for name in added} == {"softnce_jax"}
+    assert added == OURS
+    assert "softnce_jax.estimators.bm25" in modules("import softnce_jax.estimators.bm25")

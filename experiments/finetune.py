@@ -5,8 +5,8 @@ from softnce_jax.train.config import Config
 
 
 def main(config: Config) -> None:
-    """Trains or resumes the run and prints its results."""
-    from softnce_jax.train.fit import fit
+    """Trains or resumes the run that the flags name."""
+    from softnce_jax.train.fit import fit  # here, so that --help answers at once
 
     fit(config)
 

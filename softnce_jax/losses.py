@@ -85,7 +85,7 @@ def infonce(
       >>> print(f"{loss:.4f} {jnp.log(4.0):.4f}")
       1.3863 1.3863
 
-    Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023, Eq. 1.
+    Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023 (the baseline loss).
     """
     return soft_infonce(
         q,
@@ -121,16 +121,17 @@ def soft_infonce(
       q: query embeddings, (B, D).
       c: candidate embeddings, (N, D) with N ≥ B; rows beyond B are explicit hard negatives. Under
         `axis_name` this device's share; they are gathered in the order of the devices.
-      w: negative weights, (B, N), at least 0; the entry of a row's own candidate is ignored. None
-        means 1 everywhere: InfoNCE. Under `axis_name` local rows, global columns.
+      w: negative weights, (B, N), at least 0 (below 0 the loss is NaN); the entry of a row's own
+        candidate is ignored. None means 1 everywhere: InfoNCE. Under `axis_name` local rows, global
+        columns.
       positive: column of each row's own candidate, (B,) integers; by default column i, under
         `axis_name` plus the columns of the devices before this one. Columns are global. A column
         that does not exist makes the row's loss NaN.
       where: booleans. (B,) leaves rows out; their candidates stay negatives of the other rows.
         (B, N) leaves candidates out too, entry by entry: a row whose own candidate is left out is
         left out, a column that is False everywhere is as if it were not there. To drop padded
-        pairs entirely give `valid[:, None] & valid[None, :]`. What is left out reaches neither value nor
-        gradient, not even if it is NaN. Under `axis_name` local rows, global columns.
+        pairs entirely give `valid[:, None] & valid[None, :]`. What is left out reaches neither
+        value nor gradient, not even if it is NaN. Under `axis_name` local rows, global columns.
       scale: factor on the scores (an inverse temperature).
       axis_name: under `pmap` or `shard_map`, the mapped axis (or axes) over which candidates are
         gathered. The value is then that of **this device's** rows; `pmean` of the value and of
@@ -205,12 +206,11 @@ def log1p_weighted_sum(x_BN, w_BN, negative_BN):
     """log( 1 + Σ w e^x ) over each row's negatives, x being the score above the positive's."""
     x_BN = jnp.where(negative_BN, x_BN, 0)
     w_BN = jnp.where(negative_BN, w_BN, 0)
-    # An entry that weighs nothing must not set the shift, it would push the others below e^-88.
-    live_BN = w_BN >= jnp.finfo(jnp.float32).tiny
-    log_w_BN = jnp.minimum(jnp.log(jnp.where(live_BN, w_BN, 1)), 80.0)
-    shift_B = jnp.max(x_BN + log_w_BN, axis=1, where=live_BN, initial=0.0)
-    shift_B = jax.lax.stop_gradient(shift_B)
-    # Only entries with w = 0 can lie above 88, and e^88 · 0 = 0 where e^89 · 0 = NaN.
+    # log 0 = −∞: a weight of 0 sets no shift, for that would push the others below e^−88. The shift
+    # is a constant: its gradient would cancel.
+    log_w_BN = jnp.minimum(jnp.log(jax.lax.stop_gradient(w_BN)), 80.0)
+    shift_B = jnp.max(jax.lax.stop_gradient(x_BN) + log_w_BN, axis=1, initial=0.0)
+    # Only weights of 0 can lie more than 88 above it, and e^88 · 0 = 0 where e^89 · 0 = NaN.
     e_BN = jnp.exp(jnp.minimum(x_BN - shift_B[:, None], 88.0))
     # log1p, for without a shift the sum may be tiny beside 1.
     return shift_B + jnp.log1p(jnp.expm1(-shift_B) + jnp.sum(w_BN * e_BN, axis=1))
@@ -250,7 +250,8 @@ def over_rows(function, *arrays):
     if not explicit:
         return function(*arrays)
     out = NamedSharding(explicit[0], PartitionSpec(*shardings[0].spec[:1]))
-    return jax.jit(jax.sharding.auto_axes(function, out_sharding=out))(*arrays)
+    axes = explicit[0].explicit_axes
+    return jax.jit(jax.sharding.auto_axes(function, axes=axes, out_sharding=out))(*arrays)
 
 
 def check_embeddings(q, c) -> None:

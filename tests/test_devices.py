@@ -158,7 +158,9 @@ def test_embeddings_of_a_users_mesh(axes):
         (P("data"), P("model"), P("data", "model")),
         (P(None), P(("data", "model")), P(None, "data")),
     ]:
-        placed = [jax.device_put(x, NamedSharding(mesh, s)) for x, s in zip(parts, specs, strict=True)]
+        placed = [
+            jax.device_put(x, NamedSharding(mesh, s)) for x, s in zip(parts, specs, strict=True)
+        ]
         step = jax.jit(jax.value_and_grad(own, argnums=(0, 1, 2)))
         assert_same(step(*placed), (wanted, slope))
     np.testing.assert_allclose(own(*placed), wanted, rtol=1e-6)
@@ -213,6 +215,19 @@ def test_an_axis_of_two_names():
 
     step = jax.value_and_grad(jax.shard_map(value, mesh=mesh, in_specs=specs, out_specs=P()))
     assert_same(jax.jit(step)(PARAMS, batch), expected("soft_infonce", "none"))
+
+
+def test_a_map_over_one_axis_of_an_explicit_mesh():
+    mesh = jax.make_mesh((2, 2), ("data", "model"))
+    x, y = jnp.asarray(X, jnp.float32), jnp.asarray(Y[:B], jnp.float32)
+
+    def value(q, c):
+        return lax.pmean(infonce(q, c, axis_name="data"), "data")
+
+    step = jax.shard_map(value, in_specs=P("data"), out_specs=P(), axis_names={"data"})
+    with jax.set_mesh(mesh):
+        parts = jax.device_put((x, y), NamedSharding(mesh, P("data")))
+        np.testing.assert_allclose(jax.jit(step)(*parts), infonce(x, y), rtol=1e-6)
 
 
 @pytest.mark.parametrize("mask", ["none", "pairs"])

@@ -287,6 +287,13 @@ def test_a_nan_shows(name):
         assert not np.isnan(ours(name, *parts, where=np.zeros(5, bool)))
 
 
+def test_a_weight_below_zero_is_nan():
+    q, c, w = batch()
+    w[1, 3] = -0.1
+    rows = ours("soft_infonce", q, c, w, reduce_fn=None)
+    assert np.isnan(rows).tolist() == [False, True, False, False, False]
+
+
 def test_a_positive_that_is_no_column_is_nan():
     q, c, _ = batch()
     rows = ours("infonce", q, c, positive=np.array([0, 1, 7, 3, -1]), reduce_fn=None)

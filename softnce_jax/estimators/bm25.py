@@ -36,7 +36,7 @@ def average_length(
       >>> average_length([[0, 7, 8, 2], [0, 9, 9, 9, 9, 2]])
       3.0
 
-    Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023, section 4.1 (BM25).
+    Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023 (BM25 estimator).
     """
     if len(ids) == 0:
         raise ValueError("0 rows have no average length; give at least 1")
@@ -81,7 +81,7 @@ def bm25_features(
       >>> print(f"{(a @ b.T)[0, 1]:.4f} {np.log(0.5 / 2.5):.4f}")
       -1.6094 -1.6094
 
-    Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023, section 4.1 (BM25);
+    Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023 (BM25 estimator);
     the idf and the constants are those of the published code.
     """
     if len(ids) == 0:

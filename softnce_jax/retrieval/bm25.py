@@ -7,6 +7,7 @@ stemming: nothing tuned to English or to one programming language.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 
@@ -19,6 +20,8 @@ from softnce_jax.retrieval.metrics import Ranks
 from softnce_jax.retrieval.top import top_scores
 
 K1, B = 1.2, 0.75
+
+logging.getLogger("bm25s").setLevel(logging.WARNING)  # it logs every index at level debug
 
 # An acronym before a capitalised word, a word, an acronym at the end, a number.
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][^\W\d_A-Z])|[A-Z]?[^\W\d_A-Z]+|[A-Z]+|\d+")

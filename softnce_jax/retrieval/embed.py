@@ -21,7 +21,7 @@ class Embedder:
 
     def __init__(self, encoder: Encoder, mesh: Mesh):
         self.encoder = encoder
-        self._mesh = mesh
+        self.mesh = mesh
         rows = NamedSharding(mesh, PartitionSpec("data"))
         whole = NamedSharding(mesh, PartitionSpec())
         self._embed = jax.jit(encoder.embed, in_shardings=(whole, rows), out_shardings=whole)
@@ -30,9 +30,10 @@ class Embedder:
         """Vectors (n, D) float32 of n ragged rows of token ids, in their order."""
         vectors: list[np.ndarray] = [np.zeros(0)] * len(ragged)
         order = sorted(range(len(ragged)), key=lambda i: len(ragged[i]))
-        for length, chosen in self._blocks(order, ragged):
+        for bucket, chosen in self._blocks(order, ragged):
+            length = min(bucket, self.encoder.max_length)
             ids_RL = self.encoder.tokenizer.pad([ragged[i] for i in chosen], length)
-            missing = self._rows(length) - len(chosen)
+            missing = self._rows(bucket) - len(chosen)
             ids_RL = np.pad(ids_RL, ((0, missing), (0, 0)), mode="edge")
             for i, vector_D in zip(chosen, np.asarray(self._embed(params, ids_RL)), strict=False):
                 vectors[i] = vector_D
@@ -40,8 +41,8 @@ class Embedder:
 
     def _rows(self, length: int) -> int:
         """Rows of one call: as many on each device, about TOKENS_PER_CALL tokens in all."""
-        each = max(1, TOKENS_PER_CALL // length // self._mesh.size)
-        return each * self._mesh.size
+        each = max(1, TOKENS_PER_CALL // length // self.mesh.size)
+        return each * self.mesh.size
 
     def _blocks(self, order: list[int], ragged: Sequence[Sequence[int]]):
         """Splits rows sorted by length into (padded length, rows) blocks."""

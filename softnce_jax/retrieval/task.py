@@ -21,7 +21,7 @@ class RetrievalTask:
     def __init__(self, pairs: Sequence[Pair], candidates: Sequence[Candidate], layout: Layout):
         self.pairs, self.candidates = pairs, candidates
         self._layout = layout
-        self._relevant_QG, self._grade_QG = graded(pairs, candidates)
+        self.relevant_QG, self.grade_QG = graded(pairs, candidates)
         self._query_ids = layout.queries([pair.query for pair in pairs])
         self._code_ids = layout.codes([candidate.code for candidate in candidates])
 
@@ -32,10 +32,10 @@ class RetrievalTask:
     def ranks(self, embedder: Embedder, params: Any) -> Ranks:
         """Ranks by the dot product of the vectors."""
         q_QD, c_MD = self.vectors(embedder, params)
-        return vector_ranks(q_QD, c_MD, self._relevant_QG, self._grade_QG)
+        return vector_ranks(q_QD, c_MD, self.relevant_QG, self.grade_QG, mesh=embedder.mesh)
 
     def bm25_ranks(self) -> Ranks:
         """Ranks by BM25 over words."""
         queries = [pair.query for pair in self.pairs]
         codes = [candidate.code for candidate in self.candidates]
-        return bm25_ranks(queries, codes, self._relevant_QG, self._grade_QG)
+        return bm25_ranks(queries, codes, self.relevant_QG, self.grade_QG)

@@ -71,6 +71,36 @@ class Config:
     """The run's folder; by default runs/ and a name made from these choices."""
 
 
+@dataclasses.dataclass(frozen=True)
+class EvaluateConfig:
+    """Evaluates a text/code encoder on a retrieval task, beside BM25."""
+
+    model: str
+    """A run folder, one of its checkpoints, a model folder, codebert, unixcoder or a Hub id."""
+    lang: str = "ruby"
+    """ruby, javascript, go, python, java, php, or all."""
+    data: str = "auto"
+    """auto (CodeSearchNet where it is prepared, else the sample), sample, or a JSONL folder."""
+    split: Literal["test", "valid"] | None = None
+    """Whose queries; test where it has any, else valid."""
+    strict: bool = False
+    """Make unusable rows an error instead of skipping and counting them."""
+    download: bool = False
+    """Fetch the encoder from the Hub when it is not in the local cache."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """The encoder's arithmetic."""
+    query_length: int | None = None
+    """Tokens of a query; what the model was trained with by default."""
+    code_length: int | None = None
+    """Tokens of a function; what the model was trained with by default."""
+    depth: int = 1000
+    """Candidates of a query in the run files."""
+    seed: int = 1234
+    """Of the bootstrap intervals."""
+    out: str | None = None
+    """Where results.json and the run and qrels files go; by default runs/ and a name."""
+
+
 # Fields that change where a run is or how it is watched, not what it computes.
 NOT_COMPARED = ("out", "download", "keep", "strict")
 
@@ -124,7 +154,9 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
 
 def _check_target(config: Config, estimator: str) -> None:
     if config.loss == "soft_infonce" and estimator == "none":
-        raise InputError("--loss soft_infonce needs an estimator: --estimator bm25, or --loss infonce")
+        raise InputError(
+            "--loss soft_infonce needs an estimator: --estimator bm25, or --loss infonce"
+        )
     if config.loss == "infonce" and estimator != "none":
         raise InputError(f"--loss infonce uses no estimator, --estimator {estimator} was given")
     unused = [n for n in ESTIMATORS["bm25"] if getattr(config, n) is not None]
@@ -137,6 +169,12 @@ def _check_numbers(config: Config, train_pairs: int) -> None:
     for name in (*positive, "evaluate_every", "clip_norm"):
         if not getattr(config, name) > 0:
             raise InputError(f"--{name.replace('_', '-')} {getattr(config, name)} is not positive")
+    if config.loss == "soft_infonce" and not config.temperature > 0:
+        raise InputError(f"--temperature {config.temperature} is not positive")
+    if not 0 <= config.warmup_epochs < config.epochs:
+        raise InputError(
+            f"--warmup-epochs {config.warmup_epochs} is not within --epochs {config.epochs}"
+        )
     if train_pairs < 2:
         raise InputError(f"{train_pairs} training pairs: at least 2 are needed, one is no negative")
     if config.batch_size < 2:

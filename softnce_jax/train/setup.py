@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import jax
@@ -53,14 +54,20 @@ def build_encoder(data: Data) -> tuple[Encoder, Any]:
     config = data.config
     if config.encoder == "tiny":
         encoder = tiny([text for pair in data.train for text in (pair.query, pair.code)])
-        return encoder, jax.device_get(encoder.init(jax.random.key(config.seed)))
-    encoder, params = load(config.encoder, dtype=config.precision, download=config.download)
-    return encoder, jax.device_get(params)
+        params = encoder.init(jax.random.key(config.seed))
+    else:
+        encoder, params = load(config.encoder, dtype=config.precision, download=config.download)
+    lengths = {"query_length": config.query_length, "code_length": config.code_length}
+    for name, length in lengths.items():
+        if length > encoder.max_length:
+            flag = f"--{name.replace('_', '-')} {length}"
+            raise InputError(f"{flag}, but {config.encoder} has {encoder.max_length} positions")
+    return dataclasses.replace(encoder, **lengths), jax.device_get(params)
 
 
-def make_layout(config: Config, encoder: Encoder) -> Layout:
-    """The tokenizer and the lengths of the configuration."""
-    return Layout(encoder.tokenizer, config.query_length, config.code_length)
+def make_layout(encoder: Encoder) -> Layout:
+    """The encoder's tokenizer and lengths."""
+    return Layout(encoder.tokenizer, encoder.query_length, encoder.code_length)
 
 
 def make_features(data: Data, layout: Layout) -> Features | None:

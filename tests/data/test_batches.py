@@ -74,7 +74,9 @@ def test_hosts_hold_the_rows_of_one_batch(hosts):
         np.testing.assert_array_equal(joined, getattr(whole, name))
     # The control: statistics of a host's own queries only would be others.
     own = bm25_features(LAYOUT.queries([PAIRS[i].query for i in indices[6][: 4 // hosts]]), 2.0)
-    assert not np.array_equal(own[1] @ own[1].T, (parts[0].code_features @ parts[0].code_features.T))
+    assert not np.array_equal(
+        own[1] @ own[1].T, (parts[0].code_features @ parts[0].code_features.T)
+    )
 
 
 def test_average_length_is_of_the_training_split():

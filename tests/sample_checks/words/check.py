@@ -20,5 +20,9 @@ except ValueError:
     pass
 else:
     raise AssertionError("word_ngrams")
-assert split_sentences("Dr. Hall left. Why? Nobody knew") == ["Dr. Hall left.", "Why?", "Nobody knew"]
+assert split_sentences("Dr. Hall left. Why? Nobody knew") == [
+    "Dr. Hall left.",
+    "Why?",
+    "Nobody knew",
+]
 assert split_sentences("") == []

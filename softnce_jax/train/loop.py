@@ -1,0 +1,139 @@
+"""The training loop: step, log, evaluate, save, until the last step or a signal."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import grain
+import jax
+from jax.sharding import Mesh
+from tqdm import tqdm
+
+from softnce_jax.data.batches import load_ahead
+from softnce_jax.train.checkpoint import Best, Checkpoints
+from softnce_jax.train.config import Config
+from softnce_jax.train.devices import shard_rows
+from softnce_jax.train.run import RunFolder
+from softnce_jax.train.state import TrainState
+from softnce_jax.train.step import Step
+from softnce_jax.train.stop import StopSignal
+
+
+class Schedule(NamedTuple):
+    """Where a run ends, how often it evaluates and how long it warms up, in steps."""
+
+    total: int
+    evaluate: int
+    warmup: int
+
+
+def schedule_of(config: Config, pairs: int) -> Schedule:
+    """The steps of a configuration on so many training pairs."""
+    epoch = pairs // config.batch_size
+    return Schedule(
+        config.epochs * epoch,
+        max(1, round(config.evaluate_every * epoch)),
+        round(config.warmup_epochs * epoch),
+    )
+
+
+class Loop:
+    """Runs steps from a state on.
+
+    Args:
+      step: the jitted step.
+      batches: element n is this host's rows of batch n.
+      urls: the pairs of batch n, to name those of a step that went wrong.
+      validate: validation MRR of parameters.
+      steps: when to evaluate and when to end.
+      run: where steps are logged.
+      checkpoints: where the state is saved after each evaluation, and when a signal comes.
+      mesh: the devices.
+    """
+
+    def __init__(
+        self,
+        step: Step,
+        batches: grain.MapDataset,
+        *,
+        urls: Callable[[int], list[str]],
+        validate: Callable[[object], float],
+        steps: Schedule,
+        run: RunFolder,
+        checkpoints: Checkpoints,
+        mesh: Mesh,
+    ):
+        self._step, self._batches, self._mesh = step, batches, mesh
+        self._urls, self._validate, self._steps = urls, validate, steps
+        self._run, self._checkpoints = run, checkpoints
+
+    def __call__(self, state: TrainState, best: Best | None) -> tuple[TrainState, Best | None]:
+        """The state after the last step, and the best evaluation.
+
+        Raises:
+          FloatingPointError: a loss or gradient is not finite; nothing is saved after it.
+          SystemExit: a signal came; the state is saved.
+        """
+        done = int(state.step)
+        if done == self._steps.total:
+            return state, best
+        ahead = load_ahead(self._batches, done)
+        running = None
+        with StopSignal() as stop, self._progress_bar(done) as bar:
+            self._clock = time.perf_counter()
+            for number in range(done + 1, self._steps.total + 1):
+                batch = next(ahead)
+                state, metrics = self._step(state, shard_rows(batch, self._mesh))
+                # The step before is read now that this one is under way.
+                if running is not None:
+                    self._record(*running, bar)
+                running = number, len(batch.query_ids) * jax.process_count(), metrics
+                due = number % self._steps.evaluate == 0 or number == self._steps.total
+                if due or stop.received:
+                    self._record(*running, bar)
+                    running = None
+                    best = self._evaluate(number, state, best) if due else best
+                    self._checkpoints.save(state, best)
+                if stop.received:
+                    break
+            self._checkpoints.wait()
+        if stop.received and number < self._steps.total:
+            name = signal.Signals(stop.received).name
+            print(f"{name}: saved step {number}; the same command resumes", file=sys.stderr)
+            raise SystemExit(128 + stop.received)
+        return state, best
+
+    def _record(self, number: int, pairs: int, metrics: dict, bar: tqdm) -> None:
+        """Logs a step; raises FloatingPointError where it went wrong."""
+        values = {name: float(value) for name, value in metrics.items()}
+        if not (math.isfinite(values["loss"]) and math.isfinite(values["grad_norm"])):
+            kept = self._checkpoints.latest()
+            raise FloatingPointError(
+                f"step {number}: loss {values['loss']}, gradient norm {values['grad_norm']}; "
+                f"last checkpoint: {'none' if kept is None else f'step {kept}'}; "
+                f"pairs of the batch: {', '.join(self._urls(number - 1))}"
+            )
+        now = time.perf_counter()
+        rate, self._clock = pairs / (now - self._clock), now
+        self._run.log({"step": number, **values, "pairs_per_second": round(rate, 1)})
+        bar.set_postfix(loss=f"{values['loss']:.3f}", pairs_s=f"{rate:.0f}", refresh=False)
+        bar.update()
+
+    def _evaluate(self, number: int, state: TrainState, best: Best | None) -> Best:
+        """The better of this evaluation and the best so far."""
+        mrr = self._validate(state.params)
+        self._run.log({"step": number, "valid_mrr": mrr})
+        self._clock = time.perf_counter()
+        return Best(number, mrr) if best is None or mrr > best.mrr else best
+
+    def _progress_bar(self, done: int) -> tqdm:
+        # A terminal is redrawn often; a log file gets a line now and then.
+        calm = 0.2 if sys.stderr.isatty() else 20
+        return tqdm(
+            total=self._steps.total, initial=done, desc="training", unit="step", mininterval=calm
+        )

@@ -1,0 +1,19 @@
+"""A corpus of 20 tasks as a folder of JSONL, cut out of the sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from softnce_jax.data.sample import load_sample
+from tests.data.folders import write_folder
+
+
+def write_tasks(folder: Path, language: str = "python") -> Path:
+    """20 functions with two phrasings each: 12 to train on, 4 to validate, 4 to test."""
+    corpus = load_sample(language)
+    rows = [
+        {"url": p.url, "query": p.query, "code": p.code, "family": p.family} for p in corpus.train
+    ][:40]
+    return write_folder(
+        folder, train=rows[:24], valid=rows[24:32], test=rows[32:], codebase=rows[::2]
+    )

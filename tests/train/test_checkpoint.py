@@ -1,0 +1,155 @@
+"""Checkpoints: what was saved comes back to the bit, damage falls back, the best is kept."""
+
+from __future__ import annotations
+
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from softnce_jax.train.checkpoint import Best, Checkpoints, checksums, read_config
+from softnce_jax.train.state import TrainState
+
+CONFIG = {"seed": 1, "loss": "infonce"}
+
+
+def state_at(step: int) -> TrainState:
+    random = np.random.default_rng(step)
+    params = {"a": jnp.asarray(random.normal(size=(33, 7)), jnp.float32), "b": jnp.ones(3)}
+    return TrainState(jnp.asarray(step, jnp.int32), params, (params, jnp.int32(step)))
+
+
+def same(a, b) -> bool:
+    leaves = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return all(np.array_equal(np.asarray(x), np.asarray(y)) for x, y in leaves)
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Opens the checkpoints of a folder; everything opened is closed at the end."""
+    opened = []
+
+    def open_checkpoints(**options):
+        opened.append(Checkpoints(tmp_path / "checkpoints", CONFIG, **options))
+        return opened[-1]
+
+    yield open_checkpoints
+    for checkpoints in opened:
+        checkpoints.close()
+
+
+def saved(make, steps, best=None, **options):
+    checkpoints = make(**options)
+    for step in steps:
+        checkpoints.save(state_at(step), best and best(step))
+    checkpoints.wait()
+    return checkpoints
+
+
+def steps_in(folder):
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
+
+
+def test_restores_to_the_bit(make, tmp_path):
+    saved(make, [3, 5], lambda step: Best(3, 0.5))
+    lines = []
+    restored = make().restore(state_at(0), lines.append)
+    assert same(restored.state, state_at(5)) and restored.best == Best(3, 0.5) and lines == []
+    assert not same(restored.state, state_at(3))
+    assert read_config(tmp_path / "checkpoints", 5) == CONFIG
+
+
+def test_nothing_saved_restores_nothing(make):
+    assert make().restore(state_at(0), print) is None
+
+
+def test_keeps_the_latest_and_the_best(make, tmp_path):
+    saved(make, [1, 2, 3, 4, 5], lambda step: Best(min(step, 2), 0.5), keep=2)
+    assert steps_in(tmp_path / "checkpoints") == [2, 4, 5]
+
+
+def test_a_new_best_releases_the_old_one(make, tmp_path):
+    saved(make, [1, 2, 3, 4, 5, 6], lambda step: Best(1 if step < 4 else 4, 0.5), keep=1)
+    assert steps_in(tmp_path / "checkpoints") == [4, 6]
+
+
+def largest(folder):
+    return max((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+
+
+def truncate(folder):
+    data = largest(folder / "state")
+    data.write_bytes(data.read_bytes()[:-20])
+
+
+def flip(folder):
+    data = largest(folder / "state")
+    content = bytearray(data.read_bytes())
+    content[len(content) // 2] ^= 1
+    data.write_bytes(bytes(content))
+
+
+DAMAGE = {
+    "truncated": truncate,
+    "flipped": flip,
+    "data deleted": lambda folder: largest(folder / "state").unlink(),
+    "state deleted": lambda folder: shutil.rmtree(folder / "state"),
+    "about deleted": lambda folder: shutil.rmtree(folder / "about"),
+    "about emptied": lambda folder: largest(folder / "about").write_text(""),
+    "all files deleted": lambda folder: [p.unlink() for p in folder.rglob("*") if p.is_file()],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_falls_back_one_checkpoint(make, tmp_path, damage):
+    saved(make, [3, 5])
+    DAMAGE[damage](tmp_path / "checkpoints" / "5")
+    lines = []
+    checkpoints = make()
+    restored = checkpoints.restore(state_at(0), lines.append)
+    assert same(restored.state, state_at(3))
+    assert len(lines) == 1 and lines[0].startswith("checkpoint 5 is damaged (")
+    assert "\n" not in lines[0]
+    # The damaged step can be saved again.
+    checkpoints.save(state_at(5), None)
+    checkpoints.wait()
+    assert same(make().restore(state_at(0), lines.append).state, state_at(5))
+
+
+def test_all_damaged_restores_nothing(make, tmp_path):
+    saved(make, [3, 5])
+    for step in ("3", "5"):
+        truncate(tmp_path / "checkpoints" / step)
+    lines = []
+    assert make().restore(state_at(0), lines.append) is None
+    assert len(lines) == 2
+
+
+def test_any_flipped_bit_changes_the_checksum():
+    x = np.random.default_rng(0).normal(size=257).astype(np.float32)
+    plain = int(checksums(x))
+    for element in (0, 1, 100, 256):
+        for bit in (0, 1, 22, 31):
+            bits = x.copy().view(np.uint32)
+            bits[element] ^= np.uint32(1 << bit)
+            assert int(checksums(bits.view(np.float32))) != plain
+    assert int(checksums(x[::-1].copy())) != plain
+    assert int(checksums(x.copy())) == plain
+
+
+def test_checksum_does_not_depend_on_the_sharding():
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data"))
+    x = np.random.default_rng(0).normal(size=(8, 5)).astype(np.float32)
+    assert int(checksums(x)) == int(checksums(jax.device_put(x, sharding)))
+
+
+def test_a_full_disk_is_an_os_error(make, tmp_path):
+    checkpoints = make()
+    shutil.rmtree(tmp_path / "checkpoints")
+    (tmp_path / "checkpoints").write_text("no folder")
+    with pytest.raises(OSError, match="could not save a checkpoint in"):
+        checkpoints.save(state_at(1), None)
+        checkpoints.wait()

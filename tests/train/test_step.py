@@ -1,0 +1,94 @@
+"""The step: N devices equal one, one compilation, dropout follows the step, bf16 stays close."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import AxisType
+
+from softnce_jax.data.batches import Layout, batch_indices, batches
+from softnce_jax.data.sample import load_sample
+from softnce_jax.encoders.checkpoints import TinyConfig, tiny
+from softnce_jax.errors import InputError
+from softnce_jax.estimators.bm25 import average_length, bm25_features
+from softnce_jax.train.config import Config, resolve
+from softnce_jax.train.devices import check_batch_size, replicated, shard_rows
+from softnce_jax.train.objective import objective
+from softnce_jax.train.state import create, learning_rate, optimizer
+from softnce_jax.train.step import make_step
+
+SIZES = TinyConfig(vocab_size=400, hidden_size=32, layers=1, heads=2)
+STEPS = 20
+
+
+@pytest.fixture(scope="module")
+def stand():
+    """A small encoder, its batches and its parameters."""
+    pairs = load_sample("python").train
+    encoder, params = tiny(
+        [text for pair in pairs for text in (pair.query, pair.code)], key=jax.random.key(0), sizes=SIZES
+    )
+    layout = Layout(encoder.tokenizer, 16, 48)
+    average = average_length(layout.queries([pair.query for pair in pairs]))
+    dataset = batches(
+        batch_indices(len(pairs), 8, seed=0), pairs, layout, lambda _, q: bm25_features(q, average)
+    )
+    return encoder, jax.device_get(params), [dataset[n] for n in range(STEPS)]
+
+
+def mesh_of(devices):
+    return jax.make_mesh(
+        (devices,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices]
+    )
+
+
+def losses(stand, *, devices=1, seed=0, precision="float32", own_negatives=False):
+    """The losses of 20 steps, and how often the step was compiled."""
+    encoder, params, data = stand
+    encoder = dataclasses.replace(encoder, module=encoder.module.clone(dtype=precision))
+    config, _ = resolve(Config(), on_sample=True, train_pairs=128)
+    mesh = mesh_of(devices)
+    rate = learning_rate(1e-3, STEPS)
+    tx = optimizer(rate, clip_norm=1.0, weight_decay=0.0)
+    loss = objective(config, 20.0)
+    if own_negatives:
+        whole = loss
+        loss = lambda q, c, batch: whole(q[:4], c[:4], jax.tree.map(lambda x: x[:4], batch))  # noqa: E731
+    step = make_step(encoder, loss, tx, rate, seed)
+    state = jax.jit(lambda p: create(p, tx), out_shardings=replicated(mesh))(params)
+    values = []
+    for batch in data:
+        state, metrics = step(state, shard_rows(batch, mesh))
+        values.append(float(metrics["loss"]))
+    return np.array(values), step._cache_size()
+
+
+def test_devices_do_not_change_the_losses(stand):
+    one, compilations = losses(stand)
+    assert compilations == 1
+    assert one[-4:].mean() < one[:4].mean()
+    for devices in (2, 4):
+        many, compilations = losses(stand, devices=devices)
+        np.testing.assert_allclose(many, one, rtol=0, atol=1e-5)
+        assert compilations == 1
+    # The control: negatives of half the batch only give another loss.
+    assert np.abs(losses(stand, own_negatives=True)[0] - one).max() > 1e-2
+
+
+def test_dropout_follows_the_seed(stand):
+    assert np.array_equal(losses(stand)[0], losses(stand)[0])
+    assert np.abs(losses(stand)[0] - losses(stand, seed=1)[0]).max() > 1e-4
+
+
+def test_bfloat16_is_close_and_not_equal(stand):
+    exact, half = losses(stand)[0], losses(stand, precision="bfloat16")[0]
+    assert half.dtype == np.float64 and 0 < np.abs(half - exact).max() < 0.1
+
+
+def test_batch_size_divides_by_the_devices():
+    check_batch_size(8, mesh_of(4))
+    with pytest.raises(InputError, match="--batch-size 6 does not divide by 4 devices"):
+        check_batch_size(6, mesh_of(4))

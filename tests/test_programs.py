@@ -1,0 +1,75 @@
+"""The programs as a user meets them: help, one line for bad input, an exit status."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.data.folders import write_folder
+from tests.train.corpus import write_tasks
+
+ROOT = Path(__file__).resolve().parents[1]
+GOOD = {"url": "u", "docstring": "query", "code": "code"}
+
+
+def program(name: str, *flags: str, cwd: Path, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(ROOT / "experiments" / f"{name}.py"), *map(str, flags)]
+    environment = os.environ | {"XLA_FLAGS": ""}
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, **options
+    )
+
+
+@pytest.mark.parametrize("name", ["finetune", "evaluate"])
+def test_help_explains_every_flag_in_a_line(name, tmp_path):
+    done = program(name, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    for flag in ("--lang", "--data", "--strict", "--out", "--seed"):
+        assert flag in done.stdout
+
+
+BAD = {
+    "unknown language": (["--lang", "cobol"], "unknown language 'cobol'"),
+    "no such data": (["--data", "nowhere"], "nowhere: no such folder"),
+    "no such encoder": (["--encoder", "nowhere/at-all", "--data", "sample"], "--download"),
+    "malformed row, strict": (["--lang", "go", "--data", "broken", "--strict"], "train.jsonl:2"),
+    "an empty split": (["--lang", "go", "--data", "broken"], "no go pairs in the valid split"),
+    "batch too large": (["--data", "sample", "--batch-size", "999"], "only 128 training pairs"),
+    "a flag's value": (["--loss", "hinge"], "hinge"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_leaves_nothing(case, tmp_path):
+    folder = write_folder(tmp_path / "broken", train=[GOOD, GOOD], codebase=[GOOD])
+    (folder / "train.jsonl").write_text('{"url": "u", "docstring": "q", "code": "c"}\n{"url\n')
+    flags, message = BAD[case]
+    done = program("finetune", *flags, cwd=tmp_path)
+    assert done.returncode != 0
+    assert message in done.stderr and "Traceback" not in done.stderr
+    if case != "a flag's value":  # tyro draws a box
+        assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def no_large_files() -> None:
+    """What a full disk does to a large write, for the child process only."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_one_line_and_can_be_resumed(tmp_path):
+    tasks = write_tasks(tmp_path / "tasks")
+    flags = ["--lang", "python", "--data", tasks, "--encoder", "tiny", "--batch-size", "8"]
+    flags += ["--epochs", "1", "--out", "run"]
+    done = program("finetune", *flags, cwd=tmp_path, preexec_fn=no_large_files)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "error: could not save" in done.stderr
+    assert not (tmp_path / "run" / "results.json").exists()
+    done = program("finetune", *flags, cwd=tmp_path)
+    assert done.returncode == 0 and "trained" in done.stdout

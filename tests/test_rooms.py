@@ -1,0 +1,80 @@
+"""Who may import whom: the rooms of docs/design.md, read from the source."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "softnce_jax"
+MATHS = {"softnce_jax.losses", "softnce_jax.weights"}
+ROOMS = ("data", "estimators", "encoders", "retrieval", "train")
+# Each room and the rooms it may use; errors are everyone's.
+MAY_USE = {
+    "data": {"data"},
+    "estimators": {"estimators"},
+    "encoders": {"encoders"},
+    "retrieval": {"retrieval", "encoders", "data"},
+    "train": {"train", "retrieval", "encoders", "estimators", "data", "losses", "weights"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    """The modules that a file imports, those for the type checker alone left out."""
+    tree = ast.parse(path.read_text("utf-8"))
+    checked_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    names = set()
+    for node in ast.walk(tree):
+        if id(node) in checked_only:
+            continue
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module)
+    return names
+
+
+def files(room: str) -> list[Path]:
+    return [p for p in (PACKAGE / room).rglob("*.py") if p.parent.parent.name != "sample"]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_use_only_what_they_may(room):
+    assert files(room)
+    for path in files(room):
+        for name in imports(path):
+            if name.startswith("softnce_jax.") and name != "softnce_jax.errors":
+                assert name.split(".")[1] in MAY_USE[room], f"{path.name} imports {name}"
+
+
+def test_the_losses_know_only_jax():
+    for name in MATHS:
+        path = ROOT / f"{name.replace('.', '/')}.py"
+        outside = {n.split(".")[0] for n in imports(path)} - {"__future__", "typing", "functools"}
+        assert outside <= {"jax", "softnce_jax", "numbers"}
+        assert {n for n in imports(path) if n.startswith("softnce_jax")} <= MATHS
+
+
+def test_data_knows_no_device_code():
+    for path in files("data"):
+        assert not {n for n in imports(path) if n.split(".")[0] in ("jax", "flax", "optax")}
+
+
+def test_experiments_hold_no_logic():
+    for path in (ROOT / "experiments").glob("*.py"):
+        assert len(path.read_text("utf-8").splitlines()) < 60
+        tree = ast.parse(path.read_text("utf-8"))
+        assert not [n for n in ast.walk(tree) if isinstance(n, ast.For | ast.While | ast.ClassDef)]
+
+
+def test_imports_are_found(tmp_path):
+    source = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import jaxtyping\nimport jax\n"
+    (tmp_path / "module.py").write_text(source)
+    assert imports(tmp_path / "module.py") == {"typing", "jax"}

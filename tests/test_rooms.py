@@ -75,6 +75,8 @@ def test_experiments_hold_no_logic():
 
 
 def test_imports_are_found(tmp_path):
-    source = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import jaxtyping\nimport jax\n"
+    source = (
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import jaxtyping\nimport jax\n"
+    )
     (tmp_path / "module.py").write_text(source)
     assert imports(tmp_path / "module.py") == {"typing", "jax"}

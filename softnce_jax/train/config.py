@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Literal
 
 from softnce_jax.encoders.presets import preset
@@ -147,8 +148,9 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
         filled["batch_size"] = train_pairs
     config = dataclasses.replace(config, **filled)
     _check_numbers(config, train_pairs)
-    name = f"{config.lang}-{config.encoder}-{config.loss}-{config.estimator}-{config.seed}"
-    out = config.out or f"runs/{name.strip('./').replace('/', '_')}"
+    encoder = Path(config.encoder).name
+    name = f"{config.lang}-{encoder}-{config.loss}-{config.estimator}-{config.seed}"
+    out = config.out or f"runs/{name}"
     return dataclasses.replace(config, out=out), notes
 
 

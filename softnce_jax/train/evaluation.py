@@ -127,9 +127,7 @@ def score(task: RetrievalTask, embedder: Embedder, params: Any, out: Path, depth
     codes = [candidate.code for candidate in task.candidates]
     top = {"BM25": bm25_top(queries, codes, depth), "model": top_candidates(q_QD, c_MD, depth)}
     for name, (index_QK, score_QK) in top.items():
-        write_run(
-            folder / f"{name.lower()}.run", query_ids, urls, index_QK, score_QK, name=name
-        )
+        write_run(folder / f"{name.lower()}.run", query_ids, urls, index_QK, score_QK, name=name)
     write_qrels(folder / "qrels", query_ids, urls, task.relevant_QG, task.grade_QG)
     places = vector_ranks(q_QD, c_MD, task.relevant_QG, task.grade_QG, mesh=embedder.mesh)
     return {"BM25": per_query(task.bm25_ranks()), "model": per_query(places)}

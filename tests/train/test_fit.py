@@ -93,7 +93,9 @@ def test_a_finished_run_is_shown_again(whole, tasks):
 
 
 def test_another_configuration_names_the_fields(whole, tasks):
-    with pytest.raises(InputError, match=r"another configuration \(epochs: 4 -> 5; seed: 1234 -> 7"):
+    with pytest.raises(
+        InputError, match=r"another configuration \(epochs: 4 -> 5; seed: 1234 -> 7"
+    ):
         fit(config(tasks, whole[0], epochs=5, seed=7), print)
 
 
@@ -103,7 +105,9 @@ def test_another_seed_is_another_run(whole, tasks, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_saves_and_the_same_call_resumes(whole, tasks, tmp_path, monkeypatch, capsys, number):
+def test_a_signal_saves_and_the_same_call_resumes(
+    whole, tasks, tmp_path, monkeypatch, capsys, number
+):
     log = run_module.RunFolder.log
 
     def log_and_signal(self, line):

@@ -29,7 +29,9 @@ def stand():
     """A small encoder, its batches and its parameters."""
     pairs = load_sample("python").train
     encoder, params = tiny(
-        [text for pair in pairs for text in (pair.query, pair.code)], key=jax.random.key(0), sizes=SIZES
+        [text for pair in pairs for text in (pair.query, pair.code)],
+        key=jax.random.key(0),
+        sizes=SIZES,
     )
     layout = Layout(encoder.tokenizer, 16, 48)
     average = average_length(layout.queries([pair.query for pair in pairs]))

@@ -22,10 +22,8 @@ def describe_file_size(length, decimals=2):
 def ordinal(number):
     last_two = abs(number) % 100
     if 11 <= last_two <= 13:
-        suffix = "th"
-    else:
-        suffix = {1: "st", 2: "nd", 3: "rd"}.get(last_two % 10, "th")
-    return f"{number}{suffix}"
+        return f"{number}th"
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(last_two % 10, 'th') }"
 
 
 # task: thousands_separator

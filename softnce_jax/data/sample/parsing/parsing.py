@@ -75,7 +75,7 @@ def roman_to_int(numeral):
     digits = dict(I=1, V=5, X=10, L=50, C=100, D=500, M=1000)
     amounts = [digits[letter] for letter in numeral.upper()]
     total = 0
-    for here, following in pairwise(amounts + [0]):
+    for here, following in pairwise([*amounts, 0]):
         total += -here if here < following else here
     return total
 

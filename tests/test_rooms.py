@@ -75,8 +75,11 @@ def test_experiments_hold_no_logic():
 
 
 def test_imports_are_found(tmp_path):
-    source = (
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import jaxtyping\nimport jax\n"
-    )
-    (tmp_path / "module.py").write_text(source)
+    lines = [
+        "from typing import TYPE_CHECKING",
+        "if TYPE_CHECKING:",
+        "    import rax",
+        "import jax",
+    ]
+    (tmp_path / "module.py").write_text("\n".join(lines))
     assert imports(tmp_path / "module.py") == {"typing", "jax"}

@@ -50,9 +50,10 @@ def metrics(folder: Path) -> list[dict]:
 def same_run(a: Path, b: Path) -> bool:
     """Whether two runs ended with the same bits, and every metric but times."""
     names = ("results.json", "model/model.safetensors")
-    contents = [[(f / name).read_bytes() for name in names] for f in (a, b)]
-    contents = [[c.replace(str(f).encode(), b"") for c in cs] for f, cs in zip((a, b), contents)]
-    return contents[0] == contents[1] and metrics(a) == metrics(b)
+    files = [
+        [(f / name).read_bytes().replace(str(f).encode(), b"") for name in names] for f in (a, b)
+    ]
+    return files[0] == files[1] and metrics(a) == metrics(b)
 
 
 def test_says_what_it_does_and_what_it_found(whole):

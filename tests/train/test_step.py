@@ -55,11 +55,12 @@ def losses(stand, *, devices=1, seed=0, precision="float32", own_negatives=False
     mesh = mesh_of(devices)
     rate = learning_rate(1e-3, STEPS)
     tx = optimizer(rate, clip_norm=1.0, weight_decay=0.0)
-    loss = objective(config, 20.0)
-    if own_negatives:
-        whole = loss
-        loss = lambda q, c, batch: whole(q[:4], c[:4], jax.tree.map(lambda x: x[:4], batch))  # noqa: E731
-    step = make_step(encoder, loss, tx, rate, seed)
+    whole = objective(config, 20.0)
+
+    def half(q_BD, c_ND, batch):
+        return whole(q_BD[:4], c_ND[:4], jax.tree.map(lambda x: x[:4], batch))
+
+    step = make_step(encoder, half if own_negatives else whole, tx, rate, seed)
     state = jax.jit(lambda p: create(p, tx), out_shardings=replicated(mesh))(params)
     values = []
     for batch in data:

@@ -43,29 +43,6 @@ class Candidate:
     family: str | None = None
 
 
-@dataclass(frozen=True)
-class Corpus:
-    """One language: pairs in three splits and the candidates that valid and test search."""
-
-    name: str
-    language: str
-    train: Sequence[Pair]
-    valid: Sequence[Pair]
-    test: Sequence[Pair]
-    codebase: Sequence[Candidate]
-    problems: Problems = field(default_factory=lambda: Problems())
-
-    def hash(self) -> str:
-        """SHA-256 over every row, in order: two corpora are the same data iff it is equal."""
-        digest = hashlib.sha256()
-        for rows in (self.train, self.valid, self.test, self.codebase):
-            for row in rows:
-                text = (getattr(row, "query", None), row.code, row.url, row.language, row.family)
-                digest.update(json.dumps(text).encode())
-            digest.update(b"\0")
-        return digest.hexdigest()
-
-
 class Problems:
     """Rows that cannot be used: counted by reason, or an error at the first when strict."""
 
@@ -87,6 +64,29 @@ class Problems:
             f"skipped {count} row{'s' * (count > 1)}: {reason} (first: {self.first[reason]})"
             for reason, count in self.count.items()
         ]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """One language: pairs in three splits and the candidates that valid and test search."""
+
+    name: str
+    language: str
+    train: Sequence[Pair]
+    valid: Sequence[Pair]
+    test: Sequence[Pair]
+    codebase: Sequence[Candidate]
+    problems: Problems = field(default_factory=Problems)
+
+    def hash(self) -> str:
+        """SHA-256 over every row, in order: two corpora are the same data iff it is equal."""
+        digest = hashlib.sha256()
+        for rows in (self.train, self.valid, self.test, self.codebase):
+            for row in rows:
+                text = (getattr(row, "query", None), row.code, row.url, row.language, row.family)
+                digest.update(json.dumps(text).encode())
+            digest.update(b"\0")
+        return digest.hexdigest()
 
 
 def read_corpus(folder: str | Path, language: str, *, strict: bool = False) -> Corpus:

@@ -1,9 +1,7 @@
-"""Checkpoints: from a name, a folder or nothing at all to an encoder."""
+"""Checkpoints: from a name or a folder to an encoder and its parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from softnce_jax.encoders.presets import PRESETS, preset
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
 from softnce_jax.encoders.sentence_modules import SentenceModules, read_json, read_modules
 from softnce_jax.encoders.tensors import read_tensors, to_params
-from softnce_jax.encoders.tokenize import SPECIAL_TOKENS, Tokenizer, train_tokenizer
+from softnce_jax.encoders.tokenize import Tokenizer
 from softnce_jax.errors import InputError
 
 CONFIGS = {"roberta": RobertaConfig, "bert": BertConfig}
@@ -129,54 +127,3 @@ def read_params(modules: SentenceModules, encoder: Encoder) -> dict[str, Any]:
         kernel, bias = modules.dense["pooler.dense.weight"].T, modules.dense["pooler.dense.bias"]
         params["pooler"] = {"dense": {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias)}}
     return params
-
-
-@dataclass(frozen=True, slots=True)
-class TinyConfig:
-    """Sizes of the encoder that is trained from scratch."""
-
-    vocab_size: int = 4096
-    hidden_size: int = 128
-    layers: int = 2
-    heads: int = 4
-    dropout: float = 0.1
-    max_length: int = 256
-
-
-def tiny(texts: Iterable[str], *, sizes: TinyConfig = TinyConfig()) -> Encoder:
-    """A small RoBERTa for training from scratch, with its own tokenizer.
-
-    Args:
-      texts: questions and functions of the training split.
-      sizes: of the tokenizer and the network.
-
-    Returns:
-      An Encoder; the same texts give the same one. `init` makes its parameters.
-
-    Example:
-      >>> encoder = tiny(["def add(a, b): return a + b"])
-      >>> encoder.tokenizer.tokenize(["add"], 8)[0][0]
-      0
-    """
-    fast = train_tokenizer(texts, sizes.vocab_size)
-    ids = {name: fast.convert_tokens_to_ids(token) for name, token in SPECIAL_TOKENS.items()}
-    config = RobertaConfig(
-        vocab_size=len(fast),
-        hidden_size=sizes.hidden_size,
-        num_hidden_layers=sizes.layers,
-        num_attention_heads=sizes.heads,
-        intermediate_size=4 * sizes.hidden_size,
-        hidden_dropout_prob=sizes.dropout,
-        attention_probs_dropout_prob=sizes.dropout,
-        max_position_embeddings=sizes.max_length + ids["pad_token"] + 1,
-        type_vocab_size=1,
-        layer_norm_eps=1e-5,
-    )
-    chosen = PRESETS["tiny"]
-    return Encoder(
-        AnyMaskRobertaModule(config),
-        Tokenizer(fast),
-        pooling=chosen.pooling,
-        query_length=min(chosen.query_length, sizes.max_length),
-        code_length=min(chosen.code_length, sizes.max_length),
-    )

@@ -35,12 +35,12 @@ class Encoder:
       InputError: an unknown pooling, lengths or ids that the network has no rows for.
 
     Example:
-      >>> from softnce_jax.encoders.checkpoints import tiny
-      >>> encoder = tiny(["def add(a, b): return a + b"])
-      >>> params = encoder.init(jax.random.key(0))
+      >>> from softnce_jax.encoders.tiny import TinyConfig, tiny
+      >>> sizes = TinyConfig(vocab_size=300, hidden_size=32)
+      >>> encoder, params = tiny(["def add(a, b)"], key=jax.random.key(0), sizes=sizes)
       >>> ids = encoder.tokenizer.pad(encoder.tokenizer.tokenize(["add", "a + b"], 8), 8)
       >>> encoder.embed(params, ids).shape
-      (2, 128)
+      (2, 32)
     """
 
     module: AnyMaskRobertaModule

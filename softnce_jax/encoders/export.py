@@ -31,10 +31,12 @@ def export_model(folder: str | Path, encoder: Encoder, params: dict[str, Any]) -
 
     Example:
       >>> import jax, tempfile
-      >>> from softnce_jax.encoders.checkpoints import load, tiny
-      >>> encoder = tiny(["def add(a, b): return a + b"])
+      >>> from softnce_jax.encoders.checkpoints import load
+      >>> from softnce_jax.encoders.tiny import TinyConfig, tiny
+      >>> sizes = TinyConfig(vocab_size=300, hidden_size=32)
+      >>> encoder, params = tiny(["def add(a, b)"], key=jax.random.key(0), sizes=sizes)
       >>> with tempfile.TemporaryDirectory() as folder:
-      ...     export_model(f"{folder}/model", encoder, encoder.init(jax.random.key(0)))
+      ...     export_model(f"{folder}/model", encoder, params)
       ...     load(f"{folder}/model")[0].code_length == encoder.code_length
       True
     """

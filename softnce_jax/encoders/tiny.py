@@ -1,14 +1,15 @@
-"""A small RoBERTa for training from scratch: where too few pairs are to learn words from.
+"""A small RoBERTa for training from scratch, where the pairs are too few to learn words from.
 
-Random parameters learn the training pairs by heart. These start as a lexical matcher instead, and
-training moves them from there: every token is a fixed vector whose length is its rarity, and the
-first layer's attention saturates the frequency of a repeated token, as BM25 does.
+Trained from random parameters it learns its pairs by heart. It starts as a lexical matcher
+instead: every token has a random direction, longer the rarer it is, and the first layer's attention
+saturates the frequency of a repeated token as BM25 does. Training adjusts which tokens matter.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +23,12 @@ from softnce_jax.encoders.presets import PRESETS
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
 from softnce_jax.encoders.tokenize import SPECIAL_TOKENS, Tokenizer, train_tokenizer
 
-SATURATION = 0.5  # n copies of a token weigh n / (n + SATURATION), BM25's k1
-SHARPNESS = 12.0  # attention score of two equal tokens; of different ones it is about 0
+SATURATION = 0.5  # n copies of a token weigh as n / (n + SATURATION): BM25's k1
+SHARPNESS = 12.0  # attention score of equal tokens; that of different ones is about 0
+# LayerNorm's scale multiplies the small content of the embeddings by this much. Adam moves every
+# number equally far, so the words move that much faster than the rest, which would only memorise.
+GAIN = 100.0
+RARITY = 0.5  # power of a token's rarity that its content starts with; training finds the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +39,11 @@ class TinyConfig:
     hidden_size: int = 384
     layers: int = 1
     heads: int = 1
-    intermediate_size: int = 64
-    dropout: float = 0.0
     max_length: int = 256
 
 
 def tiny(
-    texts: Sequence[str],
+    texts: Iterable[str],
     *,
     key: jax.Array,
     sizes: TinyConfig = TinyConfig(),
@@ -60,104 +63,102 @@ def tiny(
     Example:
       >>> sizes = TinyConfig(vocab_size=300, hidden_size=32)
       >>> encoder, params = tiny(["def add(a, b)"], key=jax.random.key(0), sizes=sizes)
-      >>> encoder.embed(params, encoder.tokenizer.tokenize(["add"], 8)).shape
+      >>> encoder.embed(params, encoder.tokenizer.tokenize(["add", "sum"], 8)[:1]).shape
       (1, 32)
     """
     texts = list(texts)
     fast = train_tokenizer(texts, sizes.vocab_size)
-    ids = {name: fast.convert_tokens_to_ids(token) for name, token in SPECIAL_TOKENS.items()}
     config = RobertaConfig(
         vocab_size=len(fast),
         hidden_size=sizes.hidden_size,
         num_hidden_layers=sizes.layers,
         num_attention_heads=sizes.heads,
-        intermediate_size=sizes.intermediate_size,
-        hidden_dropout_prob=sizes.dropout,
-        attention_probs_dropout_prob=sizes.dropout,
-        max_position_embeddings=sizes.max_length + ids["pad_token"] + 1,
+        intermediate_size=max(8, sizes.hidden_size // 6),
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        max_position_embeddings=sizes.max_length + fast.pad_token_id + 1,
         type_vocab_size=1,
-        layer_norm_eps=1.0,  # far above the variance, so a token keeps the length of its vector
+        layer_norm_eps=1.0,  # far above the variance: vectors keep their lengths
     )
     chosen = PRESETS["tiny"]
-    encoder = Encoder(
-        AnyMaskRobertaModule(config, dtype=jnp.dtype(dtype)),
-        Tokenizer(fast),
-        pooling=chosen.pooling,
-        normalize=True,
-        query_length=min(chosen.query_length, sizes.max_length),
-        code_length=min(chosen.code_length, sizes.max_length),
+    lengths = (
+        min(length, sizes.max_length) for length in (chosen.query_length, chosen.code_length)
     )
-    return encoder, initial_params(encoder, texts, key)
-
-
-def initial_params(encoder: Encoder, texts: Sequence[str], key: jax.Array) -> dict[str, Any]:
-    """Parameters of a bag of saturated, rarity-weighted tokens.
-
-    A quarter of a token's vector says which token it is, for attention alone; the rest is content.
-    """
-    params = encoder.init(key)
-    names = min(encoder.config.hidden_size // 4, params_head_size(encoder))
-    tables, layers = params["embeddings"], params["encoder"]["layer"]
-    words_VD = word_vectors(rarity(encoder.tokenizer, texts), names, encoder.config, key)
-    tables["word_embeddings"]["embedding"] = words_VD
-    for table in ("position_embeddings", "token_type_embeddings"):
-        tables[table]["embedding"] *= 0.0
-    for layer in layers.values():  # no layer does anything yet
-        layer["attention"]["output"]["dense"]["kernel"] *= 0.0
-        layer["output"]["dense"]["kernel"] *= 0.0
-    saturate(layers["0"]["attention"], names, encoder.config)
-    return params
-
-
-def params_head_size(encoder: Encoder) -> int:
-    return encoder.config.hidden_size // encoder.config.num_attention_heads
+    module = AnyMaskRobertaModule(config, dtype=jnp.dtype(dtype))
+    encoder = Encoder(module, Tokenizer(fast), chosen.pooling, True, *lengths)
+    return encoder, matcher(encoder, rarity(encoder.tokenizer, texts), key)
 
 
 def rarity(tokenizer: Tokenizer, texts: Sequence[str]) -> np.ndarray:
-    """log((T + 1) / (t + 1/2)) of tokens in t of T texts, 1 at most; 0 for the special tokens."""
+    """log((T + 1) / (t + 1/2)) of tokens in t of T texts, the largest 1; 0 of special tokens."""
     count_V = np.zeros(tokenizer.vocab_size)
-    for ids in tokenizer.tokenize(texts, 10**6):
+    for ids in tokenizer.tokenize(texts, sys.maxsize):
         count_V[list(set(ids))] += 1
     rarity_V = np.log((len(texts) + 1) / (np.maximum(count_V, 1) + 0.5))
     rarity_V[: len(SPECIAL_TOKENS)] = 0.0
     return rarity_V / rarity_V.max()
 
 
-def word_vectors(rarity_V, names: int, config: RobertaConfig, key: jax.Array) -> jax.Array:
-    """Unit vectors of the names beside unit vectors of the content times rarity."""
+def matcher(encoder: Encoder, rarity_V: np.ndarray, key: jax.Array) -> dict[str, Any]:
+    """Parameters of a bag of words whose repetitions saturate; the rest of the network is still.
 
-    def directions(key, size):
-        frame = jax.nn.initializers.orthogonal()(key, (len(rarity_V), size))
-        frame -= frame.mean(axis=1, keepdims=True)
-        return frame / jnp.linalg.norm(frame, axis=1, keepdims=True)
+    The first part of a vector is the token's name, for attention alone; the rest is its content.
+    """
+    hidden, heads = encoder.config.hidden_size, encoder.config.num_attention_heads
+    names = min(hidden // 4, hidden // heads)
+    params = encoder.init(key)
+    tables, layers = params["embeddings"], params["encoder"]["layer"]
+    for still in (tables["position_embeddings"], tables["token_type_embeddings"]):
+        still["embedding"] *= 0.0
+    for layer in layers.values():
+        for still in (layer["attention"]["output"]["dense"], layer["output"]["dense"]):
+            still["kernel"] *= 0.0
+    tables["word_embeddings"]["embedding"] = word_vectors(encoder, rarity_V, names, key)
+    tables["LayerNorm"]["scale"] = jnp.ones(hidden).at[names:].set(GAIN)
+    layers["0"]["attention"] |= saturation(hidden, heads, names)
+    return params
+
+
+def word_vectors(encoder: Encoder, rarity_V: np.ndarray, names: int, key: jax.Array) -> jax.Array:
+    """A name and a content of every token; special tokens have no content, <s> its own name."""
+
+    def directions(key: jax.Array, size: int) -> jax.Array:
+        frame = jax.nn.initializers.orthogonal()(key, (encoder.config.vocab_size, size))
+        frame -= frame.mean(axis=1, keepdims=True)  # LayerNorm would take it away
+        frame /= jnp.linalg.norm(frame, axis=1, keepdims=True)
+        return frame.at[: len(SPECIAL_TOKENS)].set(0.0)
 
     name_key, content_key = jax.random.split(key)
-    is_word_V1 = jnp.asarray(rarity_V > 0)[:, None]
-    name = jnp.pad(directions(name_key, names - 1) * is_word_V1, ((0, 0), (1, 0)))
-    name = name.at[0, 0].set(1.0)  # <s>
-    content = directions(content_key, config.hidden_size - names) * jnp.asarray(rarity_V)[:, None]
-    return jnp.concatenate([name, content], axis=1).astype(jnp.float32)
+    name_VD = jnp.pad(directions(name_key, names - 2), ((0, 0), (2, 0)))
+    name_VD = name_VD.at[0, :2].set(jnp.array([1.0, -1.0]) / math.sqrt(2))
+    content_VD = directions(content_key, encoder.config.hidden_size - names)
+    content_VD *= jnp.asarray(rarity_V, jnp.float32)[:, None] ** RARITY / GAIN
+    return jnp.concatenate([name_VD, content_VD], axis=1)
 
 
-def saturate(attention: dict[str, Any], names: int, config: RobertaConfig) -> None:
-    """Sets attention so that a token occurring n times becomes x - n x / (n + SATURATION).
+def saturation(hidden: int, heads: int, names: int) -> dict[str, Any]:
+    """Attention that makes x - n x / (n + SATURATION) of the content x of a token seen n times.
 
-    It attends to its n copies, and to <s>, whose content is 0, as to SATURATION copies more.
+    Every head attends to the n equal names, and to <s>, which has no content, as to SATURATION
+    more of them; values are contents. LayerNorm then drops the names.
     """
-    hidden, heads = config.hidden_size, config.num_attention_heads
     size = hidden // heads
-    gain = math.sqrt(SHARPNESS * math.sqrt(size))
+    steep = math.sqrt(SHARPNESS * math.sqrt(size))
     match = np.zeros((hidden, heads, size), np.float32)
-    match[np.arange(names), :, np.arange(names)] = gain
-    bias = np.zeros((heads, size), np.float32)
-    bias[:, 0] = gain * (1 + math.log(SATURATION) / SHARPNESS)
-    content = np.diag((np.arange(hidden) >= names).astype(np.float32))
-    inner, output = attention["self"], attention["output"]
-    inner["query"] = {
-        "kernel": jnp.asarray(match.reshape(hidden, hidden)),
-        "bias": jnp.asarray(bias.ravel()),
+    match[np.arange(names), :, np.arange(names)] = steep
+    to_first = np.zeros((heads, size), np.float32)
+    to_first[:, 0] = math.sqrt(2) * steep * (1 + math.log(SATURATION) / SHARPNESS)
+    is_content = jnp.arange(hidden) >= names
+    content, zero = jnp.diag(is_content.astype(jnp.float32)), jnp.zeros(hidden)
+    kernel = jnp.asarray(match.reshape(hidden, hidden))
+    return {
+        "self": {
+            "query": {"kernel": kernel, "bias": jnp.asarray(to_first.reshape(hidden))},
+            "key": {"kernel": kernel, "bias": zero},
+            "value": {"kernel": content, "bias": zero},
+        },
+        "output": {
+            "dense": {"kernel": -content, "bias": zero},
+            "LayerNorm": {"scale": is_content.astype(jnp.float32), "bias": zero},
+        },
     }
-    inner["key"]["kernel"] = jnp.asarray(match.reshape(hidden, hidden))
-    inner["value"]["kernel"] = jnp.asarray(content)
-    output["dense"]["kernel"] = -jnp.asarray(content)
-    output["LayerNorm"]["scale"] = jnp.diag(content)  # drops the names

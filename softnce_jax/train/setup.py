@@ -12,8 +12,9 @@ from jax.sharding import Mesh
 from softnce_jax.data.batches import Features, Layout
 from softnce_jax.data.pairs import Corpus, Pair
 from softnce_jax.data.sources import load_corpora
-from softnce_jax.encoders.checkpoints import load, tiny
+from softnce_jax.encoders.checkpoints import load
 from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.encoders.tiny import tiny
 from softnce_jax.errors import InputError
 from softnce_jax.estimators.bm25 import average_length, bm25_features
 from softnce_jax.train.config import Config, resolve
@@ -53,8 +54,8 @@ def build_encoder(data: Data) -> tuple[Encoder, Any]:
     """The encoder the configuration names and its parameters before training, on the host."""
     config = data.config
     if config.encoder == "tiny":
-        encoder = tiny([text for pair in data.train for text in (pair.query, pair.code)])
-        params = encoder.init(jax.random.key(config.seed))
+        texts = [text for pair in data.train for text in (pair.query, pair.code)]
+        encoder, params = tiny(texts, key=jax.random.key(config.seed), dtype=config.precision)
     else:
         encoder, params = load(config.encoder, dtype=config.precision, download=config.download)
     lengths = {"query_length": config.query_length, "code_length": config.code_length}

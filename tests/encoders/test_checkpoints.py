@@ -13,7 +13,7 @@ from flax.serialization import to_bytes
 from huggingface_hub import constants
 
 from softnce_jax.encoders import hub
-from softnce_jax.encoders.checkpoints import TinyConfig, load, tiny
+from softnce_jax.encoders.checkpoints import load
 from softnce_jax.encoders.encoder import unit_length
 from softnce_jax.encoders.presets import PRESETS, preset
 from softnce_jax.encoders.tensors import read_tensors, to_published
@@ -348,15 +348,6 @@ def test_presets_are_those_of_the_paper():
     assert (other.learning_rate, other.batch_size, other.epochs) == (2e-5, 32, 10)
 
 
-def test_tiny_is_the_same_for_the_same_texts():
-    sizes = TinyConfig(vocab_size=300, hidden_size=16)
-    encoder, again = (tiny(TEXTS, sizes=sizes) for _ in range(2))
-    params = encoder.init(jax.random.key(0))
-    assert_same(again.init(jax.random.key(0)), params)
-    ids = ids_of(encoder)
-    np.testing.assert_array_equal(ids, ids_of(again))
-    assert encoder.embed(params, ids).shape == (4, 16)
-    assert encoder.parameter_count(params) == sum(leaf.size for leaf in jax.tree.leaves(params))
-    assert encoder.max_length == sizes.max_length
+def test_tiny_has_no_checkpoint():
     with pytest.raises(InputError, match="tiny has no checkpoint"):
         load("tiny")

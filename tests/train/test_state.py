@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softnce_jax.encoders.checkpoints import tiny
+from softnce_jax.encoders.tiny import TinyConfig, tiny
 from softnce_jax.train.state import create, decayed, learning_rate, optimizer
 
 
@@ -22,8 +22,9 @@ def test_schedule_is_linear_up_and_down():
 
 
 def test_decay_spares_biases_and_layernorm_of_the_real_encoder():
-    encoder = tiny(["def f(a): return a"])
-    mask = decayed(jax.eval_shape(encoder.init, jax.random.key(0)))
+    sizes = TinyConfig(vocab_size=300, hidden_size=16)
+    _, params = tiny(["def f(a): return a"], key=jax.random.key(0), sizes=sizes)
+    mask = decayed(params)
     names = {
         jax.tree_util.keystr(path, simple=True, separator="/"): leaf
         for path, leaf in jax.tree_util.tree_leaves_with_path(mask)

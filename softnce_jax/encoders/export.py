@@ -29,6 +29,9 @@ def export_model(folder: str | Path, encoder: Encoder, params: dict[str, Any]) -
       encoder: what made the vectors.
       params: its parameters.
 
+    Raises:
+      OSError: it cannot be written, on a full disk for instance; nothing half-written is left.
+
     Example:
       >>> import jax, tempfile
       >>> from softnce_jax.encoders.checkpoints import load
@@ -45,7 +48,11 @@ def export_model(folder: str | Path, encoder: Encoder, params: dict[str, Any]) -
     for left_over in (new, old):
         shutil.rmtree(left_over, ignore_errors=True)
     new.mkdir(parents=True)
-    write(new, encoder, params)
+    try:
+        write(new, encoder, params)
+    except (OSError, safetensors.SafetensorError) as error:
+        shutil.rmtree(new, ignore_errors=True)
+        raise OSError(f"could not save the model in {folder}: {error}") from error
     if folder.exists():
         os.rename(folder, old)
     os.rename(new, folder)

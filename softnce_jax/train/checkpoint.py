@@ -52,6 +52,10 @@ def _named(sums: Any) -> dict[str, int]:
     return {jax.tree_util.keystr(path): int(value) for path, value in leaves}
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+
+
 class Checkpoints:
     """The checkpoints of a run: the latest few, and the best that each of them knows of."""
 
@@ -60,7 +64,9 @@ class Checkpoints:
         self.config = config
         self._keep = keep
         self._best_of: dict[int, int] = {}
-        logging.getLogger("absl").setLevel(logging.ERROR)
+        # What its threads would print as traces is raised too, and told in one line.
+        for name in ("absl", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         options = ocp.CheckpointManagerOptions(
             preservation_policy=self, cleanup_tmp_directories=True
         )
@@ -78,6 +84,7 @@ class Checkpoints:
 
     def save(self, state: TrainState, best: Best | None) -> None:
         """Starts saving; returns once the state is copied. Raises OSError where it cannot."""
+        self._check_space(state)
         step = int(state.step)
         if best is not None:
             self._best_of[step] = best.step
@@ -114,8 +121,7 @@ class Checkpoints:
             try:
                 restored = self.restore_step(step, like)
             except Exception as error:
-                reason = str(error).strip().splitlines() or [type(error).__name__]
-                say(f"checkpoint {step} is damaged ({reason[0][:120]}): going back one")
+                say(f"checkpoint {step} is damaged ({_first_line(error)}): going back one")
                 self._remove(step)
             else:
                 if restored.best is not None:
@@ -143,12 +149,24 @@ class Checkpoints:
         shutil.rmtree(self.folder / str(step), ignore_errors=True)
         self._manager.reload()
 
+    def _check_space(self, state: TrainState) -> None:
+        needed = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+        free = shutil.disk_usage(self.folder).free
+        if free < needed:
+            raise OSError(
+                f"could not save a checkpoint in {self.folder}: it takes {needed / 1e6:.1f} MB, "
+                f"{free / 1e6:.1f} MB are free"
+            )
+
     def _or_os_error(self, action: Callable[[], Any]) -> None:
         try:
             action()
         except Exception as error:
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise OSError(f"could not save a checkpoint in {self.folder}: {first}") from error
+            for unfinished in self.folder.glob("*.orbax-checkpoint-tmp"):
+                shutil.rmtree(unfinished, ignore_errors=True)
+            raise OSError(
+                f"could not save a checkpoint in {self.folder}: {_first_line(error)}"
+            ) from error
 
 
 def read_config(folder: str | Path, step: int) -> dict:

@@ -146,6 +146,18 @@ def test_checksum_does_not_depend_on_the_sharding():
     assert int(checksums(x)) == int(checksums(jax.device_put(x, sharding)))
 
 
+def test_a_full_disk_is_seen_before_anything_is_written(make, tmp_path, monkeypatch):
+    checkpoints = make()
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(state_at(1)))
+    free = shutil.disk_usage(tmp_path)._replace(free=size - 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    with pytest.raises(OSError, match=r"it takes 0\.0 MB, 0\.0 MB are free"):
+        checkpoints.save(state_at(1), None)
+    assert steps_in(tmp_path / "checkpoints") == []
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free._replace(free=size))
+    checkpoints.save(state_at(1), None)
+
+
 def test_what_orbax_raises_while_saving_is_an_os_error(make, monkeypatch):
     checkpoints = make()
 

@@ -11,9 +11,6 @@ from softnce_jax.retrieval.metrics import per_query, summarize
 from softnce_jax.retrieval.top import top_candidates
 from softnce_jax.retrieval.trec import falling, measures, write_qrels, write_run
 
-# ir_measures 0.4 parses the names of measures with ast.Num, deprecated since Python 3.12.
-pytestmark = pytest.mark.filterwarnings("ignore:.*removed in Python 3.14:DeprecationWarning")
-
 QUERY_IDS = [f"q{i}" for i in range(40)]
 URLS = [f"https://example.org/a b/größe#L{i}" for i in range(300)]
 

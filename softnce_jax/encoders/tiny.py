@@ -28,7 +28,7 @@ SHARPNESS = 12.0  # attention score of equal tokens; that of different ones is a
 # LayerNorm's scale multiplies the small content of the embeddings by this much. Adam moves every
 # number equally far, so the words move that much faster than the rest, which would only memorise.
 GAIN = 100.0
-RARITY = 0.5  # power of a token's rarity that its content starts with; training finds the rest
+RARITY = 0.5  # power of a token's rarity that its content starts with
 
 
 @dataclass(frozen=True, slots=True)

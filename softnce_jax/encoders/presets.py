@@ -52,7 +52,7 @@ PRESETS = {
         prefix=("<encoder-only>", "</s>"),
         batch_size=64,
     ),
-    "tiny": Preset(None, query_length=32, code_length=160, learning_rate=5e-6, epochs=6),
+    "tiny": Preset(None, query_length=32, code_length=160, learning_rate=4e-6, epochs=6),
 }
 
 

@@ -1,15 +1,14 @@
 """A small RoBERTa for training from scratch, where the pairs are too few to learn words from.
 
 Trained from random parameters it learns its pairs by heart. It starts as a lexical matcher
-instead: every token has a random direction, longer the rarer it is, and the first layer's attention
-saturates the frequency of a repeated token as BM25 does. Training adjusts which tokens matter.
+instead: every token has a random direction, all equally long, and the first layer's attention
+saturates the frequency of a repeated token as BM25 does. Training learns which tokens matter.
 """
 
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +27,6 @@ SHARPNESS = 12.0  # attention score of equal tokens; that of different ones is a
 # LayerNorm's scale multiplies the small content of the embeddings by this much. Adam moves every
 # number equally far, so the words move that much faster than the rest, which would only memorise.
 GAIN = 100.0
-RARITY = 0.5  # power of a token's rarity that its content starts with
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ class TinyConfig:
     """Sizes of the encoder that is trained from scratch."""
 
     vocab_size: int = 1000
-    hidden_size: int = 384
+    hidden_size: int = 768
     layers: int = 1
     heads: int = 1
     max_length: int = 256
@@ -66,7 +64,6 @@ def tiny(
       >>> encoder.embed(params, encoder.tokenizer.tokenize(["add", "sum"], 8)[:1]).shape
       (1, 32)
     """
-    texts = list(texts)
     fast = train_tokenizer(texts, sizes.vocab_size)
     config = RobertaConfig(
         vocab_size=len(fast),
@@ -86,26 +83,16 @@ def tiny(
     )
     module = AnyMaskRobertaModule(config, dtype=jnp.dtype(dtype))
     encoder = Encoder(module, Tokenizer(fast), chosen.pooling, True, *lengths)
-    return encoder, matcher(encoder, rarity(encoder.tokenizer, texts), key)
+    return encoder, matcher(encoder, key)
 
 
-def rarity(tokenizer: Tokenizer, texts: Sequence[str]) -> np.ndarray:
-    """log((T + 1) / (t + 1/2)) of tokens in t of T texts, the largest 1; 0 of special tokens."""
-    count_V = np.zeros(tokenizer.vocab_size)
-    for ids in tokenizer.tokenize(texts, sys.maxsize):
-        count_V[list(set(ids))] += 1
-    rarity_V = np.log((len(texts) + 1) / (np.maximum(count_V, 1) + 0.5))
-    rarity_V[: len(SPECIAL_TOKENS)] = 0.0
-    return rarity_V / rarity_V.max()
-
-
-def matcher(encoder: Encoder, rarity_V: np.ndarray, key: jax.Array) -> dict[str, Any]:
+def matcher(encoder: Encoder, key: jax.Array) -> dict[str, Any]:
     """Parameters of a bag of words whose repetitions saturate; the rest of the network is still.
 
     The first part of a vector is the token's name, for attention alone; the rest is its content.
     """
     hidden, heads = encoder.config.hidden_size, encoder.config.num_attention_heads
-    names = min(hidden // 4, hidden // heads)
+    names = min(hidden // 8, hidden // heads)
     params = encoder.init(key)
     tables, layers = params["embeddings"], params["encoder"]["layer"]
     for still in (tables["position_embeddings"], tables["token_type_embeddings"]):
@@ -113,13 +100,13 @@ def matcher(encoder: Encoder, rarity_V: np.ndarray, key: jax.Array) -> dict[str,
     for layer in layers.values():
         for still in (layer["attention"]["output"]["dense"], layer["output"]["dense"]):
             still["kernel"] *= 0.0
-    tables["word_embeddings"]["embedding"] = word_vectors(encoder, rarity_V, names, key)
+    tables["word_embeddings"]["embedding"] = word_vectors(encoder, names, key)
     tables["LayerNorm"]["scale"] = jnp.ones(hidden).at[names:].set(GAIN)
     layers["0"]["attention"] |= saturation(hidden, heads, names)
     return params
 
 
-def word_vectors(encoder: Encoder, rarity_V: np.ndarray, names: int, key: jax.Array) -> jax.Array:
+def word_vectors(encoder: Encoder, names: int, key: jax.Array) -> jax.Array:
     """A name and a content of every token; special tokens have no content, <s> its own name."""
 
     def directions(key: jax.Array, size: int) -> jax.Array:
@@ -131,8 +118,7 @@ def word_vectors(encoder: Encoder, rarity_V: np.ndarray, names: int, key: jax.Ar
     name_key, content_key = jax.random.split(key)
     name_VD = jnp.pad(directions(name_key, names - 2), ((0, 0), (2, 0)))
     name_VD = name_VD.at[0, :2].set(jnp.array([1.0, -1.0]) / math.sqrt(2))
-    content_VD = directions(content_key, encoder.config.hidden_size - names)
-    content_VD *= jnp.asarray(rarity_V, jnp.float32)[:, None] ** RARITY / GAIN
+    content_VD = directions(content_key, encoder.config.hidden_size - names) / GAIN
     return jnp.concatenate([name_VD, content_VD], axis=1)
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from softnce_jax.losses import check_own_columns, check_pairs, over_rows, split_pairs
+from softnce_jax.losses.checks import check_own_columns, check_pairs
+from softnce_jax.losses.rows import over_rows, split_pairs
 
 if TYPE_CHECKING:
     from jax import Array

@@ -19,7 +19,7 @@ import numpy as np
 from beartype import BeartypeConf, beartype
 
 MODULES = (
-    "softnce_jax.losses",
+    "softnce_jax.losses.soft",
     "softnce_jax.weights",
     "softnce_jax.estimators.bm25",
     "softnce_jax.encoders.pooling",

@@ -1,4 +1,4 @@
-"""InfoNCE and Soft-InfoNCE: pure functions of embeddings and negative weights.
+"""The losses: pure functions of embeddings and of what an estimator says of the negatives.
 
 A tour. Three questions, three pieces of code, row i of one belonging to row i of the other:
 
@@ -30,6 +30,20 @@ Under `jit` sharded arrays need nothing more. Under `pmap` or `shard_map` name t
 `axis_name`, see `soft_infonce`.
 """
 
+from softnce_jax.losses.binary import bce
+from softnce_jax.losses.cancelled import cancel_threshold, cancel_top_k
+from softnce_jax.losses.duplicates import without_duplicates
+from softnce_jax.losses.regularized import kl_regularized
 from softnce_jax.losses.soft import infonce, soft_infonce
+from softnce_jax.losses.weighted import weighted_infonce
 
-__all__ = ["infonce", "soft_infonce"]
+__all__ = [
+    "bce",
+    "cancel_threshold",
+    "cancel_top_k",
+    "infonce",
+    "kl_regularized",
+    "soft_infonce",
+    "weighted_infonce",
+    "without_duplicates",
+]

@@ -14,8 +14,28 @@ Names of arrays end in their dimensions (`score_BN`); the dimension key is
     V  vocabulary
 """
 
-from softnce_jax.losses import infonce, soft_infonce
-from softnce_jax.weights import negative_weights
+from softnce_jax.losses import (
+    bce,
+    cancel_threshold,
+    cancel_top_k,
+    infonce,
+    kl_regularized,
+    soft_infonce,
+    weighted_infonce,
+    without_duplicates,
+)
+from softnce_jax.weights import negative_distribution, negative_weights
 
-__all__ = ["infonce", "negative_weights", "soft_infonce"]
+__all__ = [
+    "bce",
+    "cancel_threshold",
+    "cancel_top_k",
+    "infonce",
+    "kl_regularized",
+    "negative_distribution",
+    "negative_weights",
+    "soft_infonce",
+    "weighted_infonce",
+    "without_duplicates",
+]
 __version__ = "0.1.0"

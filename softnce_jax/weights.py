@@ -1,4 +1,4 @@
-"""From a similarity of the pairs of a batch to the weights of its negatives (Eq. 4)."""
+"""From a similarity of a batch's pairs to what it says of the negatives: p and w (Eq. 4)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from softnce_jax.losses import check_own_columns, check_pairs, over_rows, split_pairs
+from softnce_jax.losses.checks import check_own_columns, check_pairs
+from softnce_jax.losses.rows import over_rows, split_pairs
 
 if TYPE_CHECKING:
     from jax import Array
@@ -80,6 +81,56 @@ def negative_weights(
     return jax.lax.stop_gradient(w_BN)
 
 
+def negative_distribution(
+    similarity: Float[Array, "B N"],
+    *,
+    temperature: float | Float[Array, ""],
+    positive: Int[Array, " B"] | None = None,
+    where: Bool[Array, " B"] | Bool[Array, "B N"] | None = None,
+) -> Float[Array, "B N"]:
+    """The distribution of a similarity over each row's negatives, the p of Eq. 4.
+
+    p_ij = softmax over row i's negatives of similarity_ij / temperature
+
+    No gradient flows through it.
+
+    Args:
+      similarity: an estimator's similarity, (B, N); any unit, `temperature` has the same.
+      temperature: above 0.
+      positive: column of each row's own candidate, as in `negative_weights`.
+      where: booleans, (B,) or (B, N), as in `soft_infonce`.
+
+    Returns:
+      (B, N) float32: rows sum to 1, or to 0 without negatives; 0 at the positive and at what is
+      left out.
+
+    Raises:
+      ValueError: temperature is out of range, shapes disagree, or N < 2.
+      TypeError: `positive` holds no integers or `where` no booleans.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> p = negative_distribution(jnp.array([[9.0, jnp.log(3.0), 0.0]]), temperature=1.0)
+      >>> print(p.round(2))
+      [[0.   0.75 0.25]]
+
+    Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023, Eq. 4.
+    """
+    check_similarity(similarity, positive, where)
+    check_temperature(temperature)
+    if positive is None:
+        positive = jnp.arange(similarity.shape[0], dtype=jnp.int32)
+    p_BN = over_rows(distribution_rows, similarity, positive, where, temperature)
+    return jax.lax.stop_gradient(p_BN)
+
+
+def distribution_rows(similarity_BN, positive_B, where, temperature):
+    """The softmax over each row's valid negatives."""
+    _, negative_BN, _ = split_pairs(similarity_BN.shape, positive_B, where)
+    temperature = jnp.asarray(temperature, jnp.float32)
+    return masked_softmax(similarity_BN.astype(jnp.float32), negative_BN, temperature)
+
+
 def weight_rows(similarity_BN, positive_B, where, alpha, beta, temperature, floor, *, renormalize):
     """Eq. 4 row by row, floor and renormalising included."""
     alpha, beta, temperature, floor = (
@@ -119,8 +170,7 @@ def check_similarity(similarity, positive, where) -> None:
 
 def check_settings(m, alpha, beta, temperature, floor) -> None:
     """Raises where Eq. 4 has no meaning; numbers that are not plain ones are left unread."""
-    if isinstance(temperature, Real) and not temperature > 0:
-        raise ValueError(f"temperature is {temperature}; it must be above 0")
+    check_temperature(temperature)
     if isinstance(floor, Real) and not floor >= 0:
         raise ValueError(f"floor is {floor}; weights must not go below 0")
     known = isinstance(alpha, Real) and isinstance(beta, Real)
@@ -129,3 +179,9 @@ def check_settings(m, alpha, beta, temperature, floor) -> None:
             f"beta = {beta} is not above alpha / m = {alpha} / {m} = {alpha / m:.4g}, so the "
             "weights have no meaning; lower alpha, raise beta or give more candidates"
         )
+
+
+def check_temperature(temperature) -> None:
+    """Raises unless the temperature, where it is a plain number, is above 0."""
+    if isinstance(temperature, Real) and not temperature > 0:
+        raise ValueError(f"temperature is {temperature}; it must be above 0")

@@ -7,27 +7,133 @@ import math
 import numpy as np
 
 
-def infonce(q, c, *, positive=None, where=None, scale=1.0):
+def infonce(q, c, **options):
     """Each row's InfoNCE; None at rows left out."""
-    return soft_infonce(q, c, None, positive=positive, where=where, scale=scale)
+    return soft_infonce(q, c, None, **options)
 
 
-def soft_infonce(q, c, w=None, *, positive=None, where=None, scale=1.0):
+def soft_infonce(q, c, w=None, *, symmetric=False, **options):
     """Each row's Soft-InfoNCE; None at rows left out."""
+
+    def loss(i, above):
+        weight = {j: 1.0 if w is None else float(w[i][j]) for j in above}
+        return log1p_sum({j: x for j, x in above.items() if weight[j] != 0}, weight)
+
+    forward = over_rows(loss, q, c, **options)
+    if not symmetric:
+        return forward
+    backward = codes_to_queries(q, c, w, **options)
+    return [None if f is None else (f + b) / 2 for f, b in zip(forward, backward, strict=True)]
+
+
+def codes_to_queries(q, c, w=None, *, positive=None, where=None, scale=1.0, cosine=False):
+    """The second direction: each row's own candidate looks for its query among all queries."""
+    if cosine:
+        q, c = unit_length(q), unit_length(c)
+    table = list(rows(len(q), len(c), positive, where))
+    losses = []
+    for i, (own, counted) in enumerate(table):
+        others = [j for j, (_, used) in enumerate(table) if used is not None and own in used]
+        above = {j: scale * (dot(q[j], c[own]) - dot(q[i], c[own])) for j in others}
+        weight = {j: 1.0 if w is None else float(w[j][own]) for j in others}
+        above = {j: x for j, x in above.items() if weight[j] != 0}
+        losses.append(None if counted is None else log1p_sum(above, weight))
+    return losses
+
+
+def weighted_infonce(q, c, p, **options):
+    """−Σ_j W_ij log x_ij of each row."""
+
+    def loss(i, above):
+        total = log1p_sum(above)
+        return total + math.fsum(float(p[i][j]) * (total - x) for j, x in above.items())
+
+    return over_rows(loss, q, c, **options)
+
+
+def bce(q, c, p, **options):
+    """The mean over a row's candidates of binary cross entropy of x_ij against W_ij."""
+
+    def loss(i, above):
+        if not above:
+            return 0.0
+        score = {-1: 0.0, **above}  # −1: the row's own
+        total, terms = log_sum(score.values()), []
+        for j, x in score.items():
+            target = 1.0 if j == -1 else float(p[i][j])
+            rest = log_sum([y for k, y in score.items() if k != j])
+            terms.append(target * (total - x) + (1 - target) * (total - rest))
+        return math.fsum(terms) / len(terms)
+
+    return over_rows(loss, q, c, **options)
+
+
+def kl_regularized(q, c, p, *, alpha, beta, **options):
+    """β · InfoNCE + α · KL of p from the softmax over the negatives, of each row."""
+
+    def loss(i, above):
+        total = log_sum(above.values()) if above else 0.0
+        target = {j: float(p[i][j]) for j in above if p[i][j] != 0}
+        kl = [v * (math.log(v) - above[j] + total) for j, v in target.items()]
+        return beta * log1p_sum(above) + alpha * math.fsum(kl)
+
+    return over_rows(loss, q, c, **options)
+
+
+def cancel_top_k(q, c, similarity, *, k, **options):
+    """InfoNCE without each row's k most similar negatives; of equal ones the first."""
+
+    def loss(i, above):
+        order = sorted(above, key=lambda j: (-similarity[i][j], j))
+        return log1p_sum({j: above[j] for j in order[k:]})
+
+    return over_rows(loss, q, c, **options)
+
+
+def cancel_threshold(q, c, similarity, *, ratio, positive=None, **options):
+    """InfoNCE with the negatives less similar than `ratio` times the row's own candidate."""
+
+    def loss(i, above):
+        own = i if positive is None else int(positive[i])
+        most = ratio * similarity[i][own]
+        return log1p_sum({j: x for j, x in above.items() if similarity[i][j] < most})
+
+    return over_rows(loss, q, c, positive=positive, **options)
+
+
+def over_rows(loss, q, c, *, positive=None, where=None, scale=1.0, cosine=False):
+    """`loss(i, {negative: its score above the own candidate's})` of every row that counts."""
+    if cosine:
+        q, c = unit_length(q), unit_length(c)
     losses = []
     for i, (own, negatives) in enumerate(rows(len(q), len(c), positive, where)):
         if negatives is None:
             losses.append(None)
             continue
         own_score = scale * dot(q[i], c[own])
-        weight = [1.0 if w is None else float(w[i][j]) for j in negatives]
-        above = [scale * dot(q[i], c[j]) - own_score for j in negatives]
-        terms = [(v, x) for v, x in zip(weight, above, strict=True) if v != 0]
-        top = max([math.log(v) + x for v, x in terms if v > 0] + [0.0])
-        e = [v * math.exp(x - top) for v, x in terms]
-        # log1p, for without a shift the sum may be tiny beside 1.
-        losses.append(top + math.log1p(math.expm1(-top) + math.fsum(e)))
+        losses.append(loss(i, {j: scale * dot(q[i], c[j]) - own_score for j in negatives}))
     return losses
+
+
+def log1p_sum(above, weight=None):
+    """log( 1 + Σ w e^x )."""
+    weight = dict.fromkeys(above, 1.0) if weight is None else weight
+    top = max([math.log(weight[j]) + x for j, x in above.items() if weight[j] > 0] + [0.0])
+    e = [weight[j] * math.exp(x - top) for j, x in above.items()]
+    # log1p, for without a shift the sum may be tiny beside 1.
+    return top + math.log1p(math.expm1(-top) + math.fsum(e))
+
+
+def log_sum(values):
+    """log Σ e^x."""
+    top = max(values)
+    return top + math.log(math.fsum(math.exp(x - top) for x in values))
+
+
+def unit_length(vectors):
+    """Each vector over its length; zeros stay."""
+    lengths = [math.sqrt(dot(v, v)) for v in vectors]
+    return [[float(x) / n if n else 0.0 for x in v] for v, n in zip(vectors, lengths, strict=True)]
 
 
 def mean(losses):
@@ -62,6 +168,27 @@ def negative_weights(
         if renormalize:
             weights[i, negatives] *= m / math.fsum(weights[i, negatives])
     return weights
+
+
+def negative_distribution(similarity, *, temperature, positive=None, where=None):
+    """Each row's softmax over its negatives; 0 elsewhere."""
+    p = np.zeros(np.shape(similarity))
+    for i, (_, negatives) in enumerate(rows(*np.shape(similarity), positive, where)):
+        x = {j: float(similarity[i][j]) / temperature for j in negatives or ()}
+        for j in x:
+            p[i, j] = math.exp(x[j] - log_sum(x.values()))
+    return p
+
+
+def without_duplicates(queries, codes, positive=None):
+    """False where a candidate answers the row's query, too: the same query text or code text."""
+    where = np.ones((len(queries), len(codes)), bool)
+    own = [i if positive is None else int(positive[i]) for i in range(len(queries))]
+    for i, j in np.ndindex(where.shape):
+        asked = {queries[k] for k in range(len(queries)) if own[k] == j}
+        same = codes[j] == codes[own[i]] or queries[i] in asked
+        where[i, j] = j == own[i] or not same
+    return where
 
 
 def bm25(ids, average_length, *, k1=1.2, b=0.75):

@@ -16,7 +16,8 @@ from jax import lax
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from softnce_jax import infonce, negative_weights, soft_infonce
+import softnce_jax
+from softnce_jax import infonce, negative_weights, soft_infonce, without_duplicates
 
 DEVICES, B, N = 4, 8, 12
 # Each device holds 2 queries and 3 candidates: theirs, and one explicit hard negative.
@@ -37,6 +38,18 @@ AXES = {"auto": AxisType.Auto, "explicit": AxisType.Explicit}
 CASES = [("infonce", "none"), ("soft_infonce", "none"), ("infonce", "rows")]
 CASES += [("soft_infonce", "pairs")]
 every_case = pytest.mark.parametrize(("name", "mask"), CASES)
+# The other losses and options, each under `jit` and `shard_map`: the function and its settings.
+OTHERS = {
+    "cosine": ("soft_infonce", {"cosine": True, "scale": 5.0}),
+    "symmetric": ("soft_infonce", {"symmetric": True}),
+    "weighted_infonce": ("weighted_infonce", {}),
+    "bce": ("bce", {}),
+    "kl_regularized": ("kl_regularized", {"alpha": 0.7, "beta": 1.3}),
+    "cancel_top_k": ("cancel_top_k", {"k": 2}),
+    "cancel_threshold": ("cancel_threshold", {"ratio": 0.8}),
+}
+every_other = pytest.mark.parametrize("name", OTHERS)
+every_mask = pytest.mark.parametrize("mask", ["none", "pairs"])
 every_mapper = pytest.mark.parametrize("mapper", ["pmap", "shard_map"])
 
 
@@ -58,7 +71,9 @@ def loss(params, batch, *, name, **options):
     q, c = jnp.tanh(batch["x"] @ params["query"]), batch["y"] @ params["code"]
     if name == "infonce":
         return infonce(q, c, where=batch.get("where"), **options)
-    return soft_infonce(q, c, batch["w"], where=batch.get("where"), **options)
+    function, settings = OTHERS.get(name, (name, {}))
+    function = getattr(softnce_jax, function)
+    return function(q, c, batch["w"], where=batch.get("where"), **settings, **options)
 
 
 def on_one_device(name):
@@ -73,7 +88,7 @@ def expected(name, mask):
 
 
 def assert_same(got, wanted):
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), got, wanted)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, 3e-6, 1e-6), got, wanted)
 
 
 def assert_different(got, wanted):
@@ -230,7 +245,91 @@ def test_a_map_over_one_axis_of_an_explicit_mesh():
         np.testing.assert_allclose(jax.jit(step)(*parts), infonce(x, y), rtol=1e-6)
 
 
-@pytest.mark.parametrize("mask", ["none", "pairs"])
+@every_other
+@every_mask
+def test_other_losses(name, mask):
+    """Eager, jit, sharded on both kinds of mesh, mapped: the value and gradients of one device."""
+    step, wanted = jax.jit(jax.value_and_grad(on_one_device(name))), expected(name, mask)
+    assert_same(step(PARAMS, data(mask)), wanted)
+    for kind in AXES.values():
+        mesh = jax.make_mesh((DEVICES,), ("data",), axis_types=(kind,))
+        with jax.set_mesh(mesh):
+            params = jax.device_put(PARAMS, NamedSharding(mesh, P()))
+            assert_same(step(params, spread(data(mask), mesh)), wanted)
+    body = gradient_inside if mask == "none" else masked_gradient_inside
+    assert_same(run("shard_map", body, data(mask), name=name, axis_name="data"), wanted)
+    if mask == "none":
+        # The control, a forgotten gather: a device's targets are those of its own candidates.
+        blocks = np.asarray(W, np.float32).reshape(DEVICES, 2, DEVICES, 3)
+        own = data("none") | {"w": jnp.concatenate([blocks[k, :, k] for k in range(DEVICES)])}
+        if name == "cancel_top_k":  # it would cancel all of the two negatives
+            with pytest.raises(ValueError, match="k is 2, but a row has 2 negatives"):
+                run("shard_map", body, own, name=name)
+        else:
+            assert_different(run("shard_map", body, own, name=name), wanted)
+
+
+@pytest.mark.parametrize("name", ["symmetric", "cancel_top_k"])
+@every_mapper
+def test_mapped_with_two_axes_and_default_checks(name, mapper):
+    """An axis of two names; shard_map's own checks; the gradient taken outside."""
+    if mapper == "pmap":
+        result = run("pmap", gradient_inside, data("none"), name=name, axis_name="data")
+        assert_same(result, expected(name, "none"))
+        return
+    mesh = jax.make_mesh((2, 2), ("host", "chip"), axis_types=(AxisType.Auto,) * 2)
+    names, batch = ("host", "chip"), data("pairs")
+
+    def value(params, part):
+        total = jnp.sum(loss(params, part, name=name, axis_name=names, reduce_fn=None))
+        rows = jnp.sum(jnp.any(part["where"], axis=1), dtype=jnp.float32)
+        return lax.psum(total, names) / lax.psum(rows, names)
+
+    specs = (P(), jax.tree.map(lambda _: P(names), batch))
+    step = jax.value_and_grad(jax.shard_map(value, mesh=mesh, in_specs=specs, out_specs=P()))
+    assert_same(jax.jit(step)(PARAMS, batch), expected(name, "pairs"))
+
+
+def test_both_directions_on_a_map_over_one_axis_of_an_explicit_mesh():
+    mesh = jax.make_mesh((2, 2), ("data", "model"))
+    x, y = jnp.asarray(X, jnp.float32), jnp.asarray(Y[:B], jnp.float32)
+
+    def value(q, c):
+        return lax.pmean(infonce(q, c, symmetric=True, axis_name="data"), "data")
+
+    step = jax.shard_map(value, in_specs=P("data"), out_specs=P(), axis_names={"data"})
+    with jax.set_mesh(mesh):
+        parts = jax.device_put((x, y), NamedSharding(mesh, P("data")))
+        wanted = infonce(x, y, symmetric=True)
+        np.testing.assert_allclose(jax.jit(step)(*parts), wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["own columns", "given"])
+def test_duplicates(own):
+    """Rows of a device with global columns, and sharded keys, find the duplicates of all."""
+    queries, codes = jnp.array([1, 2, 1, 3, 4, 2, 5, 1]), jnp.array([*range(6), 0, 1, *range(2, 6)])
+    positive = None if own else jnp.asarray(POSITIVE)
+    if own:
+        codes = codes[:B]
+    whole = without_duplicates(queries, codes, positive=positive)
+    assert not whole.all()
+    for kind in AXES.values():
+        mesh = jax.make_mesh((DEVICES,), ("data",), axis_types=(kind,))
+        parts = spread((queries, codes, positive), mesh)
+        sharded = jax.jit(lambda q, c, p: without_duplicates(q, c, positive=p))
+        np.testing.assert_array_equal(sharded(*parts), whole)
+
+        def mapped(q, c, p, axis_name="data"):
+            return without_duplicates(q, c, positive=p, axis_name=axis_name)
+
+        split = {"mesh": mesh, "in_specs": P("data"), "out_specs": P("data")}
+        np.testing.assert_array_equal(jax.jit(jax.shard_map(mapped, **split))(*parts), whole)
+    if own:  # The control: without a gather no device sees two of a kind.
+        within = [without_duplicates(queries[k : k + 2], codes[k : k + 2]) for k in range(0, 8, 2)]
+        assert all(mask.all() for mask in within)
+
+
+@every_mask
 def test_weights(mask):
     """Rows of a device with global columns, and sharded similarities, give the weights of one."""
     settings = {"alpha": 1.3, "beta": 0.7, "temperature": 0.5}

@@ -1,4 +1,4 @@
-"""The loss is light to use: it imports jax and two modules of ours."""
+"""The loss is light to use: it imports jax, and of ours the losses and the weights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+LOSSES = (ROOT / "softnce_jax" / "losses").glob("[a-z]*.py")
 OURS = {"softnce_jax", "softnce_jax.losses", "softnce_jax.weights"}
+OURS |= {f"softnce_jax.losses.{path.stem}" for path in LOSSES}
 
 
 def modules(statement: str) -> set[str]:

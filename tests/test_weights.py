@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softnce_jax import negative_weights, soft_infonce
+from softnce_jax import negative_distribution, negative_weights, soft_infonce
 from tests import reference
 from tests.shared import shared_path
 
@@ -170,6 +170,36 @@ def test_a_nan_shows():
     values[1, 4] = np.nan
     w = ours(values)
     assert np.isnan(np.delete(w[1], 1)).all() and not np.isnan(np.delete(w, 1, axis=0)).any()
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_the_distribution_is_that_of_the_loop(options):
+    options = {k: v for k, v in options.items() if k in ("positive", "where")}
+    traced = {k: jnp.asarray(v) for k, v in options.items()}
+    p = negative_distribution(jnp.asarray(similarity()), temperature=0.5, **traced)
+    assert p.dtype == jnp.float32
+    expected = reference.negative_distribution(similarity(), temperature=0.5, **options)
+    np.testing.assert_allclose(p, expected, atol=1e-6)
+    other = reference.negative_distribution(similarity(), temperature=0.6, **options)
+    assert np.abs(p - other).max() > 1e-2
+
+
+def test_the_weights_are_made_of_the_distribution():
+    p = negative_distribution(jnp.asarray(similarity()), temperature=0.5)
+    off = ~np.eye(6, 9, dtype=bool)
+    expected = np.maximum((0.7 - 1.3 * p) / (0.7 - 1.3 / 8), 0)
+    np.testing.assert_allclose(ours(similarity(), floor=0.0)[off], expected[off], rtol=1e-5)
+
+
+def test_the_distribution_at_its_edges():
+    values = np.array([[0.0, 1e30, -1e30, 0.0], [0.0, 0.0, 3.0, np.nan]], np.float32)
+    where = jnp.array([[True, True, True, True], [False, True, True, False]])
+    p = negative_distribution(jnp.asarray(values), temperature=0.1, where=where)
+    np.testing.assert_array_equal(p, [[0, 1, 0, 0], [0, 0, 1, 0]])
+    slope = jax.grad(lambda x: negative_distribution(x, temperature=1.0).sum())(jnp.ones((3, 3)))
+    assert not slope.any()
+    with pytest.raises(ValueError, match="temperature is 0"):
+        negative_distribution(jnp.ones((3, 3)), temperature=0.0)
 
 
 def test_goldens():

@@ -13,6 +13,20 @@ from softnce_jax.errors import InputError
 ESTIMATORS = {"bm25": {"alpha": 1.5, "beta": 0.5, "temperature": 1.0}, "none": {}}
 
 
+# What each loss reads of the settings below, with its own value; None is that of the estimator.
+LOSSES = {
+    "soft_infonce": {"alpha": None, "beta": None, "temperature": None, "floor": 0.1},
+    "infonce": {},
+    "weighted_infonce": {"temperature": None},
+    "bce": {"temperature": None},
+    "kl_regularized": {"alpha": 0.7, "beta": 1.3, "temperature": None},
+    "cancel_top_k": {"cancel_k": 1},
+    "cancel_threshold": {"cancel_ratio": 0.5},
+}
+SETTINGS = sorted({name for settings in LOSSES.values() for name in settings})
+TWO_WAY = ("soft_infonce", "infonce")
+
+
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Fine-tunes a text/code dual encoder and evaluates it.
@@ -30,18 +44,36 @@ class Config:
     """auto, tiny, codebert, unixcoder, a Hub id or a local folder."""
     download: bool = False
     """Fetch the encoder from the Hub when it is not in the local cache."""
-    loss: Literal["soft_infonce", "infonce"] = "soft_infonce"
+    loss: Literal[
+        "soft_infonce",
+        "infonce",
+        "weighted_infonce",
+        "bce",
+        "kl_regularized",
+        "cancel_top_k",
+        "cancel_threshold",
+    ] = "soft_infonce"
     """The loss."""
     estimator: Literal["bm25", "none"] | None = None
-    """What weights the negatives; bm25 for soft_infonce, none for infonce."""
+    """Says how similar negatives are; bm25, but none for infonce."""
     alpha: float | None = None
-    """How much a similar negative is spared (alpha of Eq. 4)."""
+    """How much a similar negative is spared (Eq. 4); for kl_regularized the divergence's factor."""
     beta: float | None = None
-    """How much all negatives count (beta of Eq. 4)."""
+    """How much all negatives count (Eq. 4); for kl_regularized InfoNCE's factor."""
     temperature: float | None = None
     """Softens the estimator's similarities."""
-    floor: float = 0.1
-    """The smallest weight of a negative."""
+    floor: float | None = None
+    """The smallest weight of a negative; 0.1."""
+    cancel_k: int | None = None
+    """Negatives of a row that cancel_top_k drops; 1."""
+    cancel_ratio: float | None = None
+    """Of the own similarity, from which cancel_threshold drops a negative; 0.5."""
+    symmetric: bool = False
+    """Let each code look for its query, too (infonce, soft_infonce)."""
+    exclude_duplicates: bool = False
+    """Leave out negatives with the row's own query text or code text."""
+    similarity: Literal["auto", "dot", "cosine"] = "auto"
+    """How vectors are compared, here and in the exported model; auto: as the encoder does."""
     scale: float | None = None
     """Multiplies the scores; 1, or 20 where the encoder's vectors have unit length."""
     epochs: int | None = None
@@ -122,12 +154,12 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
     """
     if config.encoder == "auto":
         config = dataclasses.replace(config, encoder="tiny" if on_sample else "unixcoder")
-    estimator = config.estimator or ("bm25" if config.loss == "soft_infonce" else "none")
+    estimator = config.estimator or ("none" if config.loss == "infonce" else "bm25")
     _check_target(config, estimator)
     defaults = preset(config.encoder)
     filled = {
         "estimator": estimator,
-        **{name: ESTIMATORS[estimator].get(name, 0.0) for name in ESTIMATORS["bm25"]},
+        **_loss_settings(config.loss, estimator),
         **{
             name: getattr(defaults, name)
             for name in (
@@ -154,16 +186,26 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
     return dataclasses.replace(config, out=out), notes
 
 
+def _loss_settings(loss: str, estimator: str) -> dict:
+    """The value of every setting: the loss's own, else the estimator's; 0 where it has none."""
+    settings = dict.fromkeys(SETTINGS, 0)
+    for name, value in LOSSES[loss].items():
+        settings[name] = ESTIMATORS[estimator][name] if value is None else value
+    return settings
+
+
 def _check_target(config: Config, estimator: str) -> None:
-    if config.loss == "soft_infonce" and estimator == "none":
+    if config.loss != "infonce" and estimator == "none":
         raise InputError(
-            "--loss soft_infonce needs an estimator: --estimator bm25, or --loss infonce"
+            f"--loss {config.loss} needs an estimator: --estimator bm25, or --loss infonce"
         )
     if config.loss == "infonce" and estimator != "none":
         raise InputError(f"--loss infonce uses no estimator, --estimator {estimator} was given")
-    unused = [n for n in ESTIMATORS["bm25"] if getattr(config, n) is not None]
-    if config.loss == "infonce" and unused:
-        raise InputError(f"--loss infonce has no --{unused[0]}")
+    given = [name for name in SETTINGS if getattr(config, name) is not None]
+    if unused := [name for name in given if name not in LOSSES[config.loss]]:
+        raise InputError(f"--loss {config.loss} has no --{unused[0].replace('_', '-')}")
+    if config.symmetric and config.loss not in TWO_WAY:
+        raise InputError(f"--symmetric goes with --loss {' or '.join(TWO_WAY)}, not {config.loss}")
 
 
 def _check_numbers(config: Config, train_pairs: int) -> None:
@@ -171,8 +213,11 @@ def _check_numbers(config: Config, train_pairs: int) -> None:
     for name in (*positive, "evaluate_every", "clip_norm"):
         if not getattr(config, name) > 0:
             raise InputError(f"--{name.replace('_', '-')} {getattr(config, name)} is not positive")
-    if config.loss == "soft_infonce" and not config.temperature > 0:
-        raise InputError(f"--temperature {config.temperature} is not positive")
+    for name in ("temperature", "cancel_ratio"):
+        if name in LOSSES[config.loss] and not getattr(config, name) > 0:
+            raise InputError(f"--{name.replace('_', '-')} {getattr(config, name)} is not positive")
+    if config.loss == "soft_infonce" and not config.floor >= 0:
+        raise InputError(f"--floor {config.floor} is below 0")
     if not 0 <= config.warmup_epochs < config.epochs:
         raise InputError(
             f"--warmup-epochs {config.warmup_epochs} is not within --epochs {config.epochs}"
@@ -188,6 +233,11 @@ def _check_numbers(config: Config, train_pairs: int) -> None:
         raise InputError(
             f"beta - alpha/m is not positive: --beta {config.beta}, --alpha {config.alpha}, "
             f"m = {negatives} negatives; use a larger --batch-size or a smaller --alpha"
+        )
+    if config.loss == "cancel_top_k" and not 0 <= config.cancel_k < negatives:
+        raise InputError(
+            f"--cancel-k {config.cancel_k} of {negatives} negatives: give 0 to {negatives - 1}, or "
+            "a larger --batch-size"
         )
 
 

@@ -120,7 +120,14 @@ def make_loop(
 
     return Loop(
         step,
-        batches(indices, data.train, layout, make_features(data, layout), shard=shard),
+        batches(
+            indices,
+            data.train,
+            layout,
+            make_features(data, layout),
+            keys=data.config.exclude_duplicates,
+            shard=shard,
+        ),
         urls=lambda n: [data.train[i].url for i in np.asarray(indices[n])],
         validate=validate,
         steps=steps,

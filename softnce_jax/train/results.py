@@ -16,6 +16,7 @@ from softnce_jax.retrieval.metrics import per_query, summarize
 from softnce_jax.retrieval.results import protocol, results_table
 from softnce_jax.retrieval.task import RetrievalTask
 from softnce_jax.train.checkpoint import Best
+from softnce_jax.train.config import LOSSES
 from softnce_jax.train.loop import Schedule
 from softnce_jax.train.setup import Data, make_layout
 
@@ -25,12 +26,11 @@ PACKAGES = ("softnce_jax", "jax", "flax", "optax", "orbax-checkpoint", "grain", 
 def describe(data: Data, encoder: Encoder, params: Any, steps: Schedule) -> list[str]:
     """The plan of a run, a line for each thing that it stands on."""
     config = data.config
-    weights = (
-        f", estimator {config.estimator} (alpha {config.alpha}, beta {config.beta}, "
-        f"t {config.temperature})"
-        if config.loss == "soft_infonce"
-        else ""
-    )
+    settings = [f"{name.replace('_', ' ')} {getattr(config, name)}" for name in LOSSES[config.loss]]
+    if config.estimator != "none":
+        settings.insert(0, f"estimator {config.estimator}")
+    options = ("symmetric", "exclude_duplicates")
+    settings += [name.replace("_", " ") for name in options if getattr(config, name)]
     kinds = sorted({device.device_kind for device in jax.devices()})
     return [
         *(
@@ -39,8 +39,9 @@ def describe(data: Data, encoder: Encoder, params: Any, steps: Schedule) -> list
             for c in data.corpora
         ),
         f"encoder   {config.encoder}, {encoder.parameter_count(params):,} parameters, "
-        f"{encoder.pooling} pooling, {config.precision}",
-        f"loss      {config.loss}{weights}",
+        f"{encoder.pooling} pooling, {'cosine' if encoder.normalize else 'dot product'}, "
+        f"{config.precision}",
+        f"loss      {', '.join([config.loss, *settings])}",
         f"training  {config.epochs} epochs of batches of {config.batch_size}: {steps.total} steps, "
         f"evaluated every {steps.evaluate}, seed {config.seed}",
         f"devices   {jax.device_count()} ({', '.join(kinds)})",

@@ -63,7 +63,8 @@ def build_encoder(data: Data) -> tuple[Encoder, Any]:
         if length > encoder.max_length:
             flag = f"--{name.replace('_', '-')} {length}"
             raise InputError(f"{flag}, but {config.encoder} has {encoder.max_length} positions")
-    return dataclasses.replace(encoder, **lengths), jax.device_get(params)
+    cosine = {"auto": encoder.normalize, "dot": False, "cosine": True}[config.similarity]
+    return dataclasses.replace(encoder, normalize=cosine, **lengths), jax.device_get(params)
 
 
 def make_layout(encoder: Encoder) -> Layout:

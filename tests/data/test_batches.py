@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 
-from softnce_jax.data.batches import Layout, batch_indices, batches, load_ahead
+from softnce_jax.data.batches import Layout, batch_indices, batches, load_ahead, text_keys
 from softnce_jax.data.pairs import Pair
 from softnce_jax.estimators.bm25 import average_length, bm25_features
 
@@ -67,8 +69,10 @@ def test_rows_hold_the_pair():
 @pytest.mark.parametrize("hosts", [2, 4])
 def test_hosts_hold_the_rows_of_one_batch(hosts):
     indices = batch_indices(13, 4, seed=1)
-    whole = batches(indices, PAIRS, LAYOUT, bm25)[6]
-    parts = [batches(indices, PAIRS, LAYOUT, bm25, shard=(h, hosts))[6] for h in range(hosts)]
+    whole = batches(indices, PAIRS, LAYOUT, bm25, keys=True)[6]
+    parts = [
+        batches(indices, PAIRS, LAYOUT, bm25, keys=True, shard=(h, hosts))[6] for h in range(hosts)
+    ]
     for name in whole._fields:
         joined = np.concatenate([getattr(part, name) for part in parts])
         np.testing.assert_array_equal(joined, getattr(whole, name))
@@ -77,6 +81,17 @@ def test_hosts_hold_the_rows_of_one_batch(hosts):
     assert not np.array_equal(
         own[1] @ own[1].T, (parts[0].code_features @ parts[0].code_features.T)
     )
+
+
+def test_keys_are_equal_where_texts_are():
+    texts = ["a b", "a  b", "", "\udc80", "é", "a b"]
+    keys = text_keys(texts)
+    assert keys.dtype == np.int32 and keys[0] == keys[5] and len(set(keys.tolist())) == 5
+    # Not Python's hash(), which is another in each process.
+    digest = hashlib.blake2b(b"a b", digest_size=4).digest()
+    assert int.from_bytes(digest, "little", signed=True) == keys[0]
+    batch = batches(batch_indices(13, 4, seed=0), PAIRS, LAYOUT)[0]
+    assert batch.query_keys is None and batch.code_keys is None
 
 
 def test_average_length_is_of_the_training_split():

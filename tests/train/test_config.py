@@ -7,7 +7,8 @@ import dataclasses
 import pytest
 
 from softnce_jax.errors import InputError
-from softnce_jax.train.config import Config, differences, resolve
+from softnce_jax.train import objective
+from softnce_jax.train.config import LOSSES, TWO_WAY, Config, differences, resolve
 
 
 def settle(train_pairs=24927, on_sample=False, **given):
@@ -50,6 +51,21 @@ def test_only_a_default_batch_size_shrinks():
         ({"loss": "infonce", "estimator": "bm25"}, "uses no estimator"),
         ({"loss": "infonce", "alpha": 1.0}, "infonce has no --alpha"),
         ({"estimator": "none"}, "needs an estimator"),
+        ({"loss": "bce", "estimator": "none"}, "--loss bce needs an estimator"),
+        ({"loss": "bce", "alpha": 1.0}, "bce has no --alpha"),
+        ({"loss": "kl_regularized", "floor": 0.2}, "kl_regularized has no --floor"),
+        ({"loss": "cancel_top_k", "temperature": 1.0}, "cancel_top_k has no --temperature"),
+        ({"cancel_k": 3}, "soft_infonce has no --cancel-k"),
+        ({"loss": "cancel_top_k", "cancel_ratio": 0.5}, "cancel_top_k has no --cancel-ratio"),
+        ({"loss": "cancel_top_k", "cancel_k": 63}, "--cancel-k 63 of 63 negatives: give 0 to 62"),
+        ({"loss": "cancel_top_k", "cancel_k": -1}, "--cancel-k -1"),
+        ({"loss": "cancel_threshold", "cancel_ratio": 0.0}, "--cancel-ratio 0.0 is not positive"),
+        (
+            {"loss": "bce", "symmetric": True},
+            "--symmetric goes with --loss soft",
+        ),
+        ({"loss": "bce", "temperature": -1.0}, "--temperature -1.0 is not positive"),
+        ({"floor": -0.1}, "--floor -0.1 is below 0"),
         ({"batch_size": 1}, "leaves no negatives"),
         ({"batch_size": 3}, r"--beta 0.5, --alpha 1.5, m = 2 negatives"),
         ({"epochs": 0}, "--epochs 0 is not positive"),
@@ -61,6 +77,28 @@ def test_only_a_default_batch_size_shrinks():
 def test_contradictions(given, message):
     with pytest.raises(InputError, match=message):
         settle(**given)
+
+
+def test_each_loss_has_its_values():
+    """Its own, else the estimator's; KL's two are named the other way round."""
+    config, _ = settle(loss="kl_regularized")
+    assert (config.estimator, config.alpha, config.beta, config.temperature) == (
+        *("bm25", 0.7, 1.3, 1.0),
+    )
+    assert settle(loss="kl_regularized", beta=1.0)[0].beta == 1.0
+    assert settle(loss="cancel_top_k")[0].cancel_k == 1
+    assert settle(loss="cancel_top_k", cancel_k=0)[0].cancel_k == 0
+    config, _ = settle(loss="cancel_threshold")
+    assert (config.cancel_ratio, config.alpha, config.temperature) == (0.5, 0, 0)
+
+
+def test_the_two_tables_of_losses_agree():
+    assert LOSSES.keys() == objective.LOSSES.keys()
+    for name, loss in objective.LOSSES.items():
+        _, of_target = objective.TARGETS.get(loss.target, (None, ()))
+        read = {*loss.settings.values(), *of_target}
+        assert read - {"symmetric"} == LOSSES[name].keys()
+        assert ("symmetric" in read) == (name in TWO_WAY)
 
 
 def test_differences_name_the_fields():

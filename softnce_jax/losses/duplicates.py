@@ -1,0 +1,82 @@
+"""Texts that stand in a batch more than once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+
+from softnce_jax.losses.checks import check_own_columns, check_pairs
+from softnce_jax.losses.rows import over_rows
+
+if TYPE_CHECKING:
+    from jax import Array
+    from jaxtyping import Bool, Int
+
+
+def without_duplicates(
+    query_keys: Int[Array, " B"],
+    code_keys: Int[Array, " n"],
+    *,
+    positive: Int[Array, " B"] | None = None,
+    axis_name: str | tuple[str, ...] | None = None,
+) -> Bool[Array, "B N"]:
+    """The `where` of a loss that leaves out candidates which answer the row's query, too.
+
+    A candidate is no negative of a row if it is the same code as the row's own candidate, or the
+    own candidate of a row with the same query.
+
+    Args:
+      query_keys: an integer for each query, (B,), equal iff the texts are, a hash for instance.
+      code_keys: one for each candidate, (N,); under `axis_name` this device's share of them.
+      positive: column of each row's own candidate, (B,) integers; by default as in `soft_infonce`.
+      axis_name: the mapped axis over which candidates are gathered; see `soft_infonce`.
+
+    Returns:
+      (B, N) booleans, True at the row's own candidate; under `axis_name` local rows, global
+      columns.
+
+    Raises:
+      ValueError: shapes disagree, or there is no negative at all.
+      TypeError: the keys or `positive` hold no integers.
+
+    Example:
+      Queries 0 and 2 are the same text, codes 1 and 2 are.
+
+      >>> import jax.numpy as jnp
+      >>> where = without_duplicates(jnp.array([7, 8, 7]), jnp.array([3, 4, 4]))
+      >>> print(where.astype(int))
+      [[1 1 0]
+       [1 1 0]
+       [0 0 1]]
+    """
+    check_keys(query_keys, code_keys)
+    first = 0 if axis_name is None else jax.lax.axis_index(axis_name) * len(code_keys)
+    if positive is None:
+        check_own_columns(len(query_keys), len(code_keys))
+        positive = jnp.arange(len(query_keys), dtype=jnp.int32) + first
+    everyone = query_keys, positive
+    if axis_name is not None:
+        gathered = jax.lax.all_gather((code_keys, *everyone), axis_name, tiled=True)
+        code_keys, *everyone = gathered
+    check_pairs((len(query_keys), len(code_keys)), positive=positive)
+    return over_rows(distinct_rows, query_keys, positive, code_keys, *everyone)
+
+
+def distinct_rows(query_B, positive_B, code_N, every_query_B, every_positive_B):
+    """False where code or query is that of the row; True at the row's own column."""
+    own_BN = jnp.arange(code_N.shape[0])[None, :] == positive_B[:, None]
+    same_code_BN = code_N[None, :] == jnp.take(code_N, positive_B, mode="clip")[:, None]
+    asked_BB = query_B[:, None] == every_query_B[None, :]
+    same_query_BN = jnp.zeros_like(own_BN).at[:, every_positive_B].max(asked_BB)
+    return own_BN | ~(same_code_BN | same_query_BN)
+
+
+def check_keys(query_keys, code_keys) -> None:
+    """Raises unless both are vectors of integers."""
+    for name, keys in {"query_keys": query_keys, "code_keys": code_keys}.items():
+        if keys.ndim != 1:
+            raise ValueError(f"{name} has shape {keys.shape}; give one integer a text")
+        if not jnp.issubdtype(keys.dtype, jnp.integer):
+            raise TypeError(f"{name} holds {keys.dtype}; give one integer a text")

@@ -1,0 +1,146 @@
+"""Rows of scores: what each pair is to its row, and how rows become one value."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from softnce_jax.losses.checks import check_embeddings, check_own_columns, check_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jax import Array
+
+
+class Rows(NamedTuple):
+    """The scores of a batch and what each of them is to its row."""
+
+    score_BN: Array  # float32
+    own_B: Array  # the score of the row's own candidate, float32
+    own_BN: Array  # which column that is
+    negative_BN: Array  # the columns of the row's valid negatives
+    counted_B: Array  # the rows that count
+    positive_B: Array  # the own column's number
+
+    @property
+    def above_BN(self) -> Array:
+        """By how much each score lies above that of the row's own candidate."""
+        return self.score_BN - self.own_B[:, None]
+
+
+def loss_of(
+    function: Callable[..., Array],
+    q: Array,
+    c: Array,
+    *numbers: float | Array,
+    target: dict[str, Array | None],
+    positive: Array | None,
+    where: Array | None,
+    scale: float | Array,
+    axis_name: str | tuple[str, ...] | None,
+    reduce_fn: Callable[..., Array] | None,
+    cosine: bool = False,
+) -> Array:
+    """The loss whose rows are `function(rows, target, *numbers)`: check, gather, mask, reduce.
+
+    `target` is the (B, N) matrix that the loss reads beside the scores, or None, under its name.
+    """
+    check_embeddings(q, c)
+    first = 0
+    if axis_name is not None:
+        first = jax.lax.axis_index(axis_name) * c.shape[0]
+    if positive is None:
+        check_own_columns(q.shape[0], c.shape[0])
+        positive = jnp.arange(q.shape[0], dtype=jnp.int32) + first
+    if axis_name is not None:
+        c = jax.lax.all_gather(c, axis_name, tiled=True)
+    check_pairs((q.shape[0], c.shape[0]), positive=positive, where=where, **target)
+    losses = functools.partial(counted_losses, function, cosine)
+    (matrix,) = target.values()
+    loss_B, counted_B = over_rows(losses, q, c, positive, where, scale, matrix, *numbers)
+    return reduce_rows(loss_B, None if where is None else counted_B, reduce_fn)
+
+
+def counted_losses(function, cosine, q_BD, c_ND, positive_B, where, scale, matrix_BN, *numbers):
+    """The loss of every row, 0 at those left out, and which rows count: two (B,) arrays."""
+    own_BN, negative_BN, counted_B = split_pairs((q_BD.shape[0], c_ND.shape[0]), positive_B, where)
+    if where is not None:
+        # Here, not after the product: 0 · NaN in its transpose would reach the other embeddings.
+        used_N = jnp.any(negative_BN | (own_BN & counted_B[:, None]), axis=0)
+        q_BD = jnp.where(counted_B[:, None], q_BD, 0)
+        c_ND = jnp.where(used_N[:, None], c_ND, 0)
+    if cosine:
+        q_BD, c_ND = unit_length(q_BD), unit_length(c_ND)
+    score_BN = scores(q_BD, c_ND, scale)
+    own_B = jnp.sum(jnp.where(own_BN, score_BN, 0), axis=1)
+    own_B = jnp.where(jnp.any(own_BN, axis=1), own_B, jnp.nan)
+    rows = Rows(score_BN, own_B, own_BN, negative_BN, counted_B, positive_B)
+    if matrix_BN is not None:
+        matrix_BN = matrix_BN.astype(jnp.float32)
+    return jnp.where(counted_B, function(rows, matrix_BN, *numbers), 0), counted_B
+
+
+def scores(q_BD, c_ND, scale):
+    """The scores scale · q cᵀ in float32, in the full precision of the input type."""
+    product_BN = jnp.einsum(
+        "bd,nd->bn",
+        q_BD,
+        c_ND,
+        precision=jax.lax.Precision.HIGHEST,  # by default GPU and TPU round float32 inputs
+        preferred_element_type=jnp.float32,
+    )
+    return product_BN * jnp.asarray(scale, jnp.float32)
+
+
+def unit_length(x_RD):
+    """Rows divided by their lengths, in float32; a row of zeros stays, with gradient 0."""
+    x_RD = x_RD.astype(jnp.float32)
+    # Divided by its largest entry a row has squares that neither overflow nor vanish.
+    largest_R1 = jnp.max(jnp.abs(jax.lax.stop_gradient(x_RD)), axis=1, keepdims=True)
+    zero_R1 = largest_R1 == 0
+    x_RD = jnp.where(zero_R1, 1, x_RD) / jnp.where(zero_R1, 1, largest_R1)
+    length_R1 = jnp.sqrt(jnp.sum(x_RD**2, axis=1, keepdims=True))
+    return jnp.where(zero_R1, 0, x_RD / length_R1)
+
+
+def split_pairs(shape, positive_B, where):
+    """Each row's own candidate (B, N), its valid negatives (B, N), and the rows that count (B,)."""
+    column_1N = jnp.arange(shape[1], dtype=jnp.int32)[None, :]
+    own_BN = column_1N == positive_B.astype(jnp.int32)[:, None]
+    if where is None:
+        counted_B, where_BN = jnp.ones(shape[:1], bool), jnp.ones(shape, bool)
+    elif where.ndim == 1:
+        counted_B, where_BN = where, jnp.ones(shape, bool)
+    else:
+        counted_B, where_BN = jnp.any(where & own_BN, axis=1), where
+    return own_BN, where_BN & ~own_BN & counted_B[:, None], counted_B
+
+
+def reduce_rows(loss_B, counted_B, reduce_fn):
+    """`reduce_fn` over the rows that count; over the zeros of all rows where none does."""
+    if reduce_fn is None:
+        return loss_B
+    if counted_B is None:
+        return reduce_fn(loss_B)
+    return reduce_fn(loss_B, where=counted_B | ~jnp.any(counted_B))
+
+
+def over_rows(function, *arrays):
+    """`function(*arrays)`, also on meshes with Explicit axes, rows sharded as in arrays[0].
+
+    Under Explicit axes the product of two sharded matrices, and much else, names no sharding and
+    raises. So the function runs with these axes Auto; the `jit` lends it the mesh of its arguments
+    where no `jax.set_mesh` does.
+    """
+    shardings = [jax.typeof(x).sharding for x in arrays if x is not None]
+    explicit = [s.mesh for s in shardings if AxisType.Explicit in s.mesh.axis_types]
+    if not explicit:
+        return function(*arrays)
+    out = NamedSharding(explicit[0], PartitionSpec(*shardings[0].spec[:1]))
+    axes = explicit[0].explicit_axes
+    return jax.jit(jax.sharding.auto_axes(function, axes=axes, out_sharding=out))(*arrays)

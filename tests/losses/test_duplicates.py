@@ -1,0 +1,68 @@
+"""Duplicates of a batch against a loop over the texts, and what they do to the losses."""
+
+from __future__ import annotations
+
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from softnce_jax import without_duplicates
+from tests import reference
+from tests.losses.table import arrays, batch, every_loss, ours
+
+QUERIES = [7, 8, 7, 9, 5]
+CODES = [1, 2, 3, 2, 4, 3, 6]
+POSITIVES = {"own columns": None, "given": np.array([6, 0, 0, 4, 1])}
+
+
+def mask(positive=None, queries=QUERIES, codes=CODES):
+    keys = jnp.asarray(queries), jnp.asarray(codes)
+    return without_duplicates(*keys, positive=None if positive is None else jnp.asarray(positive))
+
+
+@pytest.mark.parametrize("positive", POSITIVES.values(), ids=POSITIVES)
+def test_the_mask_is_that_of_the_loop(positive):
+    expected = reference.without_duplicates(QUERIES, CODES, positive)
+    found = mask(positive)
+    np.testing.assert_array_equal(found, expected)
+    assert 0 < (~expected).sum() < 15
+    np.testing.assert_array_equal(jax.jit(mask)(positive), expected)
+
+
+def test_texts_that_differ_leave_nothing_out():
+    assert mask(queries=range(5), codes=range(7)).all()
+
+
+def test_all_the_same_leaves_the_positives():
+    np.testing.assert_array_equal(mask(queries=[1] * 5, codes=[2] * 5), np.eye(5, dtype=bool))
+
+
+@every_loss
+def test_a_duplicate_is_dropped(name):
+    """Rows 0 and 2 have the same query, columns 1 and 3 the same code, 2 and 5 too."""
+    parts = arrays(name, *batch())
+    where = mask()
+    rows = ours(name, *parts, where=where, reduce_fn=None)
+    left = np.delete(np.arange(7), 2)  # from row 0 candidate 2 alone is left out
+    assert np.flatnonzero(~np.asarray(where[0])).tolist() == [2]
+    alone = ours(name, parts[0][:1], parts[1][left], *(x[:1, left] for x in parts[2:]))
+    if "symmetric" not in name:  # there the other queries matter, too
+        np.testing.assert_allclose(rows[0], alone, rtol=1e-6)
+    assert abs(rows.mean() - ours(name, *parts)) > 1e-4
+
+
+BAD = {
+    "matrix": (jnp.zeros((2, 2), int), jnp.zeros(2, int), ValueError, r"query_keys .*\(2, 2\)"),
+    "floats": (jnp.zeros(2, int), jnp.zeros(2), TypeError, "code_keys holds float32"),
+    "fewer codes": (jnp.zeros(3, int), jnp.zeros(2, int), ValueError, "3 rows but 2"),
+    "one": (jnp.zeros(1, int), jnp.zeros(1, int), ValueError, "1 candidate"),
+}
+
+
+@pytest.mark.parametrize(("queries", "codes", "error", "message"), BAD.values(), ids=BAD)
+def test_bad_keys_raise(queries, codes, error, message):
+    with pytest.raises(error, match=message):
+        inspect.unwrap(without_duplicates)(queries, codes)

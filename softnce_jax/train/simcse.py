@@ -133,7 +133,9 @@ def protocol(data: Data, task: SentenceTask) -> dict:
         "train_queries": len(data.train),
         "duplicates_removed": given - len(data.train),
         "valid_queries": len(task.queries),
-        "alignment": f"mean |x - y|^2 over {task.positive_pairs} pairs: {task.positives}",
+        "positive_pairs": task.positive_pairs,
+        "positives": task.positives,
+        "alignment": "mean |x - y|^2 over the positive pairs",
         "uniformity": "log of the mean of exp(-2 |x - y|^2) over all pairs of validation queries",
         "selection": "the last step",
     }
@@ -142,7 +144,10 @@ def protocol(data: Data, task: SentenceTask) -> dict:
 def show(results: dict, folder: Path, say: Callable[[str], None]) -> None:
     """Prints alignment and uniformity before and after, and where the run is."""
     about = results["protocol"]
-    say(f"\n{about['valid_queries']} validation queries; alignment: {about['alignment']}")
+    say(
+        f"\n{about['valid_queries']} validation queries; alignment over "
+        f"{about['positive_pairs']} pairs: {about['positives']}"
+    )
     say("        alignment  uniformity  (both are better when lower)")
     for name, values in results["metrics"].items():
         say(f"{name:<6}  {values['alignment']:<9.4f}  {values['uniformity']:.4f}")

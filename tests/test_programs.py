@@ -25,7 +25,7 @@ def program(name: str, *flags: str, cwd: Path, **options) -> subprocess.Complete
     )
 
 
-@pytest.mark.parametrize("name", ["finetune", "evaluate"])
+@pytest.mark.parametrize("name", ["finetune", "evaluate", "train_simcse"])
 def test_help_explains_every_flag_in_a_line(name, tmp_path):
     done = program(name, "--help", cwd=tmp_path)
     assert done.returncode == 0

@@ -10,11 +10,13 @@ import jax.numpy as jnp
 from transformers import (
     AutoTokenizer,
     BertConfig,
+    DistilBertConfig,
     PretrainedConfig,
     PreTrainedTokenizerBase,
     RobertaConfig,
 )
 
+from softnce_jax.encoders.distilbert import as_bert_config, as_bert_tensors, is_distilbert
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.hub import locate
 from softnce_jax.encoders.presets import PRESETS, preset
@@ -24,7 +26,7 @@ from softnce_jax.encoders.tensors import read_tensors, to_params
 from softnce_jax.encoders.tokenize import Tokenizer
 from softnce_jax.errors import InputError
 
-CONFIGS = {"roberta": RobertaConfig, "bert": BertConfig}
+CONFIGS = {"roberta": RobertaConfig, "bert": BertConfig, "distilbert": DistilBertConfig}
 
 
 def load(
@@ -35,7 +37,9 @@ def load(
     download: bool = False,
     pooling: str | None = None,
 ) -> tuple[Encoder, dict[str, Any]]:
-    """An encoder and its parameters from a RoBERTa or BERT checkpoint.
+    """An encoder and its parameters from a RoBERTa, BERT or DistilBERT checkpoint.
+
+    A DistilBERT becomes the BERT that computes the same (see `encoders/distilbert.py`).
 
     Args:
       name_or_path: a preset, a Hub id, or a folder in transformers' or sentence-transformers'
@@ -78,13 +82,16 @@ def load(
 
 
 def read_config(folder: Path) -> PretrainedConfig:
-    """The configuration of a folder, if it is one of a RoBERTa or BERT encoder."""
+    """The configuration of a folder, if it is one of an encoder that can be computed."""
     path = folder / "config.json"
     values = read_json(path)
     kind = values.get("model_type")
     if kind not in CONFIGS:
-        raise InputError(f"{path}: model_type is {kind!r}; use a RoBERTa or BERT checkpoint")
+        known = "RoBERTa, BERT or DistilBERT"
+        raise InputError(f"{path}: model_type is {kind!r}; use a {known} checkpoint")
     config = CONFIGS[kind].from_dict(values)
+    if kind == "distilbert":
+        config = as_bert_config(config)
     if config.is_decoder or config.position_embedding_type != "absolute":
         raise InputError(f"{path}: a decoder or relative positions; use a plain encoder")
     return config
@@ -117,11 +124,16 @@ def read_tokenizer(folder: Path, config: PretrainedConfig, prefix: tuple[str, ..
 def read_params(modules: SentenceModules, encoder: Encoder) -> dict[str, Any]:
     """The parameters; a pooler that is not used may be missing."""
     tensors, source = read_tensors(modules.transformer)
+    with_pooler = encoder.pooling == "pooler" and not modules.dense
+    if is_distilbert(tensors):
+        if with_pooler:
+            raise InputError(f"{source}: DistilBERT has no pooler; use mean or cls pooling")
+        tensors = as_bert_tensors(tensors)
     params = to_params(
         tensors,
         jax.eval_shape(encoder.init, jax.random.key(0)),
         source=source,
-        optional="" if encoder.pooling == "pooler" and not modules.dense else "pooler",
+        optional="" if with_pooler else "pooler",
     )
     if modules.dense:
         kernel, bias = modules.dense["pooler.dense.weight"].T, modules.dense["pooler.dense.bias"]

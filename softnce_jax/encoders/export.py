@@ -22,7 +22,8 @@ def export_model(folder: str | Path, encoder: Encoder, params: dict[str, Any]) -
     """Writes the encoder in the published PyTorch layout, all of it or nothing.
 
     `transformers.AutoModel`, `SentenceTransformer(folder)` and our `load(folder)` give the same
-    vectors from it; a prefix is in the tokenizer. An existing folder is replaced.
+    vectors from it; a prefix is in the tokenizer. A DistilBERT is written as the BERT that it has
+    become. An existing folder is replaced.
 
     Args:
       folder: to be written.

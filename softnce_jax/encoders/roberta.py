@@ -1,7 +1,8 @@
 """transformers' Flax RoBERTa with any attention mask, explicit positions and word embeddings.
 
 `setup` is inherited, so every parameter has its published name. BERT's modules have the same
-parameters and arithmetic, so BERT checkpoints fit too (their positions start at 0).
+parameters and arithmetic, so BERT checkpoints fit too (their positions start at 0), and
+DistilBERT's once renamed.
 """
 
 from __future__ import annotations

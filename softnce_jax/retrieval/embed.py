@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,14 +18,21 @@ TOKENS_PER_CALL = 8192
 
 
 class Embedder:
-    """The compiled forward pass of an encoder over the devices of a mesh."""
+    """The compiled forward pass of an encoder over the devices of a mesh.
 
-    def __init__(self, encoder: Encoder, mesh: Mesh):
+    Args:
+      encoder: makes the vectors.
+      mesh: the devices.
+      key: of dropout; None for no dropout.
+    """
+
+    def __init__(self, encoder: Encoder, mesh: Mesh, *, key: jax.Array | None = None):
         self.encoder = encoder
         self.mesh = mesh
         rows = NamedSharding(mesh, PartitionSpec("data"))
         whole = NamedSharding(mesh, PartitionSpec())
-        self._embed = jax.jit(encoder.embed, in_shardings=(whole, rows), out_shardings=whole)
+        embed = functools.partial(encoder.embed, key=key)
+        self._embed = jax.jit(embed, in_shardings=(whole, rows), out_shardings=whole)
 
     def __call__(self, params: Any, ragged: Sequence[Sequence[int]]) -> np.ndarray:
         """Vectors (n, D) float32 of n ragged rows of token ids, in their order."""

@@ -103,6 +103,11 @@ def open_checkpoint(path: Path) -> tuple[Encoder, Any]:
         raise InputError(f"{path}: no such checkpoint")
     stored = read_config(path.parent, int(path.name))
     names = [field.name for field in dataclasses.fields(Config)]
+    if missing := [name for name in names if name not in stored]:
+        raise InputError(
+            f"{path}: not a checkpoint of fine-tuning (its configuration has no {missing[0]}); "
+            "name a finished run or its model/"
+        )
     data = prepare_data(Config(**{name: stored[name] for name in names}))
     encoder, initial = build_encoder(data)
     embedder = Embedder(encoder, data.mesh)

@@ -17,7 +17,7 @@ from softnce_jax.retrieval.task import RetrievalTask
 from softnce_jax.train.checkpoint import Best, Checkpoints
 from softnce_jax.train.config import Config
 from softnce_jax.train.devices import replicated
-from softnce_jax.train.loop import Loop, Schedule, schedule_of
+from softnce_jax.train.loop import Loop, Schedule, Validate, schedule_of
 from softnce_jax.train.objective import objective
 from softnce_jax.train.results import describe, evaluate, show
 from softnce_jax.train.run import RunFolder
@@ -50,7 +50,7 @@ def fit(config: Config, say: Callable[[str], None] = print) -> dict:
     run.start()
 
     embedder = Embedder(encoder, data.mesh)
-    params, best = train(data, run, embedder, initial, steps, say)
+    params, best = train(data, run, embedder, initial, steps, validation(data, embedder), say)
     export_model(run.model, encoder, params)
     results = evaluate(data, embedder, {"untrained": initial, "trained": params}, best, identity)
     run.finish(results)
@@ -63,24 +63,40 @@ def identify(data: Data) -> dict:
     return dataclasses.asdict(data.config) | {"data_hash": [c.hash() for c in data.corpora]}
 
 
+def validation(data: Data, embedder: Embedder) -> Validate:
+    """Validation MRR of parameters, the mean over languages."""
+    layout = make_layout(embedder.encoder)
+    tasks = [RetrievalTask(c.valid, c.codebase, layout) for c in data.corpora]
+
+    def validate(params: Any) -> dict[str, float]:
+        mrrs = [per_query(task.ranks(embedder, params))["mrr"].mean() for task in tasks]
+        return {"valid_mrr": float(np.mean(mrrs))}
+
+    return validate
+
+
 def train(
     data: Data,
     run: RunFolder,
     embedder: Embedder,
     initial: Any,
     steps: Schedule,
+    validate: Validate,
     say: Callable[[str], None],
 ) -> tuple[Any, Best | None]:
-    """The best parameters, on the host, and their evaluation; resumes where a checkpoint is."""
+    """The best parameters, on the host, and their evaluation; resumes where a checkpoint is.
+
+    Where `validate` knows no best, they are the last parameters, and the evaluation is None.
+    """
     state, step = start(data, embedder, initial, steps)
-    checkpoints = Checkpoints(run.checkpoints, identify(data), keep=data.config.keep)
+    checkpoints = Checkpoints(run.checkpoints, run.config, keep=data.config.keep)
     try:
         best = None
         if (restored := checkpoints.restore(state, say)) is not None:
             state, best = restored
             say(f"resuming after step {int(state.step)} of {steps.total}")
         run.cut_metrics(int(state.step))
-        loop = make_loop(data, run, embedder, step, steps, checkpoints)
+        loop = make_loop(data, run, embedder, step, steps, validate, checkpoints)
         state, best = loop(state, best)
         if best is not None and best.step != int(state.step):
             state = checkpoints.restore_step(best.step, state).state
@@ -106,18 +122,13 @@ def make_loop(
     embedder: Embedder,
     step: Step,
     steps: Schedule,
+    validate: Validate,
     checkpoints: Checkpoints,
 ) -> Loop:
-    """Binds the loop to its batches and to the validation split."""
+    """Binds the loop to its batches."""
     layout = make_layout(embedder.encoder)
     indices = batch_indices(len(data.train), data.config.batch_size, data.config.seed)
     shard = (jax.process_index(), jax.process_count())
-    tasks = [RetrievalTask(c.valid, c.codebase, layout) for c in data.corpora]
-
-    def validate(params: Any) -> float:
-        """Validation MRR, the mean over languages."""
-        return float(np.mean([per_query(t.ranks(embedder, params))["mrr"].mean() for t in tasks]))
-
     return Loop(
         step,
         batches(

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import grain
 import jax
@@ -22,6 +22,8 @@ from softnce_jax.train.run import RunFolder
 from softnce_jax.train.state import TrainState
 from softnce_jax.train.step import Step
 from softnce_jax.train.stop import StopSignal
+
+Validate = Callable[[Any], dict[str, float]]
 
 
 class Schedule(NamedTuple):
@@ -49,7 +51,8 @@ class Loop:
       step: the jitted step.
       batches: element n is this host's rows of batch n.
       urls: the pairs of batch n, to name those of a step that went wrong.
-      validate: validation MRR of parameters.
+      validate: what parameters are worth on the validation split, by name; the largest
+        "valid_mrr" is the best, and without one there is no best.
       steps: when to evaluate and when to end.
       run: where steps are logged.
       checkpoints: where the state is saved after each evaluation, and when a signal comes.
@@ -62,7 +65,7 @@ class Loop:
         batches: grain.MapDataset,
         *,
         urls: Callable[[int], list[str]],
-        validate: Callable[[object], float],
+        validate: Validate,
         steps: Schedule,
         run: RunFolder,
         checkpoints: Checkpoints,
@@ -124,12 +127,14 @@ class Loop:
         bar.set_postfix(loss=f"{values['loss']:.3f}", pairs_s=f"{rate:.0f}", refresh=False)
         bar.update()
 
-    def _evaluate(self, number: int, state: TrainState, best: Best | None) -> Best:
+    def _evaluate(self, number: int, state: TrainState, best: Best | None) -> Best | None:
         """The better of this evaluation and the best so far."""
-        mrr = self._validate(state.params)
-        self._run.log({"step": number, "valid_mrr": mrr})
+        values = self._validate(state.params)
+        self._run.log({"step": number, **values})
         self._clock = time.perf_counter()
-        return Best(number, mrr) if best is None or mrr > best.mrr else best
+        mrr = values.get("valid_mrr")
+        better = mrr is not None and (best is None or mrr > best.mrr)
+        return Best(number, mrr) if better else best
 
     def _progress_bar(self, done: int) -> tqdm:
         # A terminal is redrawn often; a log file gets a line now and then.

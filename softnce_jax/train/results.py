@@ -16,7 +16,7 @@ from softnce_jax.retrieval.metrics import per_query, summarize
 from softnce_jax.retrieval.results import protocol, results_table
 from softnce_jax.retrieval.task import RetrievalTask
 from softnce_jax.train.checkpoint import Best
-from softnce_jax.train.config import LOSSES
+from softnce_jax.train.config import LOSSES, Config
 from softnce_jax.train.loop import Schedule
 from softnce_jax.train.setup import Data, make_layout
 
@@ -31,17 +31,31 @@ def describe(data: Data, encoder: Encoder, params: Any, steps: Schedule) -> list
         settings.insert(0, f"estimator {config.estimator}")
     options = ("symmetric", "exclude_duplicates")
     settings += [name.replace("_", " ") for name in options if getattr(config, name)]
-    kinds = sorted({device.device_kind for device in jax.devices()})
     return [
         *(
             f"data      {c.name}, {c.language}: {len(c.train)} train, {len(c.valid)} valid, "
             f"{len(c.test)} test pairs, {len(c.codebase)} candidates"
             for c in data.corpora
         ),
+        encoder_line(config, encoder, params),
+        f"loss      {', '.join([config.loss, *settings])}",
+        *training_lines(config, steps),
+    ]
+
+
+def encoder_line(config: Config, encoder: Encoder, params: Any) -> str:
+    """The encoder that is trained."""
+    return (
         f"encoder   {config.encoder}, {encoder.parameter_count(params):,} parameters, "
         f"{encoder.pooling} pooling, {'cosine' if encoder.normalize else 'dot product'}, "
-        f"{config.precision}",
-        f"loss      {', '.join([config.loss, *settings])}",
+        f"{config.precision}"
+    )
+
+
+def training_lines(config: Config, steps: Schedule) -> list[str]:
+    """How long, on what, and where to."""
+    kinds = sorted({device.device_kind for device in jax.devices()})
+    return [
         f"training  {config.epochs} epochs of batches of {config.batch_size}: {steps.total} steps, "
         f"evaluated every {steps.evaluate}, seed {config.seed}",
         f"devices   {jax.device_count()} ({', '.join(kinds)})",

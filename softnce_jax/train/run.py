@@ -31,7 +31,7 @@ class RunFolder:
         self.model = self.folder / "model"
         self._metrics = self.folder / "metrics.jsonl"
         self._results = self.folder / "results.json"
-        self._config, self._stored = config, self.folder / "config.json"
+        self.config, self._stored = config, self.folder / "config.json"
         if self._stored.exists():
             changed = differences(json.loads(self._stored.read_text("utf-8")), config)
             if changed:
@@ -46,7 +46,7 @@ class RunFolder:
         """Makes the folder, once nothing stands in the run's way."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self._stored.exists():
-            write_json(self._stored, self._config)
+            write_json(self._stored, self.config)
 
     def results(self) -> dict | None:
         """The results, once the run is complete."""

@@ -34,20 +34,25 @@ class Data(NamedTuple):
 def prepare_data(config: Config) -> Data:
     """Reads the data and settles the configuration. Raises InputError before any work."""
     corpora, notes = load_corpora(config.data, config.lang, strict=config.strict)
-    for corpus in corpora:
-        for split in ("train", "valid", "test"):
-            if not getattr(corpus, split):
-                skipped = "; ".join(corpus.problems.lines())
-                raise InputError(
-                    f"{corpus.name}: no {corpus.language} pairs in the {split} split"
-                    + (f" ({skipped})" if skipped else "")
-                )
+    check_splits(corpora, ("train", "valid", "test"))
     train = [pair for corpus in corpora for pair in corpus.train]
     on_sample = all(corpus.name == "sample" for corpus in corpora)
     config, more = resolve(config, on_sample=on_sample, train_pairs=len(train))
     mesh = make_mesh()
     check_batch_size(config.batch_size, mesh)
     return Data(config, corpora, train, mesh, notes + more)
+
+
+def check_splits(corpora: list[Corpus], splits: tuple[str, ...]) -> None:
+    """Raises InputError where a split that is needed has no pairs."""
+    for corpus in corpora:
+        for split in splits:
+            if not getattr(corpus, split):
+                skipped = "; ".join(corpus.problems.lines())
+                raise InputError(
+                    f"{corpus.name}: no {corpus.language} pairs in the {split} split"
+                    + (f" ({skipped})" if skipped else "")
+                )
 
 
 def build_encoder(data: Data) -> tuple[Encoder, Any]:

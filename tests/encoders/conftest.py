@@ -12,7 +12,10 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import (
     BertConfig,
     BertTokenizerFast,
+    DistilBertConfig,
+    DistilBertTokenizerFast,
     FlaxBertModel,
+    FlaxDistilBertModel,
     FlaxRobertaModel,
     RobertaConfig,
     RobertaTokenizerFast,
@@ -73,14 +76,43 @@ def roberta_folder(tmp_path, roberta):
     return folder
 
 
+@pytest.fixture(scope="session")
+def distilbert():
+    """A random FlaxDistilBertModel of transformers."""
+    sizes = {"dim": 16, "n_layers": 2, "n_heads": 4, "hidden_dim": 64}
+    model = FlaxDistilBertModel(
+        DistilBertConfig(
+            vocab_size=60, max_position_embeddings=40, initializer_range=0.5, dropout=0.2, **sizes
+        )
+    )
+    model.params = jittered(model.params)
+    return model
+
+
 @pytest.fixture
 def bert_folder(tmp_path, bert):
     """A BERT checkpoint: flax weights and tokenizer.json."""
     folder = tmp_path / "bert"
     bert.config.save_pretrained(folder)
     (folder / "flax_model.msgpack").write_bytes(to_bytes(bert.params))
+    write_word_pieces(folder, BertTokenizerFast)
+    return folder
+
+
+@pytest.fixture
+def distilbert_folder(tmp_path, distilbert):
+    """A DistilBERT checkpoint: flax weights and tokenizer.json."""
+    folder = tmp_path / "distilbert"
+    distilbert.config.save_pretrained(folder)
+    (folder / "flax_model.msgpack").write_bytes(to_bytes(distilbert.params))
+    write_word_pieces(folder, DistilBertTokenizerFast)
+    return folder
+
+
+def write_word_pieces(folder, kind):
+    """A small tokenizer of BERT's or DistilBERT's class."""
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz():"]
     pieces += ["sort", "##ed", "list", "return", "def"]
-    (tmp_path / "vocab.txt").write_text("\n".join(pieces))
-    BertTokenizerFast(str(tmp_path / "vocab.txt")).save_pretrained(folder)
-    return folder
+    vocabulary = folder.with_suffix(".txt")
+    vocabulary.write_text("\n".join(pieces))
+    kind(str(vocabulary)).save_pretrained(folder)

@@ -196,7 +196,10 @@ def test_weights_of_another_network_are_an_error(bert_folder):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"model_type": "gpt2"}, "model_type is 'gpt2'; use a RoBERTa or BERT checkpoint"),
+        (
+            {"model_type": "gpt2"},
+            "'gpt2'; use a RoBERTa, BERT or DistilBERT checkpoint",
+        ),
         ({"position_embedding_type": "relative_key"}, "relative positions"),
         ({"is_decoder": True}, "a decoder"),
         ({"vocab_size": 12}, "the tokenizer has 3. tokens, the model's vocab_size is 12"),

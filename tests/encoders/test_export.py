@@ -33,7 +33,11 @@ def bert_case(request):
     return dataclasses.replace(encoder, normalize=True, query_length=7), params
 
 
-CASES = [tiny_case, unixcoder_case, codebert_case, bert_case]
+def distilbert_case(request):
+    return load(request.getfixturevalue("distilbert_folder"))
+
+
+CASES = [tiny_case, unixcoder_case, codebert_case, bert_case, distilbert_case]
 
 
 @pytest.fixture(params=CASES, ids=lambda case: case.__name__)

@@ -54,3 +54,21 @@ def bm25(query, documents, k1=1.2, b=0.75):
             score += idf * count / (count + k1 * (1 - b + b * len(document) / mean))
         scores.append(score)
     return scores
+
+
+def alignment(x, y, alpha=2.0):
+    """Mean distance of x_i and y_i, to the power alpha."""
+    distances = [math.dist(a, b) for a, b in zip(x.tolist(), y.tolist(), strict=True)]
+    return math.fsum(d**alpha for d in distances) / len(distances)
+
+
+def uniformity(x, t=2.0, *, itself=False):
+    """Log of the mean of e^(−t d²) over ordered pairs of different rows."""
+    rows = x.tolist()
+    potential = [
+        math.exp(-t * math.dist(a, b) ** 2)
+        for i, a in enumerate(rows)
+        for j, b in enumerate(rows)
+        if itself or i != j
+    ]
+    return math.log(math.fsum(potential) / len(potential))

@@ -19,6 +19,7 @@ from softnce_jax.train import run as run_module
 from softnce_jax.train.config import Config
 from softnce_jax.train.fit import fit
 from tests.train.corpus import write_tasks
+from tests.train.runs import metrics, same_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,21 +40,6 @@ def whole(tasks, tmp_path_factory):
     out, lines = tmp_path_factory.mktemp("runs") / "whole", []
     results = fit(config(tasks, out), lines.append)
     return out, results, "\n".join(lines)
-
-
-def metrics(folder: Path) -> list[dict]:
-    """The lines of metrics.jsonl without their times."""
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    return [{k: v for k, v in json.loads(s).items() if k != "pairs_per_second"} for s in lines]
-
-
-def same_run(a: Path, b: Path) -> bool:
-    """Whether two runs ended with the same bits, and every metric but times."""
-    names = ("results.json", "model/model.safetensors")
-    files = [
-        [(f / name).read_bytes().replace(str(f).encode(), b"") for name in names] for f in (a, b)
-    ]
-    return files[0] == files[1] and metrics(a) == metrics(b)
 
 
 def test_says_what_it_does_and_what_it_found(whole):

@@ -1,0 +1,15 @@
+"""Trains a sentence encoder on queries: `python experiments/train_simcse.py --lang all`."""
+
+from softnce_jax import cli
+from softnce_jax.train.simcse_config import SimcseConfig
+
+
+def main(config: SimcseConfig) -> None:
+    """Trains or resumes the run that the flags name."""
+    from softnce_jax.train.simcse import train_simcse  # here, so that --help answers at once
+
+    train_simcse(config)
+
+
+if __name__ == "__main__":
+    cli.run(main, SimcseConfig)

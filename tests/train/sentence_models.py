@@ -1,0 +1,62 @@
+"""Small random BERT and DistilBERT folders whose vocabulary is that of the sample's queries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flax.serialization import to_bytes
+from transformers import (
+    BertConfig,
+    BertTokenizerFast,
+    DistilBertConfig,
+    DistilBertTokenizerFast,
+    FlaxBertModel,
+    FlaxDistilBertModel,
+)
+
+from softnce_jax.data.sample import load_sample
+
+
+def write_bert(folder: Path, *, dropout: float = 0.1) -> Path:
+    config = BertConfig(
+        vocab_size=write_words(folder, BertTokenizerFast),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=40,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+    )
+    return write_weights(folder, FlaxBertModel(config))
+
+
+def write_distilbert(folder: Path, *, dropout: float = 0.1) -> Path:
+    config = DistilBertConfig(
+        vocab_size=write_words(folder, DistilBertTokenizerFast),
+        dim=32,
+        n_layers=1,
+        n_heads=2,
+        hidden_dim=64,
+        max_position_embeddings=40,
+        dropout=dropout,
+        attention_dropout=dropout,
+    )
+    return write_weights(folder, FlaxDistilBertModel(config))
+
+
+def write_words(folder: Path, kind: type) -> int:
+    """A tokenizer of the sample's words; returns the size of its vocabulary."""
+    words = {word for pair in load_sample("python").train for word in pair.query.lower().split()}
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *sorted(words)]
+    folder.mkdir(parents=True)
+    vocabulary = folder / "vocab.txt"
+    vocabulary.write_text("\n".join(pieces), "utf-8")
+    kind(str(vocabulary)).save_pretrained(folder)
+    return len(pieces)
+
+
+def write_weights(folder: Path, model) -> Path:
+    model.config.save_pretrained(folder)
+    (folder / "flax_model.msgpack").write_bytes(to_bytes(model.params))
+    return folder

@@ -1,0 +1,263 @@
+"""SimCSE: the loss by hand, a whole run, resumed to the bit, and what it refuses."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from softnce_jax.data.batches import batch_indices, batches
+from softnce_jax.encoders.checkpoints import load
+from softnce_jax.errors import InputError
+from softnce_jax.retrieval.embed import Embedder
+from softnce_jax.retrieval.sentences import SentenceTask
+from softnce_jax.train import run as run_module
+from softnce_jax.train.config import EvaluateConfig
+from softnce_jax.train.devices import shard_rows
+from softnce_jax.train.evaluation import evaluate
+from softnce_jax.train.fit import start
+from softnce_jax.train.loop import schedule_of
+from softnce_jax.train.setup import make_layout
+from softnce_jax.train.simcse import prepare_queries, sentence_encoder, train_simcse
+from softnce_jax.train.simcse_config import SimcseConfig
+from tests import reference
+from tests.data.folders import write_folder
+from tests.retrieval import reference as geometry
+from tests.train.corpus import write_tasks
+from tests.train.runs import metrics, same_run
+from tests.train.sentence_models import write_bert, write_distilbert
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory):
+    return write_tasks(tmp_path_factory.mktemp("tasks"))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return write_distilbert(tmp_path_factory.mktemp("models") / "distilbert")
+
+
+def config(tasks, model, out, **given) -> SimcseConfig:
+    settings = {"epochs": 4, "batch_size": 8, "query_length": 16, "learning_rate": 1e-3}
+    places = {"lang": "python", "data": str(tasks), "model": str(model), "out": str(out)}
+    return SimcseConfig(**(places | settings | given))
+
+
+@pytest.fixture(scope="module")
+def whole(tasks, model, tmp_path_factory):
+    """A run from start to end: its folder, results and what it said."""
+    out, lines = tmp_path_factory.mktemp("runs") / "whole", []
+    results = train_simcse(config(tasks, model, out), lines.append)
+    return out, results, "\n".join(lines)
+
+
+def first_step(tasks, model, *, dropping=True):
+    """The loss of the first step, and the vectors of its two passes."""
+    _, data = prepare_queries(config(tasks, model, "nowhere"))
+    encoder, params = sentence_encoder(data)
+    if not dropping:
+        still = copy.deepcopy(encoder.config)
+        still.hidden_dropout_prob = still.attention_probs_dropout_prob = 0.0
+        encoder = dataclasses.replace(encoder, module=encoder.module.clone(config=still))
+    indices = batch_indices(len(data.train), 8, data.config.seed)
+    batch = batches(indices, data.train, make_layout(encoder))[0]
+    np.testing.assert_array_equal(batch.query_ids, batch.code_ids)
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(data.config.seed), 0))
+    embed = jax.jit(encoder.embed)
+    passes = [np.asarray(embed(params, batch.query_ids, key=key)) for key in keys]
+    steps = schedule_of(data.config, len(data.train))
+    state, step = start(data, Embedder(encoder, data.mesh), params, steps)
+    return float(step(state, shard_rows(batch, data.mesh))[1]["loss"]), passes
+
+
+def test_the_loss_is_the_cross_entropy_of_two_dropout_passes(tasks, tmp_path):
+    loss, (a, b) = first_step(tasks, write_bert(tmp_path / "model"))
+    np.testing.assert_allclose(np.linalg.norm(a, axis=1), 1.0, rtol=1e-6)
+    wanted = reference.mean(reference.infonce(a, b, scale=1 / 0.07))
+    assert loss == pytest.approx(wanted, rel=1e-5)
+    assert np.abs(a - b).max() > 1e-2
+    # The controls: another temperature; one pass against itself.
+    assert abs(reference.mean(reference.infonce(a, b, scale=1 / 0.05)) - wanted) > 1e-3
+    assert abs(reference.mean(reference.infonce(a, a, scale=1 / 0.07)) - wanted) > 1e-3
+
+
+def test_without_dropout_the_passes_are_one(tasks, model):
+    _, (one, other) = first_step(tasks, model)
+    loss, (a, b) = first_step(tasks, model, dropping=False)
+    np.testing.assert_array_equal(a, b)
+    assert loss == pytest.approx(reference.mean(reference.infonce(a, a, scale=1 / 0.07)), rel=1e-5)
+    assert abs(loss - reference.mean(reference.infonce(one, other, scale=1 / 0.07))) > 1e-3
+
+
+def test_says_what_it_does_and_what_it_found(whole):
+    out, results, said = whole
+    for part in (
+        "python: 24 train, 8 valid queries",
+        "24 different ones to train on: 0 duplicates of 24 removed",
+        "mean pooling, float32",
+        "infonce of two dropout passes (0.1, attention 0.1), cosine / 0.07",
+        "4 epochs of batches of 8: 12 steps, evaluated every 3, seed 1234",
+        "8 validation queries; alignment over 4 pairs: two queries with the same code",
+        str(out),
+    ):
+        assert part in said
+    assert json.loads((out / "results.json").read_text()) == results
+    assert results["protocol"]["selection"] == "the last step"
+
+
+def test_the_loss_falls_and_queries_spread(whole):
+    out, results, _ = whole
+    losses = [line["loss"] for line in metrics(out) if "loss" in line]
+    assert len(losses) == 12 and sum(losses[-3:]) < 0.8 * sum(losses[:3])
+    before, after = (results["metrics"][name]["uniformity"] for name in ("before", "after"))
+    assert after < before - 0.1
+
+
+def test_alignment_and_uniformity_are_those_of_the_validation_queries(whole, tasks, model):
+    out, results, _ = whole
+    queries = [json.loads(line)["query"] for line in (tasks / "valid.jsonl").open()]
+    for folder, name in ((model, "before"), (out / "model", "after")):
+        encoder, params = load(folder)
+        ids = encoder.tokenizer.pad(encoder.tokenizer.tokenize(queries, 16), 16)
+        x = np.asarray(encoder.embed(params, ids), np.float64)
+        x /= np.linalg.norm(x, axis=1, keepdims=True)
+        wanted = {
+            "alignment": geometry.alignment(x[::2], x[1::2]),
+            "uniformity": geometry.uniformity(x),
+        }
+        assert results["metrics"][name] == pytest.approx(wanted, abs=1e-5)
+    evaluations = [line for line in metrics(out) if "valid_uniformity" in line]
+    assert [line["step"] for line in evaluations] == [3, 6, 9, 12]
+    assert evaluations[-1]["valid_uniformity"] == results["metrics"]["after"]["uniformity"]
+    assert evaluations[-1]["valid_alignment"] == results["metrics"]["after"]["alignment"]
+
+
+def test_the_model_is_a_sentence_encoder(whole):
+    encoder, params = load(whole[0] / "model")
+    assert (encoder.pooling, encoder.normalize, encoder.query_length) == ("mean", True, 16)
+    library = pytest.importorskip(
+        "sentence_transformers", reason="sentence-transformers is not installed (parity of exports)"
+    )
+    texts = ["sort a list of numbers", "", "find the longest word"]
+    ids = encoder.tokenizer.pad(encoder.tokenizer.tokenize(texts, 16), 16)
+    found = library.SentenceTransformer(str(whole[0] / "model"), device="cpu").encode(texts)
+    assert np.abs(found - encoder.embed(params, ids)).max() < 1e-5
+
+
+def measured(tasks, model):
+    """Alignment and uniformity of a model before training, and the task that measured them."""
+    _, data = prepare_queries(config(tasks, model, "nowhere"))
+    encoder, params = sentence_encoder(data)
+    task = SentenceTask(data.corpora[0].valid, Embedder(encoder, data.mesh))
+    return task.measure(params), task
+
+
+def test_another_run_can_start_from_it(whole, tasks):
+    assert measured(tasks, whole[0] / "model")[0] == whole[1]["metrics"]["after"]
+
+
+def test_a_finished_run_is_shown_again(whole, tasks, model):
+    out, results, _ = whole
+    lines = []
+    assert train_simcse(config(tasks, model, out), lines.append) == results
+    assert "uniformity" in "\n".join(lines)
+
+
+def test_another_configuration_names_the_fields(whole, tasks, model):
+    with pytest.raises(InputError, match=r"configuration \(temperature: 0.07 -> 0.1"):
+        train_simcse(config(tasks, model, whole[0], temperature=0.1), print)
+
+
+def test_a_signal_saves_and_the_same_call_resumes(whole, tasks, model, tmp_path, monkeypatch):
+    log = run_module.RunFolder.log
+
+    def log_and_signal(self, line):
+        log(self, line)
+        if line["step"] == 4:
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(run_module.RunFolder, "log", log_and_signal)
+        train_simcse(config(tasks, model, tmp_path / "run"), lambda _: None)
+    assert not (tmp_path / "run" / "results.json").exists()
+    lines = []
+    train_simcse(config(tasks, model, tmp_path / "run"), lines.append)
+    assert any("resuming after step" in line for line in lines)
+    assert same_run(whole[0], tmp_path / "run")
+
+
+def test_duplicates_are_no_negatives(model, tmp_path):
+    _, data = prepare_queries(config("sample", model, tmp_path, lang="all"))
+    assert len(data.train) == 128 and sum(len(corpus.train) for corpus in data.corpora) == 768
+    assert len({pair.query.lower() for pair in data.train}) == 128
+
+
+def test_without_paraphrases_alignment_is_of_two_dropout_passes(tasks, model, tmp_path):
+    rows = [json.loads(line) for line in (tasks / "train.jsonl").open()]
+    single = write_folder(tmp_path / "single", train=rows, valid=rows[::2], codebase=rows[::2])
+    values, task = measured(single, model)
+    assert (task.positives, task.positive_pairs) == ("two dropout passes", 12)
+    assert 1e-3 < values["alignment"] < 2 and measured(single, model)[0] == values
+
+
+def test_no_dropout_is_an_error(tasks, tmp_path):
+    for write in (write_bert, write_distilbert):
+        still = write(tmp_path / write.__name__, dropout=0.0)
+        with pytest.raises(InputError, match="every dropout to 0, so the two passes of a query"):
+            train_simcse(config(tasks, still, tmp_path / "run"), print)
+    assert not (tmp_path / "run").exists()
+
+
+def test_errors_leave_nothing_behind(tasks, model, tmp_path):
+    for given, message in (
+        ({"batch_size": 10}, "--batch-size 10 does not divide by 4 devices"),
+        ({"query_length": 99}, "--query-length 99, but .* has 40 positions"),
+        ({"lang": "cobol"}, "unknown language 'cobol'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            train_simcse(config(tasks, model, tmp_path / "run", **given), print)
+        assert not (tmp_path / "run").exists()
+    with pytest.raises(InputError, match="nowhere: no such folder"):
+        train_simcse(config(tasks, tmp_path / "nowhere", tmp_path / "run"), print)
+    assert not (tmp_path / "run").exists()
+
+
+def test_its_checkpoints_are_no_retrieval_models(whole, tasks, tmp_path):
+    given = {"lang": "python", "data": str(tasks), "out": str(tmp_path / "out")}
+    model = str(whole[0] / "checkpoints" / "12")
+    with pytest.raises(InputError, match=r"has no encoder\); name a finished run or its model/"):
+        evaluate(EvaluateConfig(model=model, **given), print)
+
+
+@pytest.mark.slow
+def test_killed_and_run_again_ends_with_the_same_bits(whole, tasks, model, tmp_path):
+    out = tmp_path / "run"
+    flags = {"lang": "python", "data": tasks, "model": model, "out": out, "epochs": 4}
+    flags |= {"batch-size": 8, "query-length": 16, "learning-rate": 1e-3}
+    words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
+    command = [sys.executable, str(ROOT / "experiments" / "train_simcse.py"), *words]
+    process = subprocess.Popen(command, env=os.environ, stderr=subprocess.DEVNULL)
+    lines = out / "metrics.jsonl"
+    while process.poll() is None and not (lines.exists() and lines.read_bytes().count(b"\n") > 5):
+        time.sleep(0.002)
+    assert process.poll() is None, "the run ended before it could be killed"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (out / "results.json").exists()
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 0, done.stderr
+    assert "resuming after step" in done.stdout
+    assert same_run(whole[0], out)

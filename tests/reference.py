@@ -64,15 +64,19 @@ def negative_weights(
     return weights
 
 
-def bm25(ids, average_length, *, k1=1.2, b=0.75):
-    """BM25 of every row against every row, token by token; ids up to 3 are no words."""
+def bm25(ids, average_length, *, collection=None, k1=1.2, b=0.75):
+    """BM25 of every row against every row, token by token; ids up to 3 are no words.
+
+    Document frequencies are the batch's, or with an idf that is never negative, a collection's.
+    """
     word_rows = [[int(t) for t in row if t > 3] for row in ids]
     similarity = np.zeros((len(ids), len(ids)))
     for i, query in enumerate(word_rows):
         for j, document in enumerate(word_rows):
             for token in query:
-                holders = sum(token in row for row in word_rows)
-                idf = math.log((len(ids) - holders + 0.5) / (holders + 0.5))
+                holders = sum(token in row for row in collection or word_rows)
+                others = len(collection or ids) - holders
+                idf = math.log((collection is not None) + (others + 0.5) / (holders + 0.5))
                 count = document.count(token)
                 half = k1 * (1 - b + b * len(document) / average_length)
                 if count:

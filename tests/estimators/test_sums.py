@@ -58,7 +58,7 @@ def test_product_is_the_weighted_sum_of_the_products():
     ]
     a, b = weighted_sum(parse("2*bm25+sentence+0.25*teacher"), features)
     assert a.shape == (3, 12) and b.shape == (5, 12) and a.dtype == b.dtype == np.float32
-    expected = sum(w * x.astype(float) @ y.T for w, (x, y) in zip((2, 1, 0.25), features, strict=True))
+    products = [x.astype(float) @ y.T for x, y in features]
+    expected = 2 * products[0] + products[1] + 0.25 * products[2]
     np.testing.assert_allclose(a @ b.T, expected, atol=1e-5)
-    unweighted = sum(x.astype(float) @ y.T for x, y in features)
-    assert np.abs(unweighted - expected).max() > 0.1
+    assert np.abs(sum(products) - expected).max() > 0.1

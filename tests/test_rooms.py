@@ -14,7 +14,7 @@ ROOMS = ("data", "estimators", "encoders", "retrieval", "train")
 # Each room and the rooms it may use; errors are everyone's.
 MAY_USE = {
     "data": {"data"},
-    "estimators": {"estimators"},
+    "estimators": {"estimators", "retrieval", "encoders"},
     "encoders": {"encoders"},
     "retrieval": {"retrieval", "encoders", "data"},
     "train": {"train", "retrieval", "encoders", "estimators", "data", "losses", "weights"},

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Literal
 
 from softnce_jax.encoders.presets import preset
 from softnce_jax.errors import InputError
+from softnce_jax.estimators.sums import parse
 
 # The paper's alpha, beta and temperature for each estimator.
-ESTIMATORS = {"bm25": {"alpha": 1.5, "beta": 0.5, "temperature": 1.0}, "none": {}}
+ESTIMATORS = {
+    "bm25": {"alpha": 1.5, "beta": 0.5, "temperature": 1.0},
+    "sentence": {"alpha": 1.3, "beta": 0.7, "temperature": 0.1},
+    "teacher": {"alpha": 1.3, "beta": 0.7, "temperature": 5.0},
+    "none": {},
+}
+# Of a user's function, whose unit, and so temperature, nobody but the user knows.
+FUNCTION = {"alpha": 1.3, "beta": 0.7}
+SENTENCE_MODEL = "sentence-transformers/msmarco-distilbert-dot-v5"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,11 +39,17 @@ class Config:
     encoder: str = "auto"
     """auto, tiny, codebert, unixcoder, a Hub id or a local folder."""
     download: bool = False
-    """Fetch the encoder from the Hub when it is not in the local cache."""
+    """Fetch models from the Hub when they are not in the local cache."""
     loss: Literal["soft_infonce", "infonce"] = "soft_infonce"
     """The loss."""
-    estimator: Literal["bm25", "none"] | None = None
-    """What weights the negatives; bm25 for soft_infonce, none for infonce."""
+    estimator: str | None = None
+    """bm25, sentence, teacher, package.module:function, a sum as 0.5*bm25+2*sentence, or none."""
+    bm25_statistics: Literal["batch", "corpus"] = "batch"
+    """Document frequencies of the batch (published) or of all training queries."""
+    sentence_model: str | None = None
+    """Of --estimator sentence: a run or model folder, or a Hub id."""
+    teacher: str | None = None
+    """Of --estimator teacher: a run or model folder, or a Hub id."""
     alpha: float | None = None
     """How much a similar negative is spared (alpha of Eq. 4)."""
     beta: float | None = None
@@ -103,7 +119,8 @@ class EvaluateConfig:
 
 
 # Fields that change where a run is or how it is watched, not what it computes.
-NOT_COMPARED = ("out", "download", "keep", "strict")
+# An estimator's model is compared by its hash.
+NOT_COMPARED = ("out", "download", "keep", "strict", "sentence_model", "teacher")
 
 
 def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Config, list[str]]:
@@ -124,10 +141,11 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
         config = dataclasses.replace(config, encoder="tiny" if on_sample else "unixcoder")
     estimator = config.estimator or ("bm25" if config.loss == "soft_infonce" else "none")
     _check_target(config, estimator)
+    weights = _weight_defaults(config, estimator)
     defaults = preset(config.encoder)
     filled = {
         "estimator": estimator,
-        **{name: ESTIMATORS[estimator].get(name, 0.0) for name in ESTIMATORS["bm25"]},
+        **{name: weights.get(name, 0.0) for name in ESTIMATORS["bm25"]},
         **{
             name: getattr(defaults, name)
             for name in (
@@ -141,6 +159,8 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
             )
         },
     }
+    if "sentence" in _names(estimator):
+        filled["sentence_model"] = SENTENCE_MODEL
     filled = {name: value for name, value in filled.items() if getattr(config, name) is None}
     notes = []
     if "batch_size" in filled and filled["batch_size"] > train_pairs > 1:
@@ -149,7 +169,8 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
     config = dataclasses.replace(config, **filled)
     _check_numbers(config, train_pairs)
     encoder = Path(config.encoder).name
-    name = f"{config.lang}-{encoder}-{config.loss}-{config.estimator}-{config.seed}"
+    estimator = re.sub(r"[^\w.+-]", "_", config.estimator)
+    name = f"{config.lang}-{encoder}-{config.loss}-{estimator}-{config.seed}"
     out = config.out or f"runs/{name}"
     return dataclasses.replace(config, out=out), notes
 
@@ -164,6 +185,30 @@ def _check_target(config: Config, estimator: str) -> None:
     unused = [n for n in ESTIMATORS["bm25"] if getattr(config, n) is not None]
     if config.loss == "infonce" and unused:
         raise InputError(f"--loss infonce has no --{unused[0]}")
+
+
+def _names(estimator: str) -> list[str]:
+    """The estimators of a sum, in its order."""
+    return [] if estimator == "none" else [term.name for term in parse(estimator)]
+
+
+def _weight_defaults(config: Config, estimator: str) -> dict[str, float]:
+    """alpha, beta and temperature of a sum: those of its first estimator."""
+    names = _names(estimator)
+    needs = {"sentence_model": "sentence", "teacher": "teacher"}
+    unused = [n for n, needed in needs.items() if getattr(config, n) and needed not in names]
+    if unused or (config.bm25_statistics == "corpus" and "bm25" not in names):
+        flag = (unused or ["bm25_statistics"])[0].replace("_", "-")
+        raise InputError(f"--{flag} is not used by --estimator {estimator}")
+    if "teacher" in names and config.teacher is None:
+        raise InputError("--estimator teacher needs a model: --teacher RUN, FOLDER or HUB_ID")
+    first = (names or ["none"])[0]
+    if first not in ESTIMATORS and config.temperature is None:
+        raise InputError(
+            f"--estimator {estimator} has no default temperature: give --temperature, in the unit "
+            f"of {first}"
+        )
+    return ESTIMATORS.get(first, FUNCTION)
 
 
 def _check_numbers(config: Config, train_pairs: int) -> None:

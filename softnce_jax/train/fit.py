@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from softnce_jax.data.batches import batch_indices, batches
+from softnce_jax.data.batches import Features, batch_indices, batches
 from softnce_jax.encoders.export import export_model
 from softnce_jax.retrieval.embed import Embedder
 from softnce_jax.retrieval.metrics import per_query
@@ -17,11 +17,12 @@ from softnce_jax.retrieval.task import RetrievalTask
 from softnce_jax.train.checkpoint import Best, Checkpoints
 from softnce_jax.train.config import Config
 from softnce_jax.train.devices import replicated
+from softnce_jax.train.features import frozen_estimators, make_features
 from softnce_jax.train.loop import Loop, Schedule, schedule_of
 from softnce_jax.train.objective import objective
 from softnce_jax.train.results import describe, evaluate, show
 from softnce_jax.train.run import RunFolder
-from softnce_jax.train.setup import Data, build_encoder, make_features, make_layout, prepare_data
+from softnce_jax.train.setup import Data, build_encoder, make_layout, prepare_data
 from softnce_jax.train.state import TrainState, create, learning_rate, optimizer
 from softnce_jax.train.step import Step, make_step
 
@@ -38,7 +39,8 @@ def fit(config: Config, say: Callable[[str], None] = print) -> dict:
       SystemExit: a signal came; the state is saved and the same call resumes.
     """
     data = prepare_data(config)
-    identity = identify(data)
+    frozen = frozen_estimators(data.config)
+    identity = identify(data) | {"estimator_hash": {name: e.hash for name, e in frozen.items()}}
     run = RunFolder(data.config.out, identity)
     if (results := run.results()) is not None:
         show(results, run.folder, say)
@@ -47,10 +49,11 @@ def fit(config: Config, say: Callable[[str], None] = print) -> dict:
     steps = schedule_of(data.config, len(data.train))
     for line in [*data.notes, *describe(data, encoder, initial, steps)]:
         say(line)
+    features = make_features(data, make_layout(encoder), frozen, say)
     run.start()
 
     embedder = Embedder(encoder, data.mesh)
-    params, best = train(data, run, embedder, initial, steps, say)
+    params, best = train(data, run, embedder, initial, steps, features, say)
     export_model(run.model, encoder, params)
     results = evaluate(data, embedder, {"untrained": initial, "trained": params}, best, identity)
     run.finish(results)
@@ -69,6 +72,7 @@ def train(
     embedder: Embedder,
     initial: Any,
     steps: Schedule,
+    features: Features | None,
     say: Callable[[str], None],
 ) -> tuple[Any, Best | None]:
     """The best parameters, on the host, and their evaluation; resumes where a checkpoint is."""
@@ -80,7 +84,7 @@ def train(
             state, best = restored
             say(f"resuming after step {int(state.step)} of {steps.total}")
         run.cut_metrics(int(state.step))
-        loop = make_loop(data, run, embedder, step, steps, checkpoints)
+        loop = make_loop(data, run, embedder, step, steps, features, checkpoints)
         state, best = loop(state, best)
         if best is not None and best.step != int(state.step):
             state = checkpoints.restore_step(best.step, state).state
@@ -106,6 +110,7 @@ def make_loop(
     embedder: Embedder,
     step: Step,
     steps: Schedule,
+    features: Features | None,
     checkpoints: Checkpoints,
 ) -> Loop:
     """Binds the loop to its batches and to the validation split."""
@@ -120,7 +125,7 @@ def make_loop(
 
     return Loop(
         step,
-        batches(indices, data.train, layout, make_features(data, layout), shard=shard),
+        batches(indices, data.train, layout, features, shard=shard),
         urls=lambda n: [data.train[i].url for i in np.asarray(indices[n])],
         validate=validate,
         steps=steps,

@@ -11,11 +11,13 @@ from typing import Any
 import jax
 
 from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.estimators.sums import parse
 from softnce_jax.retrieval.embed import Embedder
 from softnce_jax.retrieval.metrics import per_query, summarize
 from softnce_jax.retrieval.results import protocol, results_table
 from softnce_jax.retrieval.task import RetrievalTask
 from softnce_jax.train.checkpoint import Best
+from softnce_jax.train.config import Config
 from softnce_jax.train.loop import Schedule
 from softnce_jax.train.setup import Data, make_layout
 
@@ -41,10 +43,26 @@ def describe(data: Data, encoder: Encoder, params: Any, steps: Schedule) -> list
         f"encoder   {config.encoder}, {encoder.parameter_count(params):,} parameters, "
         f"{encoder.pooling} pooling, {config.precision}",
         f"loss      {config.loss}{weights}",
+        *(f"estimator {line}" for line in estimator_lines(config)),
         f"training  {config.epochs} epochs of batches of {config.batch_size}: {steps.total} steps, "
         f"evaluated every {steps.evaluate}, seed {config.seed}",
         f"devices   {jax.device_count()} ({', '.join(kinds)})",
         f"run       {config.out}",
+    ]
+
+
+def estimator_lines(config: Config) -> list[str]:
+    """Each estimator of the sum and what it stands on; none where the loss needs none."""
+    if config.estimator == "none":
+        return []
+    settings = {
+        "bm25": f", document frequencies of the {config.bm25_statistics}",
+        "sentence": f", {config.sentence_model}",
+        "teacher": f", {config.teacher}",
+    }
+    return [
+        f"{term.weight:g} * {term.name}{settings.get(term.name, '')}"
+        for term in parse(config.estimator)
     ]
 
 

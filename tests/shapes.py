@@ -21,6 +21,7 @@ from beartype import BeartypeConf, beartype
 MODULES = (
     "softnce_jax.losses",
     "softnce_jax.weights",
+    "softnce_jax.diagnostics",
     "softnce_jax.estimators.bm25",
     "softnce_jax.encoders.pooling",
     "softnce_jax.retrieval.metrics",

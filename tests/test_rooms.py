@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "softnce_jax"
-MATHS = {"softnce_jax.losses", "softnce_jax.weights"}
+MATHS = {"softnce_jax.losses", "softnce_jax.weights", "softnce_jax.diagnostics"}
 ROOMS = ("data", "estimators", "encoders", "retrieval", "train")
 # Each room and the rooms it may use; errors are everyone's.
 MAY_USE = {
@@ -17,7 +17,16 @@ MAY_USE = {
     "estimators": {"estimators", "retrieval", "encoders"},
     "encoders": {"encoders"},
     "retrieval": {"retrieval", "encoders", "data"},
-    "train": {"train", "retrieval", "encoders", "estimators", "data", "losses", "weights"},
+    "train": {
+        "train",
+        "retrieval",
+        "encoders",
+        "estimators",
+        "data",
+        "losses",
+        "weights",
+        "diagnostics",
+    },
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from softnce_jax.data.batches import Features, batch_indices, batches
+from softnce_jax.data.batches import batch_indices, batches
 from softnce_jax.encoders.export import export_model
 from softnce_jax.retrieval.embed import Embedder
 from softnce_jax.retrieval.metrics import per_query
@@ -17,6 +17,7 @@ from softnce_jax.retrieval.task import RetrievalTask
 from softnce_jax.train.checkpoint import Best, Checkpoints
 from softnce_jax.train.config import Config
 from softnce_jax.train.devices import replicated
+from softnce_jax.train.diagnose import diagnosis
 from softnce_jax.train.features import frozen_estimators, make_features
 from softnce_jax.train.loop import Loop, Schedule, schedule_of
 from softnce_jax.train.objective import objective
@@ -49,11 +50,11 @@ def fit(config: Config, say: Callable[[str], None] = print) -> dict:
     steps = schedule_of(data.config, len(data.train))
     for line in [*data.notes, *describe(data, encoder, initial, steps)]:
         say(line)
-    features = make_features(data, make_layout(encoder), frozen, say)
+    data = data._replace(features=make_features(data, make_layout(encoder), frozen, say))
     run.start()
 
     embedder = Embedder(encoder, data.mesh)
-    params, best = train(data, run, embedder, initial, steps, features, say)
+    params, best = train(data, run, embedder, initial, steps, say)
     export_model(run.model, encoder, params)
     results = evaluate(data, embedder, {"untrained": initial, "trained": params}, best, identity)
     run.finish(results)
@@ -72,7 +73,6 @@ def train(
     embedder: Embedder,
     initial: Any,
     steps: Schedule,
-    features: Features | None,
     say: Callable[[str], None],
 ) -> tuple[Any, Best | None]:
     """The best parameters, on the host, and their evaluation; resumes where a checkpoint is."""
@@ -84,7 +84,7 @@ def train(
             state, best = restored
             say(f"resuming after step {int(state.step)} of {steps.total}")
         run.cut_metrics(int(state.step))
-        loop = make_loop(data, run, embedder, step, steps, features, checkpoints)
+        loop = make_loop(data, run, embedder, step, steps, checkpoints)
         state, best = loop(state, best)
         if best is not None and best.step != int(state.step):
             state = checkpoints.restore_step(best.step, state).state
@@ -99,7 +99,9 @@ def start(data: Data, embedder: Embedder, initial: Any, steps: Schedule) -> tupl
     rate = learning_rate(config.learning_rate, steps.total, steps.warmup)
     tx = optimizer(rate, clip_norm=config.clip_norm, weight_decay=config.weight_decay)
     scale = config.scale or (UNIT_VECTOR_SCALE if encoder.normalize else 1.0)
-    step = make_step(encoder, objective(config, scale), tx, rate, config.seed)
+    step = make_step(
+        encoder, objective(config, scale), tx, rate, config.seed, diagnose=diagnosis(config)
+    )
     place = jax.jit(lambda params: create(params, tx), out_shardings=replicated(data.mesh))
     return place(initial), step
 
@@ -110,7 +112,6 @@ def make_loop(
     embedder: Embedder,
     step: Step,
     steps: Schedule,
-    features: Features | None,
     checkpoints: Checkpoints,
 ) -> Loop:
     """Binds the loop to its batches and to the validation split."""
@@ -125,7 +126,7 @@ def make_loop(
 
     return Loop(
         step,
-        batches(indices, data.train, layout, features, shard=shard),
+        batches(indices, data.train, layout, data.features, shard=shard),
         urls=lambda n: [data.train[i].url for i in np.asarray(indices[n])],
         validate=validate,
         steps=steps,

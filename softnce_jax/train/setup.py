@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
-from softnce_jax.data.batches import Layout
+from softnce_jax.data.batches import Features, Layout
 from softnce_jax.data.pairs import Corpus, Pair
 from softnce_jax.data.sources import load_corpora
 from softnce_jax.encoders.checkpoints import load
@@ -20,13 +20,17 @@ from softnce_jax.train.devices import check_batch_size, make_mesh
 
 
 class Data(NamedTuple):
-    """The corpora of a run and its configuration, every default filled in."""
+    """The corpora of a run and its configuration, every default filled in.
+
+    `features` are the estimator's, once they are made; None where the loss needs none.
+    """
 
     config: Config
     corpora: list[Corpus]
     train: list[Pair]
     mesh: Mesh
     notes: list[str]
+    features: Features | None = None
 
 
 def prepare_data(config: Config) -> Data:

@@ -193,13 +193,44 @@ def without_duplicates(queries, codes, positive=None):
 
 def bm25(ids, average_length, *, k1=1.2, b=0.75):
     """BM25 of every row against every row, token by token; ids up to 3 are no words."""
+
+
+def weight_diagnostics(similarity, w, *, temperature, floor):
+    """What a batch's weights look like, negative by negative; candidate i is row i's own."""
+    found = []
+    for i, row in enumerate(w):
+        negatives = [j for j in range(len(row)) if j != i]
+        e = [math.exp(float(similarity[i][j]) / temperature) for j in negatives]
+        p = [x / math.fsum(e) for x in e]
+        weights = [float(row[j]) for j in negatives]
+        shares = [x / math.fsum(weights) for x in weights]
+        found.append(
+            {
+                "p_mean": math.fsum(p) / len(p),
+                "p_max": max(p),
+                "weight_entropy": -math.fsum(x * math.log(x) for x in shares if x > 0),
+                "weight_floor": sum(x <= floor * (1 + 1e-6) for x in weights) / len(weights),
+                "weight_effective": 1 / math.fsum(x * x for x in shares),
+                "weight_spread": max(abs(x - 1) for x in weights),
+            }
+        )
+    values = {name: [row[name] for row in found] for name in found[0]}
+    return {n: max(v) if n == "weight_spread" else mean(v) for n, v in values.items()}
+
+
+def bm25(ids, average_length, *, collection=None, k1=1.2, b=0.75):
+    """BM25 of every row against every row, token by token; ids up to 3 are no words.
+
+    Document frequencies are the batch's, or with an idf that is never negative, a collection's.
+    """
     word_rows = [[int(t) for t in row if t > 3] for row in ids]
     similarity = np.zeros((len(ids), len(ids)))
     for i, query in enumerate(word_rows):
         for j, document in enumerate(word_rows):
             for token in query:
-                holders = sum(token in row for row in word_rows)
-                idf = math.log((len(ids) - holders + 0.5) / (holders + 0.5))
+                holders = sum(token in row for row in collection or word_rows)
+                others = len(collection or ids) - holders
+                idf = math.log((collection is not None) + (others + 0.5) / (holders + 0.5))
                 count = document.count(token)
                 half = k1 * (1 - b + b * len(document) / average_length)
                 if count:

@@ -26,6 +26,7 @@ MODULES = (
     "softnce_jax.losses.soft",
     "softnce_jax.losses.weighted",
     "softnce_jax.weights",
+    "softnce_jax.diagnostics",
     "softnce_jax.estimators.bm25",
     "softnce_jax.encoders.pooling",
     "softnce_jax.retrieval.geometry",

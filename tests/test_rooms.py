@@ -9,15 +9,24 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "softnce_jax"
-MATHS = [PACKAGE / "weights.py", *(PACKAGE / "losses").glob("*.py")]
+MATHS = [PACKAGE / "weights.py", PACKAGE / "diagnostics.py", *(PACKAGE / "losses").glob("*.py")]
 ROOMS = ("data", "estimators", "encoders", "retrieval", "train")
 # Each room and the rooms it may use; errors are everyone's.
 MAY_USE = {
     "data": {"data"},
-    "estimators": {"estimators"},
+    "estimators": {"estimators", "retrieval", "encoders"},
     "encoders": {"encoders"},
     "retrieval": {"retrieval", "encoders", "data"},
-    "train": {"train", "retrieval", "encoders", "estimators", "data", "losses", "weights"},
+    "train": {
+        "train",
+        "retrieval",
+        "encoders",
+        "estimators",
+        "data",
+        "losses",
+        "weights",
+        "diagnostics",
+    },
 }
 
 

@@ -18,22 +18,35 @@ def locate(name: str, *, revision: str, download: bool) -> Path:
     """The folder of a checkpoint.
 
     Args:
-      name: a folder, or a Hub id.
+      name: a folder, a finished run's too, or a Hub id.
       revision: Hub revision; not used for a folder.
       download: whether a Hub id may be fetched; else only the local cache is looked at.
 
     Returns:
-      The folder; for a Hub id its snapshot in the cache.
+      The folder; of a run its model/; for a Hub id its snapshot in the cache.
 
     Raises:
-      InputError: neither a folder nor a cached (or, with `download`, reachable) Hub id.
+      InputError: an unfinished run, or neither a folder nor a cached (or, with `download`,
+        reachable) Hub id.
     """
     if Path(name).expanduser().is_dir():
-        return Path(name).expanduser()
+        return model_folder(Path(name).expanduser())
     try:
         return fetch(name, revision) if download else cached(name, revision)
     except HFValidationError:
         raise InputError(f"{name}: no such folder, and not the form of a Hub id") from None
+
+
+def model_folder(folder: Path) -> Path:
+    """The folder itself, or the model of the run that it holds."""
+    if not all((folder / name).exists() for name in ("config.json", "metrics.jsonl")):
+        return folder
+    if not (folder / "model").is_dir():
+        raise InputError(
+            f"{folder}: the run is not finished; finish it (to evaluate it as it is, name one of "
+            "its checkpoints/)"
+        )
+    return folder / "model"
 
 
 def cached(name: str, revision: str) -> Path:

@@ -1,4 +1,4 @@
-"""In-batch BM25 of query against query as two feature matrices: similarity = a bᵀ.
+"""BM25 of query against query in a batch as two feature matrices: similarity = a bᵀ.
 
 Runs on the host, in the loader: numpy in, numpy out.
 """
@@ -43,10 +43,46 @@ def average_length(
     return len(words(ids)[0]) / len(ids)
 
 
+def corpus_idf(
+    ids: Sequence[Sequence[int] | Int[np.ndarray, " _"]] | Int[np.ndarray, "R L"],
+) -> Float[np.ndarray, " V"]:
+    """The idf of every token over a whole training set, never negative.
+
+    idf_v = log( 1 + (R − n_v + 0.5) / (n_v + 0.5) )
+
+    Args:
+      ids: token ids of every training query, R rows of any length, padded or not.
+
+    Returns:
+      float64 (V,), V one more than the largest id; 0 at the ids that are no words.
+
+    Raises:
+      ValueError: there are no rows.
+
+    Example:
+      Token 5 stands in one of two rows.
+
+      >>> print(f"{corpus_idf([[0, 5, 5, 2], [0, 6, 2]])[5]:.4f} {np.log(2):.4f}")
+      0.6931 0.6931
+
+    Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023, whose BM25 estimator
+    has the idf of the batch, negative for the words of more than half of it.
+    """
+    if len(ids) == 0:
+        raise ValueError("0 rows have no idf; give at least 1")
+    word, row = words(ids)
+    once = np.unique(np.stack([word, row]), axis=1)[0]
+    rows_V = np.bincount(once, minlength=LAST_SPECIAL + 1)
+    idf_V = np.log1p((len(ids) - rows_V + 0.5) / (rows_V + 0.5))
+    idf_V[: LAST_SPECIAL + 1] = 0
+    return idf_V
+
+
 def bm25_features(
     ids: Sequence[Sequence[int] | Int[np.ndarray, " _"]] | Int[np.ndarray, "B L"],
     average_length: float,
     *,
+    idf: Float[np.ndarray, " V"] | None = None,
     k1: float = 1.2,
     b: float = 0.75,
 ) -> tuple[Float[np.ndarray, "B F"], Float[np.ndarray, "B F"]]:
@@ -56,12 +92,14 @@ def bm25_features(
     idf_v = log( (B − n_v + 0.5) / (n_v + 0.5) )
 
     c_iv counts token v in row i, n_v the rows that hold it and dl_j the words of row j. Words are
-    ids above 3. The batch is its own document collection, so give the queries of the global batch.
+    ids above 3. Without `idf` the batch is its own document collection, so give the queries of the
+    global batch.
 
     Args:
       ids: token ids of the batch's queries, B rows of any length, padded or not.
       average_length: avgdl in words per query, over the training set; where it is 0, a row's
         length has no influence.
+      idf: of every token, as of `corpus_idf`; by default the batch's.
       k1: how soon repetitions stop counting.
       b: how strongly long rows are discounted, 0 to 1.
 
@@ -70,7 +108,8 @@ def bm25_features(
       up to a power of two, at least 128, so that shapes repeat; the columns added are zeros.
 
     Raises:
-      ValueError: there are no rows, or `average_length` is negative or not a number.
+      ValueError: there are no rows, `average_length` is negative or not a number, or `idf` lacks a
+        token.
 
     Example:
       Token 5 stands in two of two rows, idf = log(0.5 / 2.5); the rows have the average length.
@@ -88,24 +127,36 @@ def bm25_features(
         raise ValueError("0 rows have no features; give at least 1")
     if not average_length >= 0:
         raise ValueError(f"average_length is {average_length}; give words per row, at least 0")
-    count_BF = word_counts(ids)
+    count_BF, word_U = word_counts(ids)
     length_B = count_BF.sum(axis=1)
     relative_B = length_B / average_length if average_length > 0 else np.ones_like(length_B)
-    rows_F = np.count_nonzero(count_BF, axis=0)
-    idf_F = np.log((len(ids) - rows_F + 0.5) / (rows_F + 0.5))
+    idf_F = batch_idf(count_BF) if idf is None else columns_of(idf, word_U, count_BF.shape[1])
     half_B1 = k1 * (1 - b + b * relative_B)[:, None]
     gain_BF = np.zeros_like(count_BF)
     np.divide((k1 + 1) * count_BF, half_B1 + count_BF, out=gain_BF, where=count_BF > 0)
     return count_BF.astype(np.float32), (idf_F * gain_BF).astype(np.float32)
 
 
-def word_counts(ids) -> np.ndarray:
-    """How often each of the batch's words stands in each row, (B, F) float64, F padded."""
+def batch_idf(count_BF: np.ndarray) -> np.ndarray:
+    """The published idf, of the batch as the collection."""
+    rows_F = np.count_nonzero(count_BF, axis=0)
+    return np.log((len(count_BF) - rows_F + 0.5) / (rows_F + 0.5))
+
+
+def columns_of(idf_V: np.ndarray, word_U: np.ndarray, width: int) -> np.ndarray:
+    """The idf of the words in the columns, 0 in the columns added."""
+    if len(word_U) and word_U[-1] >= len(idf_V):
+        raise ValueError(f"token {word_U[-1]} is beyond the {len(idf_V)} of the idf")
+    return np.pad(idf_V[word_U], (0, width - len(word_U)))
+
+
+def word_counts(ids) -> tuple[np.ndarray, np.ndarray]:
+    """How often each word of the batch stands in each row, (B, F), F padded; the U <= F words."""
     word, row = words(ids)
     distinct, column = np.unique(word, return_inverse=True)
     width = max(FEWEST_COLUMNS, 1 << (len(distinct) - 1).bit_length())
     count = np.bincount(row * width + column, minlength=len(ids) * width)
-    return count.reshape(len(ids), width).astype(np.float64)
+    return count.reshape(len(ids), width).astype(np.float64), distinct
 
 
 def words(ids) -> tuple[np.ndarray, np.ndarray]:

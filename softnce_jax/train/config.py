@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Literal
 
 from softnce_jax.encoders.presets import preset
 from softnce_jax.errors import InputError
+from softnce_jax.estimators.sums import parse
 
 # The paper's alpha, beta and temperature for each estimator.
-ESTIMATORS = {"bm25": {"alpha": 1.5, "beta": 0.5, "temperature": 1.0}, "none": {}}
+ESTIMATORS = {
+    "bm25": {"alpha": 1.5, "beta": 0.5, "temperature": 1.0},
+    "sentence": {"alpha": 1.3, "beta": 0.7, "temperature": 0.1},
+    "teacher": {"alpha": 1.3, "beta": 0.7, "temperature": 5.0},
+    "none": {},
+}
+# Of a user's function, whose unit, and so temperature, nobody but the user knows.
+FUNCTION = {"alpha": 1.3, "beta": 0.7}
+SENTENCE_MODEL = "sentence-transformers/msmarco-distilbert-dot-v5"
 
 
 # What each loss reads of the settings below, with its own value; None is that of the estimator.
@@ -43,7 +53,7 @@ class Config:
     encoder: str = "auto"
     """auto, tiny, codebert, unixcoder, a Hub id or a local folder."""
     download: bool = False
-    """Fetch the encoder from the Hub when it is not in the local cache."""
+    """Fetch models from the Hub when they are not in the local cache."""
     loss: Literal[
         "soft_infonce",
         "infonce",
@@ -54,8 +64,14 @@ class Config:
         "cancel_threshold",
     ] = "soft_infonce"
     """The loss."""
-    estimator: Literal["bm25", "none"] | None = None
-    """Says how similar negatives are; bm25, but none for infonce."""
+    estimator: str | None = None
+    """bm25, sentence, teacher, package.module:function, a sum as 0.5*bm25+2*sentence, or none."""
+    bm25_statistics: Literal["batch", "corpus"] = "batch"
+    """Document frequencies of the batch (published) or of all training queries."""
+    sentence_model: str | None = None
+    """Of --estimator sentence: a run or model folder, or a Hub id."""
+    teacher: str | None = None
+    """Of --estimator teacher: a run or model folder, or a Hub id."""
     alpha: float | None = None
     """How much a similar negative is spared (Eq. 4); for kl_regularized the divergence's factor."""
     beta: float | None = None
@@ -135,7 +151,8 @@ class EvaluateConfig:
 
 
 # Fields that change where a run is or how it is watched, not what it computes.
-NOT_COMPARED = ("out", "download", "keep", "strict")
+# An estimator's model is compared by its hash.
+NOT_COMPARED = ("out", "download", "keep", "strict", "sentence_model", "teacher")
 
 
 def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Config, list[str]]:
@@ -156,10 +173,11 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
         config = dataclasses.replace(config, encoder="tiny" if on_sample else "unixcoder")
     estimator = config.estimator or ("none" if config.loss == "infonce" else "bm25")
     _check_target(config, estimator)
+    _check_estimator(config, estimator)
     defaults = preset(config.encoder)
     filled = {
         "estimator": estimator,
-        **_loss_settings(config.loss, estimator),
+        **_loss_settings(config, estimator),
         **{
             name: getattr(defaults, name)
             for name in (
@@ -173,6 +191,8 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
             )
         },
     }
+    if "sentence" in _names(estimator):
+        filled["sentence_model"] = SENTENCE_MODEL
     filled = {name: value for name, value in filled.items() if getattr(config, name) is None}
     notes = []
     if "batch_size" in filled and filled["batch_size"] > train_pairs > 1:
@@ -181,17 +201,25 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
     config = dataclasses.replace(config, **filled)
     _check_numbers(config, train_pairs)
     encoder = Path(config.encoder).name
-    name = f"{config.lang}-{encoder}-{config.loss}-{config.estimator}-{config.seed}"
+    estimator = re.sub(r"[^\w.+-]", "_", config.estimator)
+    name = f"{config.lang}-{encoder}-{config.loss}-{estimator}-{config.seed}"
     out = config.out or f"runs/{name}"
     return dataclasses.replace(config, out=out), notes
 
 
-def _loss_settings(loss: str, estimator: str) -> dict:
-    """The value of every setting: the loss's own, else the estimator's; 0 where it has none."""
+def _loss_settings(config: Config, estimator: str) -> dict:
+    """The value of every setting: the loss's own, else that of the sum's first estimator, else 0."""
+    first = (_names(estimator) or ["none"])[0]
     settings = dict.fromkeys(SETTINGS, 0)
-    for name, value in LOSSES[loss].items():
-        settings[name] = ESTIMATORS[estimator][name] if value is None else value
-    return settings
+    settings |= ESTIMATORS.get(first, FUNCTION)
+    settings |= {name: value for name, value in LOSSES[config.loss].items() if value is not None}
+    if "temperature" in LOSSES[config.loss] and first not in ESTIMATORS:
+        if config.temperature is None:
+            raise InputError(
+                f"--estimator {estimator} has no default temperature: give --temperature, in the "
+                f"unit of {first}"
+            )
+    return {name: settings[name] if name in LOSSES[config.loss] else 0 for name in SETTINGS}
 
 
 def _check_target(config: Config, estimator: str) -> None:
@@ -206,6 +234,23 @@ def _check_target(config: Config, estimator: str) -> None:
         raise InputError(f"--loss {config.loss} has no --{unused[0].replace('_', '-')}")
     if config.symmetric and config.loss not in TWO_WAY:
         raise InputError(f"--symmetric goes with --loss {' or '.join(TWO_WAY)}, not {config.loss}")
+
+
+def _names(estimator: str) -> list[str]:
+    """The estimators of a sum, in its order."""
+    return [] if estimator == "none" else [term.name for term in parse(estimator)]
+
+
+def _check_estimator(config: Config, estimator: str) -> None:
+    """Raises where a flag belongs to an estimator that the sum has not, or a model is missing."""
+    names = _names(estimator)
+    needs = {"sentence_model": "sentence", "teacher": "teacher"}
+    unused = [n for n, needed in needs.items() if getattr(config, n) and needed not in names]
+    if unused or (config.bm25_statistics == "corpus" and "bm25" not in names):
+        flag = (unused or ["bm25_statistics"])[0].replace("_", "-")
+        raise InputError(f"--{flag} is not used by --estimator {estimator}")
+    if "teacher" in names and config.teacher is None:
+        raise InputError("--estimator teacher needs a model: --teacher RUN, FOLDER or HUB_ID")
 
 
 def _check_numbers(config: Config, train_pairs: int) -> None:

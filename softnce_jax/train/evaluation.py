@@ -87,14 +87,7 @@ def open_model(config: EvaluateConfig) -> tuple[Encoder, Any]:
     path = Path(config.model)
     if path.name.isdigit() and path.parent.name == "checkpoints":
         return open_checkpoint(path)
-    if (path / "config.json").exists() and (path / "metrics.jsonl").exists():
-        if not (path / "model").is_dir():
-            raise InputError(
-                f"{path}: the run is not finished; finish it, or name one of its checkpoints/"
-            )
-        path = path / "model"
-    model = path if path.exists() else config.model
-    return load(model, dtype=config.precision, download=config.download)
+    return load(config.model, dtype=config.precision, download=config.download)
 
 
 def open_checkpoint(path: Path) -> tuple[Encoder, Any]:

@@ -17,11 +17,13 @@ from softnce_jax.retrieval.task import RetrievalTask
 from softnce_jax.train.checkpoint import Best, Checkpoints
 from softnce_jax.train.config import Config
 from softnce_jax.train.devices import replicated
+from softnce_jax.train.diagnose import diagnosis
+from softnce_jax.train.features import frozen_estimators, make_features
 from softnce_jax.train.loop import Loop, Schedule, Validate, schedule_of
 from softnce_jax.train.objective import objective
 from softnce_jax.train.results import describe, evaluate, show
 from softnce_jax.train.run import RunFolder
-from softnce_jax.train.setup import Data, build_encoder, make_features, make_layout, prepare_data
+from softnce_jax.train.setup import Data, build_encoder, make_layout, prepare_data
 from softnce_jax.train.state import TrainState, create, learning_rate, optimizer
 from softnce_jax.train.step import Step, make_step
 
@@ -38,7 +40,8 @@ def fit(config: Config, say: Callable[[str], None] = print) -> dict:
       SystemExit: a signal came; the state is saved and the same call resumes.
     """
     data = prepare_data(config)
-    identity = identify(data)
+    frozen = frozen_estimators(data.config)
+    identity = identify(data) | {"estimator_hash": {name: e.hash for name, e in frozen.items()}}
     run = RunFolder(data.config.out, identity)
     if (results := run.results()) is not None:
         show(results, run.folder, say)
@@ -47,6 +50,7 @@ def fit(config: Config, say: Callable[[str], None] = print) -> dict:
     steps = schedule_of(data.config, len(data.train))
     for line in [*data.notes, *describe(data, encoder, initial, steps)]:
         say(line)
+    data = data._replace(features=make_features(data, make_layout(encoder), frozen, say))
     run.start()
 
     embedder = Embedder(encoder, data.mesh)
@@ -111,7 +115,9 @@ def start(data: Data, embedder: Embedder, initial: Any, steps: Schedule) -> tupl
     rate = learning_rate(config.learning_rate, steps.total, steps.warmup)
     tx = optimizer(rate, clip_norm=config.clip_norm, weight_decay=config.weight_decay)
     scale = config.scale or (UNIT_VECTOR_SCALE if encoder.normalize else 1.0)
-    step = make_step(encoder, objective(config, scale), tx, rate, config.seed)
+    step = make_step(
+        encoder, objective(config, scale), tx, rate, config.seed, diagnose=diagnosis(config)
+    )
     place = jax.jit(lambda params: create(params, tx), out_shardings=replicated(data.mesh))
     return place(initial), step
 
@@ -135,7 +141,7 @@ def make_loop(
             indices,
             data.train,
             layout,
-            make_features(data, layout),
+            data.features,
             keys=data.config.exclude_duplicates,
             shard=shard,
         ),

@@ -18,6 +18,7 @@ from softnce_jax.data.batches import load_ahead
 from softnce_jax.train.checkpoint import Best, Checkpoints
 from softnce_jax.train.config import Config
 from softnce_jax.train.devices import shard_rows
+from softnce_jax.train.diagnose import WeightWatch
 from softnce_jax.train.run import RunFolder
 from softnce_jax.train.state import TrainState
 from softnce_jax.train.step import Step
@@ -87,6 +88,7 @@ class Loop:
             return state, best
         ahead = load_ahead(self._batches, done)
         running = None
+        self._watch = WeightWatch(self._steps.total - done)
         with StopSignal() as stop, self._progress_bar(done) as bar:
             self._clock = time.perf_counter()
             for number in range(done + 1, self._steps.total + 1):
@@ -124,6 +126,8 @@ class Loop:
         now = time.perf_counter()
         rate, self._clock = pairs / (now - self._clock), now
         self._run.log({"step": number, **values, "pairs_per_second": round(rate, 1)})
+        if warning := self._watch(values):
+            bar.write(warning, file=sys.stderr)
         bar.set_postfix(loss=f"{values['loss']:.3f}", pairs_s=f"{rate:.0f}", refresh=False)
         bar.update()
 

@@ -46,13 +46,18 @@ def objective(config: Config, scale: float) -> Objective:
     settings = {name: getattr(config, field) for name, field in loss.settings.items()}
 
     def of_batch(q_BD: jax.Array, c_ND: jax.Array, batch: Batch) -> jax.Array:
-        where = None
-        if config.exclude_duplicates:
-            where = losses.without_duplicates(batch.query_keys, batch.code_keys)
+        where = kept_pairs(config, batch)
         target = () if loss.target is None else (target_of(config, loss.target, batch, where),)
         return loss.function(q_BD, c_ND, *target, where=where, scale=scale, **settings)
 
     return of_batch
+
+
+def kept_pairs(config: Config, batch: Batch) -> jax.Array | None:
+    """Which pairs count, (B, N): all, as None, or all but the duplicates."""
+    if not config.exclude_duplicates:
+        return None
+    return losses.without_duplicates(batch.query_keys, batch.code_keys)
 
 
 def target_of(config: Config, target: str, batch: Batch, where: jax.Array | None) -> jax.Array:

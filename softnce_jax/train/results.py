@@ -11,6 +11,7 @@ from typing import Any
 import jax
 
 from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.estimators.sums import parse
 from softnce_jax.retrieval.embed import Embedder
 from softnce_jax.retrieval.metrics import per_query, summarize
 from softnce_jax.retrieval.results import protocol, results_table
@@ -27,8 +28,6 @@ def describe(data: Data, encoder: Encoder, params: Any, steps: Schedule) -> list
     """The plan of a run, a line for each thing that it stands on."""
     config = data.config
     settings = [f"{name.replace('_', ' ')} {getattr(config, name)}" for name in LOSSES[config.loss]]
-    if config.estimator != "none":
-        settings.insert(0, f"estimator {config.estimator}")
     options = ("symmetric", "exclude_duplicates")
     settings += [name.replace("_", " ") for name in options if getattr(config, name)]
     return [
@@ -39,6 +38,7 @@ def describe(data: Data, encoder: Encoder, params: Any, steps: Schedule) -> list
         ),
         encoder_line(config, encoder, params),
         f"loss      {', '.join([config.loss, *settings])}",
+        *(f"estimator {line}" for line in estimator_lines(config)),
         *training_lines(config, steps),
     ]
 
@@ -60,6 +60,21 @@ def training_lines(config: Config, steps: Schedule) -> list[str]:
         f"evaluated every {steps.evaluate}, seed {config.seed}",
         f"devices   {jax.device_count()} ({', '.join(kinds)})",
         f"run       {config.out}",
+    ]
+
+
+def estimator_lines(config: Config) -> list[str]:
+    """Each estimator of the sum and what it stands on; none where the loss needs none."""
+    if config.estimator == "none":
+        return []
+    settings = {
+        "bm25": f", document frequencies of the {config.bm25_statistics}",
+        "sentence": f", {config.sentence_model}",
+        "teacher": f", {config.teacher}",
+    }
+    return [
+        f"{term.weight:g} * {term.name}{settings.get(term.name, '')}"
+        for term in parse(config.estimator)
     ]
 
 

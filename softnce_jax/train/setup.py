@@ -6,7 +6,6 @@ import dataclasses
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 from jax.sharding import Mesh
 
 from softnce_jax.data.batches import Features, Layout
@@ -16,19 +15,22 @@ from softnce_jax.encoders.checkpoints import load
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.tiny import tiny
 from softnce_jax.errors import InputError
-from softnce_jax.estimators.bm25 import average_length, bm25_features
 from softnce_jax.train.config import Config, resolve
 from softnce_jax.train.devices import check_batch_size, make_mesh
 
 
 class Data(NamedTuple):
-    """The corpora of a run and its configuration, every default filled in."""
+    """The corpora of a run and its configuration, every default filled in.
+
+    `features` are the estimator's, once they are made; None where the loss needs none.
+    """
 
     config: Config
     corpora: list[Corpus]
     train: list[Pair]
     mesh: Mesh
     notes: list[str]
+    features: Features | None = None
 
 
 def prepare_data(config: Config) -> Data:
@@ -75,15 +77,3 @@ def build_encoder(data: Data) -> tuple[Encoder, Any]:
 def make_layout(encoder: Encoder) -> Layout:
     """The encoder's tokenizer and lengths."""
     return Layout(encoder.tokenizer, encoder.query_length, encoder.code_length)
-
-
-def make_features(data: Data, layout: Layout) -> Features | None:
-    """The estimator's features of a batch, None where the loss needs none."""
-    if data.config.estimator == "none":
-        return None
-    average = average_length(layout.queries([pair.query for pair in data.train]))
-
-    def features(_: np.ndarray, query_ids: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
-        return bm25_features(query_ids, average)
-
-    return features

@@ -10,6 +10,7 @@ import optax
 
 from softnce_jax.data.batches import Batch
 from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.train.diagnose import Diagnose
 from softnce_jax.train.objective import Objective
 from softnce_jax.train.state import TrainState
 
@@ -22,8 +23,12 @@ def make_step(
     tx: optax.GradientTransformation,
     schedule: optax.Schedule,
     seed: int,
+    *,
+    diagnose: Diagnose = lambda _: {},
 ) -> Step:
     """The jitted step; it consumes the state given to it (donation).
+
+    What `diagnose` finds in a batch is among the step's metrics.
 
     The dropout of step n is drawn from `fold_in(key(seed), n)`, so a resumed run draws the same.
     """
@@ -43,6 +48,7 @@ def make_step(
             "loss": value,
             "grad_norm": optax.tree.norm(gradients),
             "learning_rate": jnp.asarray(schedule(state.step), jnp.float32),
+            **diagnose(batch),
         }
         return TrainState(state.step + 1, params, opt_state), metrics
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from softnce_jax.estimators.bm25 import average_length, bm25_features
+from softnce_jax.estimators.bm25 import average_length, bm25_features, corpus_idf
 from tests import reference
 from tests.shared import shared_path
 
@@ -39,6 +39,28 @@ def test_product_is_the_bm25_of_the_loops(options):
     assert np.abs(expected).max() > 1
     other = reference.bm25(ids, 2 * average, k1=0.7, b=0.9)
     assert np.abs(other - expected).max() > 1e-2, "length and constants matter"
+
+
+def test_corpus_statistics_are_those_of_the_loops():
+    collection = queries(rows=40, seed=1)
+    ids, average = collection[5:17], average_length(collection)
+    found = similarity(ids, average, idf=corpus_idf(collection))
+    expected = reference.bm25(ids, average, collection=collection)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    # The controls: the batch's own statistics, and another collection's, give another similarity.
+    assert np.abs(similarity(ids, average) - expected).max() > 1e-2
+    other = similarity(ids, average, idf=corpus_idf(collection[:-20] + ids))
+    assert np.abs(other - expected).max() > 1e-2
+
+
+def test_corpus_idf_is_never_negative():
+    """Word 5 stands in every row, word 4 in none, word 6 in one of 3; specials have no idf."""
+    idf = corpus_idf([[0, 5, 5, 6, 2], [0, 5, 2], [0, 5, 7, 2]])
+    expected = [math.log(1 + (3 - n + 0.5) / (n + 0.5)) for n in (0, 3, 1, 1)]
+    np.testing.assert_allclose(idf[4:], expected, rtol=1e-12)
+    assert (idf[4:] > 0).all() and not idf[:4].any()
+    assert (similarity([[5], [5]], 1.0, idf=idf) > 0).all()
+    assert (similarity([[5], [5]], 1.0) < 0).all(), "as published"
 
 
 def test_bm25_by_hand():
@@ -107,3 +129,7 @@ def test_bad_input_raises():
     for average in (-1.0, math.nan):
         with pytest.raises(ValueError, match=f"average_length is {average}"):
             bm25_features([[5]], average)
+    with pytest.raises(ValueError, match="0 rows"):
+        corpus_idf([])
+    with pytest.raises(ValueError, match="token 9 is beyond the 6 of the idf"):
+        bm25_features([[9]], 1.0, idf=corpus_idf([[5]]))

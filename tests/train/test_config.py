@@ -28,6 +28,31 @@ def test_the_papers_values():
     assert config.out == "runs/ruby-codebert-infonce-none-7"
 
 
+@pytest.mark.parametrize(
+    ("given", "weights"),
+    [
+        ({"estimator": "sentence"}, (1.3, 0.7, 0.1)),
+        ({"estimator": "teacher", "teacher": "x"}, (1.3, 0.7, 5.0)),
+        ({"estimator": "0.5*bm25+sentence"}, (1.5, 0.5, 1.0)),
+        ({"estimator": "sentence+bm25", "alpha": 1.2}, (1.2, 0.7, 0.1)),
+        ({"estimator": "a.b:f", "temperature": 3.0}, (1.3, 0.7, 3.0)),
+        ({"estimator": "a.b:f+bm25", "temperature": 3.0, "beta": 0.6}, (1.3, 0.6, 3.0)),
+    ],
+)
+def test_each_estimator_has_its_weights_and_a_sum_those_of_its_first(given, weights):
+    config, _ = settle(**given)
+    assert (config.alpha, config.beta, config.temperature) == weights
+    assert settle(**dataclasses.asdict(config))[0] == config, "settled once and for all"
+
+
+def test_the_sentence_model_and_the_name_of_a_sum():
+    config, _ = settle(estimator="0.5*bm25+2*sentence")
+    assert config.sentence_model == "sentence-transformers/msmarco-distilbert-dot-v5"
+    assert config.out == "runs/ruby-unixcoder-soft_infonce-0.5_bm25+2_sentence-1234"
+    assert settle(estimator="sentence", sentence_model="mine")[0].sentence_model == "mine"
+    assert settle()[0].sentence_model is settle()[0].teacher is None
+
+
 def test_what_was_given_stays():
     config, _ = settle(alpha=1.2, epochs=3, batch_size=16, query_length=48, out="x")
     assert (config.alpha, config.epochs, config.batch_size) == (1.2, 3, 16)
@@ -66,6 +91,16 @@ def test_only_a_default_batch_size_shrinks():
         ),
         ({"loss": "bce", "temperature": -1.0}, "--temperature -1.0 is not positive"),
         ({"floor": -0.1}, "--floor -0.1 is below 0"),
+        ({"estimator": "bm52"}, "'bm52' at character 1 is no estimator; known: bm25, sentence"),
+        ({"estimator": "bm25+none"}, "'none' at character 6"),
+        ({"estimator": "bm25+teacher"}, "needs a model: --teacher RUN"),
+        ({"teacher": "x"}, "--teacher is not used by --estimator bm25"),
+        (
+            {"estimator": "teacher", "teacher": "x", "sentence_model": "y"},
+            "--sentence-model is not",
+        ),
+        ({"estimator": "sentence", "bm25_statistics": "corpus"}, "--bm25-statistics is not used"),
+        ({"estimator": "a:f"}, "no default temperature: give --temperature, in the unit of a:f"),
         ({"batch_size": 1}, "leaves no negatives"),
         ({"batch_size": 3}, r"--beta 0.5, --alpha 1.5, m = 2 negatives"),
         ({"epochs": 0}, "--epochs 0 is not positive"),

@@ -1,0 +1,95 @@
+"""Frozen estimators: their features never change, so they are made once for a training set."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from tqdm import tqdm
+
+from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.estimators.cache import cached
+from softnce_jax.retrieval.embed import Embedder
+
+BLOCK = 2048  # texts embedded between two writes
+
+
+class Frozen(NamedTuple):
+    """An estimator whose features depend on a pair's texts and on nothing that training changes.
+
+    Attributes:
+      name: how it is called on the command line.
+      hash: of what it is: a model's fingerprint, a function's source.
+      sides: which texts the features are made of.
+      make: (queries, codes) -> {"a": blocks, "b": blocks} of rows; without "b", b = a.
+    """
+
+    name: str
+    hash: str
+    sides: tuple[str, ...]
+    make: Callable[[Sequence[str], Sequence[str]], dict[str, Iterable[np.ndarray]]]
+
+
+def frozen_features(
+    estimator: Frozen,
+    queries: Sequence[str],
+    codes: Sequence[str],
+    *,
+    folder: Path,
+    say: Callable[[str], None],
+) -> tuple[np.ndarray, np.ndarray]:
+    """The features of a whole training set, from the cache or made now.
+
+    Args:
+      estimator: what makes them.
+      queries: of the R training pairs.
+      codes: of the R training pairs.
+      folder: of the cache.
+      say: takes one line for an entry that is damaged.
+
+    Returns:
+      (a, b): (R, F) float32 each, mapped into memory; the similarity of query i and pair j is the
+      product of row i of a and row j of b.
+    """
+    texts = {"queries": queries, "codes": codes}
+    about = {"estimator": estimator.name, "hash": estimator.hash}
+    about |= {side: texts_hash(texts[side]) for side in estimator.sides}
+    matrices = cached(folder, about, lambda: estimator.make(queries, codes), say)
+    return matrices["a"], matrices.get("b", matrices["a"])
+
+
+def texts_hash(texts: Sequence[str]) -> str:
+    """SHA-256 of texts in their order.
+
+    Example:
+      >>> texts_hash(["ab", "c"]) == texts_hash(["a", "bc"])
+      False
+    """
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(json.dumps(text).encode())
+    return digest.hexdigest()
+
+
+def embedded(
+    encoder: Encoder, params: Any, texts: Sequence[str], length: int, *, what: str
+) -> Iterator[np.ndarray]:
+    """The vectors of texts, (rows, D) a block, under a progress bar.
+
+    On this host's own devices, for another host may find the features in its cache.
+    """
+    devices = jax.local_devices()
+    mesh = jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
+    embed = Embedder(encoder, mesh)
+    params = jax.device_put(params, NamedSharding(mesh, PartitionSpec()))
+    with tqdm(total=len(texts), desc=what, unit="text") as bar:
+        for start in range(0, len(texts), BLOCK):
+            block = texts[start : start + BLOCK]
+            yield embed(params, encoder.tokenizer.tokenize(block, length))
+            bar.update(len(block))

@@ -1,0 +1,82 @@
+"""The features of `--estimator`: a part for each of its terms, drawn with the batch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from softnce_jax.data.batches import Features, Layout
+from softnce_jax.data.pairs import Pair
+from softnce_jax.data.sources import data_folder
+from softnce_jax.estimators.bm25 import average_length, bm25_features, corpus_idf
+from softnce_jax.estimators.frozen import Frozen, frozen_features
+from softnce_jax.estimators.function import function
+from softnce_jax.estimators.sentence import sentence
+from softnce_jax.estimators.sums import parse, weighted_sum
+from softnce_jax.estimators.teacher import teacher
+from softnce_jax.train.config import Config
+from softnce_jax.train.setup import Data
+
+
+def frozen_estimators(config: Config) -> dict[str, Frozen]:
+    """Those of the configuration's estimators that training does not change, by name.
+
+    Raises:
+      InputError: a model or function that is not there.
+    """
+    if config.estimator == "none":
+        return {}
+    download = config.download
+    makers = {
+        "sentence": lambda: sentence(config.sentence_model, download=download),
+        "teacher": lambda: teacher(config.teacher, download=download),
+    }
+    names = {term.name for term in parse(config.estimator)} - {"bm25"}
+    return {n: makers[n]() if n in makers else function(n) for n in sorted(names)}
+
+
+def make_features(
+    data: Data, layout: Layout, frozen: dict[str, Frozen], say: Callable[[str], None]
+) -> Features | None:
+    """The estimator's features of a batch, None where the loss needs none."""
+    config, folder = data.config, cache_folder(data.config.data)
+    if config.estimator == "none":
+        return None
+    terms = parse(config.estimator)
+    parts = {
+        term.name: drawn(frozen[term.name], data.train, folder, say)
+        if term.name in frozen
+        else bm25(data.train, layout, config.bm25_statistics)
+        for term in terms
+    }
+
+    def features(index_B: np.ndarray, query_ids: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+        return weighted_sum(terms, [parts[term.name](index_B, query_ids) for term in terms])
+
+    return features
+
+
+def bm25(pairs: Sequence[Pair], layout: Layout, statistics: str) -> Features:
+    """BM25 of a batch's queries, with document frequencies of the batch or of all pairs."""
+    ids = layout.queries([pair.query for pair in pairs])
+    average, idf = average_length(ids), corpus_idf(ids) if statistics == "corpus" else None
+    return lambda _, query_ids: bm25_features(query_ids, average, idf=idf)
+
+
+def drawn(
+    estimator: Frozen, pairs: Sequence[Pair], folder: Path, say: Callable[[str], None]
+) -> Features:
+    """A frozen estimator's features of a batch, by its indices."""
+    queries, codes = [pair.query for pair in pairs], [pair.code for pair in pairs]
+    a_RF, b_RF = frozen_features(estimator, queries, codes, folder=folder, say=say)
+    return lambda index_B, _: (a_RF[index_B], b_RF[index_B])
+
+
+def cache_folder(data: str) -> Path:
+    """Where features are kept: in the data's folder if it can be written, else in the cache."""
+    own = Path(data)
+    beside = data not in ("auto", "sample") and os.access(own, os.W_OK)
+    return (own if beside else data_folder()) / "features"

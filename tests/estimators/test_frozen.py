@@ -1,0 +1,103 @@
+"""Sentence and teacher features against one text at a time; the cache follows their inputs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from softnce_jax.encoders.checkpoints import load
+from softnce_jax.errors import InputError
+from softnce_jax.estimators import frozen
+from softnce_jax.estimators.frozen import frozen_features
+from softnce_jax.estimators.sentence import sentence
+from softnce_jax.estimators.teacher import teacher
+from tests.estimators.conftest import CODES, QUERIES
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Several blocks for a handful of texts."""
+    monkeypatch.setattr(frozen, "BLOCK", 2)
+
+
+def features(estimator, folder, queries=QUERIES, codes=CODES, say=print):
+    return frozen_features(estimator, queries, codes, folder=folder / "features", say=say)
+
+
+def one_by_one(model, texts, length, pooling):
+    """The vector of each text alone, without any padding, pooled by hand."""
+    encoder, params = load(model, pooling=pooling)
+    vectors = []
+    for text in texts:
+        ids = np.array(encoder.tokenizer.tokenize([text], length))
+        mask = np.ones(ids.shape, bool)
+        states = encoder.states(params, ids, mask, encoder.positions(mask))
+        mean = states[0].mean(axis=0)
+        vectors.append(mean if pooling == "mean" else encoder.pool(params, states, mask)[0])
+    return np.array(vectors, np.float64)
+
+
+def test_sentence_is_the_cosine_of_mean_pooled_queries(model_folder, tmp_path):
+    a, b = features(sentence(str(model_folder)), tmp_path)
+    v = one_by_one(model_folder, QUERIES, 12, "mean")
+    expected = v @ v.T / np.linalg.norm(v, axis=1) / np.linalg.norm(v, axis=1)[:, None]
+    np.testing.assert_allclose(a @ b.T, expected, atol=1e-5)
+    np.testing.assert_allclose(np.diag(a @ b.T), 1, atol=1e-5)
+    # The controls: not normalized, and pooled as the folder says.
+    assert np.abs(v @ v.T - expected).max() > 0.1
+    p = one_by_one(model_folder, QUERIES, 12, "pooler")
+    cosine = p @ p.T / np.linalg.norm(p, axis=1) / np.linalg.norm(p, axis=1)[:, None]
+    assert np.abs(cosine - expected).max() > 0.01
+
+
+def test_teacher_is_the_dot_product_of_its_own_vectors(model_folder, other_folder, tmp_path):
+    for folder, query_length, unit in ((model_folder, 12, False), (other_folder, 6, True)):
+        a, b = features(teacher(str(folder)), tmp_path)
+        q = one_by_one(folder, QUERIES, query_length, "pooler")
+        c = one_by_one(folder, CODES, 24, "pooler")
+        assert np.allclose(np.linalg.norm(q, axis=1), 1, atol=1e-5) == unit
+        np.testing.assert_allclose(a @ b.T, q @ c.T, atol=1e-4)
+        assert np.abs(q @ q.T - q @ c.T).max() > 0.01, "code is not the query"
+
+
+def test_the_second_time_no_model_is_loaded(model_folder, tmp_path, monkeypatch):
+    estimator = teacher(str(model_folder))
+    first = features(estimator, tmp_path)
+
+    def fail(*_, **__):
+        raise AssertionError("loaded")
+
+    monkeypatch.setattr("softnce_jax.estimators.teacher.load", fail)
+    for found, expected in zip(features(estimator, tmp_path), first, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    for queries, codes in ((QUERIES[::-1], CODES), (QUERIES, CODES[::-1])):
+        with pytest.raises(AssertionError, match="loaded"):
+            features(estimator, tmp_path, queries, codes)
+
+
+def test_another_model_misses(model_folder, other_folder, tmp_path):
+    one, other = sentence(str(model_folder)), sentence(str(other_folder))
+    assert one.hash != other.hash and one.hash == teacher(str(model_folder)).hash
+    assert np.abs(features(one, tmp_path)[0] - features(other, tmp_path)[0]).max() > 0.01
+    features(teacher(str(model_folder)), tmp_path)
+    assert len(list((tmp_path / "features").iterdir())) == 3
+
+
+def test_sentence_does_not_read_the_code(model_folder, tmp_path):
+    estimator = sentence(str(model_folder))
+    for codes in (CODES, CODES[::-1]):
+        features(estimator, tmp_path, codes=codes)
+    assert len(list((tmp_path / "features").iterdir())) == 1
+
+
+def test_a_model_that_is_not_there(tmp_path):
+    for estimator in (sentence, teacher):
+        with pytest.raises(InputError, match="nowhere: no such folder"):
+            estimator(str(tmp_path / "nowhere"))
+
+
+def test_progress_is_shown(model_folder, tmp_path, capsys):
+    features(teacher(str(model_folder)), tmp_path)
+    shown = capsys.readouterr().err
+    for what in ("teacher: queries: 100%", "teacher: code: 100%", "5/5"):
+        assert what in shown

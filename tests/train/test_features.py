@@ -1,0 +1,163 @@
+"""Estimators in a run: features by index, sums, the cache, other models refused, warnings."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from softnce_jax.data.batches import Layout, batch_indices, batches
+from softnce_jax.data.sample import load_sample
+from softnce_jax.encoders.tokenize import Tokenizer, train_tokenizer
+from softnce_jax.errors import InputError
+from softnce_jax.estimators.bm25 import average_length, bm25_features, corpus_idf
+from softnce_jax.train.config import Config
+from softnce_jax.train.features import cache_folder, frozen_estimators, make_features
+from softnce_jax.train.fit import fit
+from softnce_jax.train.setup import prepare_data
+from tests.small_model import write_model
+from tests.train.corpus import write_tasks
+
+LENGTHS = """
+import numpy as np
+
+def lengths(queries, codes):
+    return np.array([[len(q), 1.0] for q in queries]), np.array([[len(c), 1.0] for c in codes])
+"""
+
+
+@pytest.fixture
+def tasks(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("user_lengths.py").write_text(LENGTHS)
+    return write_tasks(tmp_path / "tasks")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A finished run, to be trained on, to be a sentence model and a teacher."""
+    run = tmp_path_factory.mktemp("model") / "run"
+    run.mkdir()
+    for name in ("config.json", "metrics.jsonl"):
+        (run / name).write_text("{}")
+    write_model(run / "model", [pair.query for pair in load_sample("python").train])
+    return run
+
+
+def config(tasks, out, encoder="tiny", **given) -> Config:
+    settings = {
+        "epochs": 1,
+        "batch_size": 8,
+        "evaluate_every": 1.0,
+        "query_length": 12,
+        "code_length": 24,
+    }
+    settings |= {"encoder": str(encoder)}
+    return Config(lang="python", data=str(tasks), out=str(out), **(settings | given))
+
+
+def drawn(tasks, **given):
+    """The similarity of batch 2, its indices, the pairs and the token ids of their queries."""
+    data = prepare_data(config(tasks, "run", **given))
+    tokenizer = Tokenizer(train_tokenizer([pair.query for pair in data.train], 300))
+    layout = Layout(tokenizer, 12, 12)
+    features = make_features(data, layout, frozen_estimators(data.config), print)
+    indices = batch_indices(len(data.train), 8, seed=0)
+    batch = batches(indices, data.train, layout, features)[2]
+    ids = layout.queries([pair.query for pair in data.train])
+    return batch.query_features @ batch.code_features.T, indices[2], data.train, ids
+
+
+def test_a_function_is_drawn_with_the_batch(tasks):
+    found, index, pairs, _ = drawn(tasks, estimator="user_lengths:lengths", temperature=99.0)
+    expected = [[len(pairs[i].query) * len(pairs[j].code) + 1 for j in index] for i in index]
+    np.testing.assert_allclose(found, expected)
+    assert (index != np.arange(8)).any()
+
+
+@pytest.mark.parametrize("statistics", ["batch", "corpus"])
+def test_bm25_of_the_batch_or_of_the_training_set(statistics, tasks):
+    found, index, _, ids = drawn(tasks, bm25_statistics=statistics)
+    for idf, equal in ((None, statistics == "batch"), (corpus_idf(ids), statistics == "corpus")):
+        a, b = bm25_features([ids[i] for i in index], average_length(ids), idf=idf)
+        assert np.allclose(found, a @ b.T, atol=1e-5) == equal
+
+
+def test_a_sum_is_the_weighted_sum(tasks, model):
+    parts = {"bm25": {}, "sentence": {"sentence_model": str(model)}}
+    parts["user_lengths:lengths"] = {"temperature": 1.0}
+    alone = [drawn(tasks, estimator=name, **given)[0] for name, given in parts.items()]
+    given = {name: value for more in parts.values() for name, value in more.items()}
+    text = "0.5*bm25 + 2*sentence + user_lengths:lengths"
+    found = drawn(tasks, estimator=text, **given)[0]
+    np.testing.assert_allclose(found, 0.5 * alone[0] + 2 * alone[1] + alone[2], rtol=1e-5)
+
+
+def test_features_lie_beside_the_data(tasks, monkeypatch):
+    monkeypatch.setenv("SOFTNCE_DATA", "/elsewhere")
+    assert cache_folder(str(tasks)) == tasks / "features"
+    assert cache_folder("sample") == cache_folder("auto") == Path("/elsewhere/features")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert cache_folder(str(tasks)) == Path("/elsewhere/features")
+
+
+def metrics(folder) -> list[dict]:
+    lines = map(json.loads, (Path(folder) / "metrics.jsonl").read_text().splitlines())
+    return [line for line in lines if "loss" in line]
+
+
+def test_a_run_with_a_teacher_and_the_next_from_its_cache(tasks, model, tmp_path, capsys):
+    said = []
+    given = {"estimator": "teacher+sentence", "teacher": str(model), "sentence_model": str(model)}
+    given |= {"temperature": 0.2}
+    results = fit(config(tasks, tmp_path / "one", model, **given), said.append)
+    err = capsys.readouterr().err
+    assert "teacher: code: 100%" in err and "warning" not in err
+    assert f"estimator 1 * teacher, {model}" in said and f"estimator 1 * sentence, {model}" in said
+    hashes = results["config"]["estimator_hash"]
+    assert sorted(hashes) == ["sentence", "teacher"] and len(set(hashes.values())) == 1
+    fit(config(tasks, tmp_path / "two", model, **given), lambda _: None)
+    assert "teacher" not in capsys.readouterr().err
+    first, again = metrics(tmp_path / "one"), metrics(tmp_path / "two")
+    names = {"p_mean", "p_max", "weight_entropy", "weight_floor", "weight_effective"}
+    assert names < first[0].keys() and len(first) == 3
+    assert [m["loss"] for m in first] == [m["loss"] for m in again]
+    assert [m["p_max"] for m in first] == [m["p_max"] for m in again]
+
+
+def test_another_model_is_another_run(tasks, model, tmp_path, capsys):
+    copy = shutil.copytree(model / "model", tmp_path / "copy")
+    given = {"estimator": "teacher", "temperature": 1e6}
+    results = fit(
+        config(tasks, tmp_path / "run", model, teacher=str(copy), **given), lambda _: None
+    )
+    moved = copy.rename(tmp_path / "moved")
+    again = config(tasks, tmp_path / "run", model, teacher=str(moved), **given)
+    assert fit(again, lambda _: None) == results, "the same model elsewhere is the same"
+    weights = bytearray((moved / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (moved / "model.safetensors").write_bytes(weights)
+    with pytest.raises(InputError, match=r"another configuration \(estimator_hash"):
+        fit(again, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"estimator": "teacher", "teacher": "nowhere"}, "nowhere: no such folder"),
+        ({"estimator": "sentence", "sentence_model": "tasks"}, "config.json: missing"),
+        ({"estimator": "nowhere:f", "temperature": 1.0}, "nowhere cannot be imported"),
+        ({"estimator": "user_nan:f", "temperature": 1.0}, "second matrix is not finite in row 3"),
+    ],
+)
+def test_errors_leave_no_run_behind(given, message, tasks, model, tmp_path):
+    Path("user_nan.py").write_text(
+        "import numpy as np\n\ndef f(queries, codes):\n    a = np.ones((len(codes), 2))\n"
+        "    b = a.copy()\n    b[3, 1] = np.nan\n    return a, b\n"
+    )
+    with pytest.raises(InputError, match=message):
+        fit(config(tasks, tmp_path / "run", model, **given), lambda _: None)
+    assert not (tmp_path / "run").exists()

@@ -191,10 +191,6 @@ def without_duplicates(queries, codes, positive=None):
     return where
 
 
-def bm25(ids, average_length, *, k1=1.2, b=0.75):
-    """BM25 of every row against every row, token by token; ids up to 3 are no words."""
-
-
 def weight_diagnostics(similarity, w, *, temperature, floor):
     """What a batch's weights look like, negative by negative; candidate i is row i's own."""
     found = []

@@ -164,7 +164,7 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
       train_pairs: the size of the training split.
 
     Returns:
-      The configuration without any None, and lines to tell the user.
+      The configuration with all that its loss and estimator read, and lines to tell the user.
 
     Raises:
       InputError: choices that contradict one another or the data, with both values.
@@ -208,18 +208,16 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
 
 
 def _loss_settings(config: Config, estimator: str) -> dict:
-    """The value of every setting: the loss's own, else that of the sum's first estimator, else 0."""
+    """The settings that the loss reads: its own value, else that of the sum's first estimator."""
     first = (_names(estimator) or ["none"])[0]
-    settings = dict.fromkeys(SETTINGS, 0)
-    settings |= ESTIMATORS.get(first, FUNCTION)
-    settings |= {name: value for name, value in LOSSES[config.loss].items() if value is not None}
-    if "temperature" in LOSSES[config.loss] and first not in ESTIMATORS:
-        if config.temperature is None:
-            raise InputError(
-                f"--estimator {estimator} has no default temperature: give --temperature, in the "
-                f"unit of {first}"
-            )
-    return {name: settings[name] if name in LOSSES[config.loss] else 0 for name in SETTINGS}
+    read = LOSSES[config.loss]
+    if "temperature" in read and first not in ESTIMATORS and config.temperature is None:
+        raise InputError(
+            f"--estimator {estimator} has no default temperature: give --temperature, in the "
+            f"unit of {first}"
+        )
+    own = ESTIMATORS.get(first, FUNCTION)
+    return {name: own.get(name) if value is None else value for name, value in read.items()}
 
 
 def _check_target(config: Config, estimator: str) -> None:

@@ -124,7 +124,7 @@ def test_each_loss_has_its_values():
     assert settle(loss="cancel_top_k")[0].cancel_k == 1
     assert settle(loss="cancel_top_k", cancel_k=0)[0].cancel_k == 0
     config, _ = settle(loss="cancel_threshold")
-    assert (config.cancel_ratio, config.alpha, config.temperature) == (0.5, 0, 0)
+    assert (config.cancel_ratio, config.alpha, config.temperature) == (0.5, None, None)
 
 
 def test_the_two_tables_of_losses_agree():

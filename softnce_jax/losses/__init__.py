@@ -26,6 +26,15 @@ Gradients flow into q and c (and into w, if you let them):
 >>> print(dq.shape, dc.shape)
 (3, 2) (3, 2)
 
+The other losses are called alike, with p (`negative_distribution`) or the similarity itself:
+
+>>> from softnce_jax import cancel_top_k, kl_regularized, negative_distribution
+>>> p = negative_distribution(q @ q.T, temperature=5.0)
+>>> print(f"{kl_regularized(q, c, p, alpha=0.7, beta=1.3):.4f}")
+1.0473
+>>> print(f"{cancel_top_k(q, c, q @ q.T, k=1):.4f}")
+0.1629
+
 Under `jit` sharded arrays need nothing more. Under `pmap` or `shard_map` name the axis with
 `axis_name`, see `soft_infonce`.
 """

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "softnce_jax"
 MATHS = {"softnce_jax.losses", "softnce_jax.weights"}
-ROOMS = ("data", "estimators", "encoders", "retrieval", "train")
+ROOMS = ("data", "estimators", "encoders", "retrieval", "train", "sweep")
 # Each room and the rooms it may use; errors are everyone's.
 MAY_USE = {
     "data": {"data"},
@@ -18,6 +18,7 @@ MAY_USE = {
     "encoders": {"encoders"},
     "retrieval": {"retrieval", "encoders", "data"},
     "train": {"train", "retrieval", "encoders", "estimators", "data", "losses", "weights"},
+    "sweep": {"sweep", "train", "retrieval", "encoders", "data", "weights"},
 }
 
 

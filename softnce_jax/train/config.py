@@ -26,6 +26,8 @@ class Config:
     """auto (CodeSearchNet where it is prepared, else the sample), sample, or a JSONL folder."""
     strict: bool = False
     """Make unusable rows an error instead of skipping and counting them."""
+    fold: int | None = None
+    """Cross-validation over families: which quarter of them, 0 to 3, is tested."""
     encoder: str = "auto"
     """auto, tiny, codebert, unixcoder, a Hub id or a local folder."""
     download: bool = False
@@ -150,6 +152,7 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
     _check_numbers(config, train_pairs)
     encoder = Path(config.encoder).name
     name = f"{config.lang}-{encoder}-{config.loss}-{config.estimator}-{config.seed}"
+    name += "" if config.fold is None else f"-fold{config.fold}"
     out = config.out or f"runs/{name}"
     return dataclasses.replace(config, out=out), notes
 

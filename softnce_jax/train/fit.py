@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from softnce_jax.data.batches import batch_indices, batches
+from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.export import export_model
 from softnce_jax.retrieval.embed import Embedder
 from softnce_jax.retrieval.metrics import per_query
@@ -52,8 +53,10 @@ def fit(config: Config, say: Callable[[str], None] = print) -> dict:
     embedder = Embedder(encoder, data.mesh)
     params, best = train(data, run, embedder, initial, steps, say)
     export_model(run.model, encoder, params)
-    results = evaluate(data, embedder, {"untrained": initial, "trained": params}, best, identity)
-    run.finish(results)
+    systems = {"untrained": initial, "trained": params}
+    scale = scale_of(data.config, encoder)
+    results, queries = evaluate(data, embedder, systems, best, identity=identity, scale=scale)
+    run.finish(results, queries)
     show(results, run.folder, say)
     return results
 
@@ -94,10 +97,14 @@ def start(data: Data, embedder: Embedder, initial: Any, steps: Schedule) -> tupl
     config, encoder = data.config, embedder.encoder
     rate = learning_rate(config.learning_rate, steps.total, steps.warmup)
     tx = optimizer(rate, clip_norm=config.clip_norm, weight_decay=config.weight_decay)
-    scale = config.scale or (UNIT_VECTOR_SCALE if encoder.normalize else 1.0)
-    step = make_step(encoder, objective(config, scale), tx, rate, config.seed)
+    step = make_step(encoder, objective(config, scale_of(config, encoder)), tx, rate, config.seed)
     place = jax.jit(lambda params: create(params, tx), out_shardings=replicated(data.mesh))
     return place(initial), step
+
+
+def scale_of(config: Config, encoder: Encoder) -> float:
+    """What multiplies the scores in the loss."""
+    return config.scale or (UNIT_VECTOR_SCALE if encoder.normalize else 1.0)
 
 
 def make_loop(

@@ -10,6 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from softnce_jax.data.batches import Features, Layout
+from softnce_jax.data.folds import over_families
 from softnce_jax.data.pairs import Corpus, Pair
 from softnce_jax.data.sources import load_corpora
 from softnce_jax.encoders.checkpoints import load
@@ -34,6 +35,8 @@ class Data(NamedTuple):
 def prepare_data(config: Config) -> Data:
     """Reads the data and settles the configuration. Raises InputError before any work."""
     corpora, notes = load_corpora(config.data, config.lang, strict=config.strict)
+    if config.fold is not None:
+        corpora = [over_families(corpus, config.fold) for corpus in corpora]
     for corpus in corpora:
         for split in ("train", "valid", "test"):
             if not getattr(corpus, split):

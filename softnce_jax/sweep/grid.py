@@ -18,6 +18,8 @@ from softnce_jax.train.config import NOT_COMPARED, Config
 HINTS = typing.get_type_hints(Config)
 # What InfoNCE does not use: its cells are the same for all values of these.
 OF_ESTIMATORS = ("estimator", "alpha", "beta", "temperature", "floor")
+# Settings of one estimator, which cells with others do not take.
+OF_ONE = {"bm25_statistics": "bm25", "sentence_model": "sentence", "teacher": "teacher"}
 NAMED = ("lang", "encoder", "loss", "estimator", "seed")
 
 
@@ -143,9 +145,11 @@ def _read(path: str) -> dict[str, Any]:
 
 
 def _settle(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings without those that the cell's loss and estimator do not use."""
     if settings.get("loss") == "infonce":
-        return {name: value for name, value in settings.items() if name not in OF_ESTIMATORS}
-    return settings
+        settings = {name: value for name, value in settings.items() if name not in OF_ESTIMATORS}
+    estimator = settings.get("estimator", "none")
+    return {name: v for name, v in settings.items() if OF_ONE.get(name, "") in estimator}
 
 
 def _name(settings: dict[str, Any]) -> str:
@@ -160,8 +164,7 @@ def _config(settings: dict[str, Any], settled: list[dict[str, Any]], out: Path) 
     """The configuration of a cell; the paper's frozen teacher is the InfoNCE cell beside it."""
     found = dict(settings)
     if "teacher" in settings.get("estimator", "") and settings.get("teacher") is None:
-        wanted = _settle({name: v for name, v in settings.items() if name != "teacher"})
-        wanted = _settle(wanted | {"loss": "infonce"})
+        wanted = _settle(settings | {"loss": "infonce"})
         if wanted not in settled:
             raise InputError(
                 f"{_name(settings)} needs the InfoNCE run beside it: add --loss infonce, or name a "

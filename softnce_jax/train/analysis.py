@@ -120,7 +120,9 @@ def _losses(data: Data, evaluated: Evaluated, layout: Layout, scale: float) -> I
 
 
 def _divergences(data: Data, evaluated: Evaluated, layout: Layout, scale: float) -> Iterator[float]:
-    temperature = data.config.temperature
+    # A loss that reads similarities as they are has no temperature.
+    usual = ESTIMATORS.get(data.config.estimator, {}).get("temperature", 1.0)
+    temperature = data.config.temperature or usual
     for q_BD, c_BD, batch in _drawn(data, evaluated, layout):
         similarity_BN = batch.query_features @ batch.code_features.T
         score_BN = scale * (q_BD @ c_BD.T)

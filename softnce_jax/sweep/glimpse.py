@@ -14,7 +14,8 @@ from softnce_jax.data.pairs import Pair
 from softnce_jax.encoders.checkpoints import load
 from softnce_jax.sweep.scores import Run
 from softnce_jax.train.config import Config
-from softnce_jax.train.setup import make_features, make_layout, prepare_data
+from softnce_jax.train.devices import make_mesh
+from softnce_jax.train.setup import Data, make_features, make_layout, read_corpora
 from softnce_jax.weights import negative_weights
 
 SHOWN = 14  # pairs of the batch, so that their queries can be read
@@ -36,10 +37,8 @@ class Glimpse(NamedTuple):
 
 def glimpse(run: Run) -> Glimpse:
     """The first batch of a run: of its pairs those whose families are met most often, together."""
-    names = {field.name for field in dataclasses.fields(Config)} & run.config.keys()
-    data = prepare_data(Config(**{name: run.config[name] for name in names}))
     encoder, _ = load(run.folder / "model")
-    layout = make_layout(encoder)
+    layout, data = make_layout(encoder), data_of(run)
     indices = batch_indices(len(data.train), data.config.batch_size, data.config.seed)
     batch = batches(indices, data.train, layout, make_features(data, layout))[0]
     similarity_BN = batch.query_features @ batch.code_features.T
@@ -50,6 +49,15 @@ def glimpse(run: Run) -> Glimpse:
     texts = [textwrap.shorten(pairs[i].query, 34, placeholder="…") for i in chosen]
     grid = np.ix_(chosen, chosen)
     return Glimpse(texts, similarity_BN[grid], w_BN[grid])
+
+
+def data_of(run: Run) -> Data:
+    """What a finished run was trained on; its configuration is settled already."""
+    names = {field.name for field in dataclasses.fields(Config)} & run.config.keys()
+    config = Config(**{name: run.config[name] for name in names})
+    corpora, _ = read_corpora(config)
+    train = [pair for corpus in corpora for pair in corpus.train]
+    return Data(config, corpora, train, make_mesh(), [])
 
 
 def together(pairs: list[Pair]) -> list[int]:

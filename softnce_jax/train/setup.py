@@ -34,9 +34,7 @@ class Data(NamedTuple):
 
 def prepare_data(config: Config) -> Data:
     """Reads the data and settles the configuration. Raises InputError before any work."""
-    corpora, notes = load_corpora(config.data, config.lang, strict=config.strict)
-    if config.fold is not None:
-        corpora = [over_families(corpus, config.fold) for corpus in corpora]
+    corpora, notes = read_corpora(config)
     for corpus in corpora:
         for split in ("train", "valid", "test"):
             if not getattr(corpus, split):
@@ -51,6 +49,14 @@ def prepare_data(config: Config) -> Data:
     mesh = make_mesh()
     check_batch_size(config.batch_size, mesh)
     return Data(config, corpora, train, mesh, notes + more)
+
+
+def read_corpora(config: Config) -> tuple[list[Corpus], list[str]]:
+    """The corpora that the configuration names, split into folds if it says so."""
+    corpora, notes = load_corpora(config.data, config.lang, strict=config.strict)
+    if config.fold is not None:
+        corpora = [over_families(corpus, config.fold) for corpus in corpora]
+    return corpora, notes
 
 
 def build_encoder(data: Data) -> tuple[Encoder, Any]:

@@ -139,5 +139,9 @@ def _names(config: dict) -> tuple[str, str, str]:
 
 
 def _system(config: dict, differing: set[str]) -> System:
-    settings = tuple((name, config.get(name)) for name in sorted(differing))
+    settings = tuple((name, _plain(config.get(name))) for name in sorted(differing))
     return System(*_names(config), settings, config["lang"] == "all")
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | None) else json.dumps(value)

@@ -23,6 +23,8 @@ DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 WIDTH = 8.0  # inches
 STYLE = {
     "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.formatter.useoffset": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -78,13 +80,23 @@ def training(pyplot: Any, scores: Scores) -> Any:
             steps, value_RS = curves(scores, system, name)
             if not len(steps):
                 continue
-            axis.plot(steps, value_RS.mean(axis=0), label=name_of(scores, system), **style)
+            shown = {"marker": "o", "markersize": 3} if name == "valid_mrr" else {}
+            called = name_of(scores, system)
+            axis.plot(steps, value_RS.mean(axis=0), label=called, **style, **shown)
             if len(value_RS) > 1:
                 low, high = value_RS.min(axis=0), value_RS.max(axis=0)
                 axis.fill_between(steps, low, high, color=style["color"], alpha=0.15, linewidth=0)
         axis.set(xlabel="step (batches)", ylabel=title)
+    no_closer_than(axes[1], 0.05)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
+
+
+def no_closer_than(axis: Any, height: float) -> None:
+    """Widens a vertical axis, so that differences far below any noise do not look like some."""
+    low, high = axis.get_ylim()
+    missing = max(0.0, height - (high - low)) / 2
+    axis.set_ylim(low - missing, high + missing)
 
 
 def curves(scores: Scores, system: System, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -114,8 +126,12 @@ def alpha_beta(pyplot: Any, scores: Scores) -> Any:
             _, level, _ = mrr_at(scores, (0.0, 0.0), base)
             left.axhline(level, color=style["color"], linewidth=1, alpha=0.6)
             left.annotate("InfoNCE", (alphas[-1], level), ha="right", va="bottom")
-    left.set(xlabel="alpha", ylabel="test MRR (mean ± sd over seeds)")
+    pairs = [pair for settings in chosen.values() for pair in settings]
+    rule = all(abs(alpha + beta - 2) < 1e-9 for alpha, beta in pairs)
+    left.set(xlabel="alpha (beta = 2 − alpha)" if rule else "alpha",
+             ylabel="test MRR, mean ± sd over seeds")  # fmt: skip
     left.legend(loc="best")
+    no_closer_than(left, 0.05)
     most = max(chosen.values(), key=len)
     for number, ((alpha, beta), system) in enumerate(sorted(most.items())):
         p, w = weight_curve(alpha, beta, scores.runs[system][0].config)
@@ -167,20 +183,31 @@ def estimators(pyplot: Any, scores: Scores) -> Any:
     for row, (name, view) in zip(axes, views.items(), strict=True):
         title = ESTIMATORS.get(name, name)
         matrix(figure, row[0], view.similarity, f"{title}: similarity", view, names=True)
-        matrix(figure, row[1], view.weight, f"{title}: weight of the negative", view, names=False)
+        matrix(figure, row[1], view.weight, f"{title}: weight", view, names=False, lowest=0.0)
     return figure
 
 
-def matrix(figure: Any, axis: Any, value_SS: np.ndarray, title: str, view: Glimpse, *, names: bool):
-    """One picture: rows are queries, columns the same pairs' functions; own pairs left white."""
+def matrix(
+    figure: Any,
+    axis: Any,
+    value_SS: np.ndarray,
+    title: str,
+    view: Glimpse,
+    *,
+    names: bool,
+    lowest: float | None = None,
+) -> None:
+    """One picture: rows are queries, columns the same pairs as negatives; own pairs left white."""
     own = np.eye(len(value_SS), dtype=bool)
-    image = axis.imshow(np.ma.masked_array(value_SS, own), cmap="cividis", interpolation="nearest")
-    figure.colorbar(image, ax=axis, shrink=0.8)
+    masked = np.ma.masked_array(value_SS, own)
+    image = axis.imshow(masked, cmap="cividis", interpolation="nearest", vmin=lowest)
+    figure.colorbar(image, ax=axis, shrink=0.75)
     ticks = range(len(value_SS))
-    axis.set(title=title, xticks=ticks, yticks=ticks, xlabel="pair of the batch")
-    axis.set_xticklabels([str(i + 1) for i in ticks], fontsize=7)
-    axis.set_yticklabels([f"{text} {i + 1}" for i, text in enumerate(view.queries)]
-                         if names else [str(i + 1) for i in ticks], fontsize=7)  # fmt: skip
+    axis.set(title=title, xticks=ticks, yticks=ticks, xlabel="negative: pair of the batch")
+    numbers = [str(i + 1) for i in ticks]
+    texts = [f"{text} {n}" for text, n in zip(view.queries, numbers, strict=True)]
+    axis.set_xticklabels(numbers, fontsize=7)
+    axis.set_yticklabels(texts if names else numbers, fontsize=8)
     axis.grid(False)
 
 

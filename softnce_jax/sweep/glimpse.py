@@ -46,7 +46,7 @@ def glimpse(run: Run) -> Glimpse:
     w_BN = np.asarray(negative_weights(np.asarray(similarity_BN), **settings))
     pairs = [data.train[i] for i in np.asarray(indices[0])]
     chosen = together(pairs)[:SHOWN]
-    texts = [textwrap.shorten(pairs[i].query, 34, placeholder="…") for i in chosen]
+    texts = [textwrap.shorten(pairs[i].query, 38, placeholder=" …") for i in chosen]
     grid = np.ix_(chosen, chosen)
     return Glimpse(texts, similarity_BN[grid], w_BN[grid])
 

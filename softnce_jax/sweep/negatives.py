@@ -93,10 +93,12 @@ def interval(scores: Scores, system: System) -> str:
 
 def difference(scores: Scores, system: System, other: System, *, by_family: bool = False) -> str:
     """The mean paired difference of two systems with its 95 % interval."""
-    ours_Q, unit_Q, family_Q = pooled(scores, system)
-    theirs_Q, *_ = pooled(scores, other)
-    low, high = bootstrap(ours_Q - theirs_Q, family_Q if by_family else unit_Q)
-    return f"{(ours_Q - theirs_Q).mean():+.3f} [{low:+.3f}, {high:+.3f}]".replace("-", "−")
+    languages = list(scores.values[system])
+    pairs = [scores.paired(system, other, language) for language in languages]
+    difference_Q = np.concatenate([ours_Q - theirs_Q for ours_Q, theirs_Q in pairs])
+    _, unit_Q, family_Q = pooled(scores, system)
+    low, high = bootstrap(difference_Q, family_Q if by_family else unit_Q)
+    return f"{difference_Q.mean():+.3f} [{low:+.3f}, {high:+.3f}]".replace("-", "−")
 
 
 def pooled(scores: Scores, system: System) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

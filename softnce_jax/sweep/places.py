@@ -49,7 +49,7 @@ def p_value(scores: Scores, place: Place) -> float:
     languages = [*values] if place.column == "mean" else [place.column]
     differences, units = [], []
     for language in languages:
-        ours, theirs = (scores.seed_means(s, language) for s in (place.system, other))
+        ours, theirs = scores.paired(place.system, other, language)
         differences.append((ours - theirs) / len(ours) / len(languages))
         units.append(scores.units[language])
     return paired_permutation(np.concatenate(differences), np.concatenate(units))
@@ -61,7 +61,9 @@ def baseline(scores: Scores, place: Place) -> System | None:
     if other is None or other == place.system:
         return None
     languages = [*scores.values[place.system]] if place.column == "mean" else [place.column]
-    return other if {*languages} <= {*scores.values[other]} else None
+    ours, theirs = scores.values[place.system], scores.values[other]
+    shared = all(ours[name].keys() & theirs.get(name, {}).keys() for name in languages)
+    return other if shared else None
 
 
 def paper_mrr(scores: Scores, place: Place) -> float | None:

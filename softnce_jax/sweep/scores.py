@@ -88,6 +88,16 @@ class Scores:
         """(Q,) the mean over seeds of each query's value."""
         return np.mean(list(self.values[system][language].values()), axis=0)
 
+    def paired(self, system: System, other: System, language: str) -> tuple[np.ndarray, np.ndarray]:
+        """(Q,) of each: means over the seeds that both have."""
+        ours, theirs = self.values[system][language], self.values[other][language]
+        common = sorted(ours.keys() & theirs.keys())
+        if not common:
+            raise InputError(f"{language}: runs of {system.loss} and {other.loss} share no seed")
+        return tuple(
+            np.mean([values[seed] for seed in common], axis=0) for values in (ours, theirs)
+        )
+
     def baseline(self, system: System) -> System | None:
         """The InfoNCE that a system is compared with: the same encoder, trained on as much."""
         candidates = [

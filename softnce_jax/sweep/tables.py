@@ -8,7 +8,7 @@ from pathlib import Path
 from softnce_jax.retrieval.results import COLUMNS as METRICS
 from softnce_jax.sweep.markup import Table, latex, markdown
 from softnce_jax.sweep.paper import LANGUAGES, SIZES, is_papers_data
-from softnce_jax.sweep.places import Place, baseline, cell, p_value, paper_mrr
+from softnce_jax.sweep.places import Place, baseline, cell, figures, p_value, paper_mrr
 from softnce_jax.sweep.scores import Run, Scores, System, read_runs
 from softnce_jax.sweep.statistics import holm
 
@@ -150,6 +150,8 @@ def _table(
         for name, row in rows.items()
     ]
     notes = [f"{METRICS[scores.metric]}, mean ± standard deviation over seeds ({_seeds(scores)})."]
+    if len({tuple(figures(scores, place)) for place in places}) > 1:
+        notes.append("Not every cell has every seed: run the grid to its end.")
     if tested:
         notes.append(
             "Against InfoNCE of the same encoder: sign-flip test paired over queries, seeds "

@@ -98,6 +98,19 @@ def test_settings_that_differ_make_rows(tmp_path):
     ]
 
 
+def test_an_unfinished_grid_is_paired_by_common_seeds_and_says_so(tmp_path):
+    write_run(tmp_path, {"go": BASE}, loss="infonce", seed=1)
+    write_run(tmp_path, {"go": BASE - 0.3}, loss="infonce", seed=2)
+    write_run(tmp_path, {"go": BASE + RANDOM.normal(0, 0.01, 60)}, loss="soft_infonce", seed=1)
+    (table,) = make_tables(read_runs(tmp_path))
+    assert "*" not in rows(table)["tiny, Soft-InfoNCE, BM25"][0]
+    assert any("Not every cell has every seed" in note for note in table.notes)
+    write_run(tmp_path, {"go": BASE}, loss="soft_infonce", seed=2)
+    (table,) = make_tables(read_runs(tmp_path))
+    assert rows(table)["tiny, Soft-InfoNCE, BM25"][0].endswith("**")
+    assert not any("Not every cell" in note for note in table.notes)
+
+
 def test_graded_negatives_have_tables_of_their_own(tmp_path):
     write_run(tmp_path, {"go": BASE}, metric="negative_ndcg@10", loss="infonce")
     (table,) = make_tables(read_runs(tmp_path))

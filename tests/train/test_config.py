@@ -27,6 +27,10 @@ def test_the_papers_values():
     assert config.out == "runs/ruby-codebert-infonce-none-7"
 
 
+def test_a_fold_is_another_run():
+    assert settle(fold=2)[0].out == "runs/ruby-unixcoder-soft_infonce-bm25-1234-fold2"
+
+
 def test_what_was_given_stays():
     config, _ = settle(alpha=1.2, epochs=3, batch_size=16, query_length=48, out="x")
     assert (config.alpha, config.epochs, config.batch_size) == (1.2, 3, 16)

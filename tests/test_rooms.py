@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "softnce_jax"
 MATHS = [PACKAGE / "weights.py", PACKAGE / "diagnostics.py", *(PACKAGE / "losses").glob("*.py")]
-ROOMS = ("data", "estimators", "encoders", "retrieval", "train")
+ROOMS = ("data", "estimators", "encoders", "retrieval", "train", "sweep")
 # Each room and the rooms it may use; errors are everyone's.
 MAY_USE = {
     "data": {"data"},
@@ -27,6 +27,7 @@ MAY_USE = {
         "weights",
         "diagnostics",
     },
+    "sweep": {"sweep", "train", "retrieval", "encoders", "data", "weights"},
 }
 
 

@@ -122,7 +122,8 @@ def per_query(ranks: Ranks) -> dict[str, np.ndarray]:
     Returns:
       (Q,) float64 arrays: "mrr" (uncut), "mrr@1000" (as published: a place beyond 1,000 counts 0),
       "mrr_best" and "mrr_worst" (uncut, every tie won or lost), "recall@1", "recall@5",
-      "recall@10", "ndcg@10".
+      "recall@10", "ndcg@10"; and "negative_ndcg@10" where any negative is graded (see
+      `negative_ndcg`).
 
     Example:
       >>> import numpy as np
@@ -135,7 +136,7 @@ def per_query(ranks: Ranks) -> dict[str, np.ndarray]:
     """
     place_QG = (ranks.best_QG + ranks.worst_QG) / 2
     place_Q = place_QG[:, 0]
-    return {
+    values = {
         "mrr": _reciprocal(place_Q),
         f"mrr@{CUT}": _reciprocal(place_Q) * (place_Q <= CUT),
         "mrr_best": _reciprocal(ranks.best_QG[:, 0]),
@@ -143,6 +144,42 @@ def per_query(ranks: Ranks) -> dict[str, np.ndarray]:
         **{f"recall@{k}": ((place_Q > 0) & (place_Q <= k)).astype(float) for k in RECALL_AT},
         f"ndcg@{NDCG_AT}": _ndcg(place_QG, ranks.grade_QG),
     }
+    if ranks.grade_QG[:, 1:].any():
+        values[f"negative_ndcg@{NDCG_AT}"] = negative_ndcg(ranks)
+    return values
+
+
+def negative_ndcg(ranks: Ranks) -> np.ndarray:
+    """nDCG@10 of every query's negatives: the true code is taken out of the ranking.
+
+        nDCG⁻ = Σ_{g≥1} grade_g / log₂(place⁻_g + 1) / the best such sum
+
+    place⁻ is a candidate's place among the candidates without the true code, the mean of its best
+    and worst place. MRR and nDCG are mostly about the true code; this is about the rest alone:
+    whether the model puts weakly relevant functions before unrelated ones.
+
+    Args:
+      ranks: places and grades, (Q, G); column 0 is the true code.
+
+    Returns:
+      (Q,) float64; 0 for a query without graded negatives.
+
+    Example:
+      One related function, third after an unrelated one and the true code: second without it.
+
+      >>> places = np.array([[2, 3]])
+      >>> negative_ndcg(Ranks(places, places, np.array([[3, 1]]))) * np.log2(3)
+      array([1.])
+
+    Source: ours; the paper (Limitations) could not measure the order of the negatives, because its
+    benchmarks have binary labels.
+    """
+    best_QG, worst_QG = ranks.best_QG[:, 1:], ranks.worst_QG[:, 1:]
+    # The true code was counted in a best place if it is above, in a worst one if not below.
+    above_QG = (ranks.best_QG[:, :1] > 0) & (ranks.best_QG[:, :1] < best_QG)
+    not_below_QG = (ranks.best_QG[:, :1] > 0) & (ranks.worst_QG[:, :1] <= worst_QG)
+    place_QG = (best_QG - above_QG + worst_QG - not_below_QG) / 2
+    return _ndcg(place_QG, ranks.grade_QG[:, 1:])
 
 
 def summarize(
@@ -155,7 +192,8 @@ def summarize(
     (languages) the value is the mean of their means, and queries are drawn within each.
 
     Args:
-      groups: metric name → (Q,) values, as `per_query` gives them.
+      groups: metric name → (Q,) values, as `per_query` gives them; metrics that not every group
+        has are left out.
       seed: of the draws; the same seed and Q draw the same queries for every system.
       samples: number of draws.
 
@@ -175,11 +213,12 @@ def summarize(
     Source: percentile bootstrap (Efron, 1979).
     """
     random = np.random.default_rng(seed)
-    tables = [np.stack(list(values.values()), axis=1) for values in groups]
+    names = [name for name in groups[0] if all(name in values for values in groups)]
+    tables = [np.stack([values[name] for name in names], axis=1) for values in groups]
     mean_SK = np.mean([_resampled(value_QK, random, samples) for value_QK in tables], axis=0)
     value_K = np.mean([value_QK.mean(axis=0) for value_QK in tables], axis=0)
     low_K, high_K = np.quantile(mean_SK, [0.025, 0.975], axis=0)
-    columns = zip(groups[0], value_K, low_K, high_K, strict=True)
+    columns = zip(names, value_K, low_K, high_K, strict=True)
     return {
         name: {"value": float(value), "low": float(low), "high": float(high)}
         for name, value, low, high in columns

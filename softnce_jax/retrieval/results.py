@@ -13,6 +13,7 @@ COLUMNS = {
     "recall@5": "R@5",
     "recall@10": "R@10",
     "ndcg@10": "nDCG@10",
+    "negative_ndcg@10": "neg-nDCG@10",  # of the negatives alone, where any is graded
 }
 
 
@@ -46,7 +47,7 @@ def protocol(*, queries: int, candidates: int, data_hash: str) -> dict[str, int 
 
 
 def results_table(systems: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
-    """One row per system, one column per metric, each with its 95 % interval.
+    """One row per system, one column per metric that all have, each with its 95 % interval.
 
     Args:
       systems: name of the system → its summary (see `summarize`).
@@ -60,9 +61,10 @@ def results_table(systems: Mapping[str, Mapping[str, Mapping[str, float]]]) -> s
       >>> table.splitlines()[1][:37]
       'BM25  .500 [.250, 1.00]  .500 [.250, '
     """
-    rows = [["", *COLUMNS.values()]]
+    shown = [name for name in COLUMNS if all(name in summary for summary in systems.values())]
+    rows = [["", *(COLUMNS[name] for name in shown)]]
     for system, summary in systems.items():
-        rows.append([system, *(_cell(**summary[name]) for name in COLUMNS)])
+        rows.append([system, *(_cell(**summary[name]) for name in shown)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -72,9 +74,9 @@ def results_table(systems: Mapping[str, Mapping[str, Mapping[str, float]]]) -> s
 
 
 def _cell(value: float, low: float, high: float) -> str:
-    return f"{_three(value)} [{_three(low)}, {_three(high)}]"
+    return f"{three(value)} [{three(low)}, {three(high)}]"
 
 
-def _three(number: float) -> str:
+def three(number: float) -> str:
     """Three significant places of a number from 0 to 1, as the paper's tables print them."""
     return f"{number:.3f}"[1:] if number < 0.9995 else "1.00"

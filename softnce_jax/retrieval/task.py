@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from jax.sharding import Mesh
 
 from softnce_jax.data.batches import Layout
 from softnce_jax.data.pairs import Candidate, Pair
@@ -31,8 +32,11 @@ class RetrievalTask:
 
     def ranks(self, embedder: Embedder, params: Any) -> Ranks:
         """Ranks by the dot product of the vectors."""
-        q_QD, c_MD = self.vectors(embedder, params)
-        return vector_ranks(q_QD, c_MD, self.relevant_QG, self.grade_QG, mesh=embedder.mesh)
+        return self.vector_ranks(*self.vectors(embedder, params), embedder.mesh)
+
+    def vector_ranks(self, q_QD: np.ndarray, c_MD: np.ndarray, mesh: Mesh) -> Ranks:
+        """Ranks by the dot product of vectors that are there already."""
+        return vector_ranks(q_QD, c_MD, self.relevant_QG, self.grade_QG, mesh=mesh)
 
     def bm25_ranks(self) -> Ranks:
         """Ranks by BM25 over words."""

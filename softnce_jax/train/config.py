@@ -50,6 +50,8 @@ class Config:
     """auto (CodeSearchNet where it is prepared, else the sample), sample, or a JSONL folder."""
     strict: bool = False
     """Make unusable rows an error instead of skipping and counting them."""
+    fold: int | None = None
+    """Cross-validation over families: which quarter of them, 0 to 3, is tested."""
     encoder: str = "auto"
     """auto, tiny, codebert, unixcoder, a Hub id or a local folder."""
     download: bool = False
@@ -203,6 +205,7 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
     encoder = Path(config.encoder).name
     estimator = re.sub(r"[^\w.+-]", "_", config.estimator)
     name = f"{config.lang}-{encoder}-{config.loss}-{estimator}-{config.seed}"
+    name += "" if config.fold is None else f"-fold{config.fold}"
     out = config.out or f"runs/{name}"
     return dataclasses.replace(config, out=out), notes
 

@@ -26,6 +26,7 @@ from softnce_jax.train.config import Config, EvaluateConfig
 from softnce_jax.train.devices import make_mesh
 from softnce_jax.train.fit import start
 from softnce_jax.train.loop import schedule_of
+from softnce_jax.train.queries import Queries, names_of, write_queries
 from softnce_jax.train.results import show, summaries, versions
 from softnce_jax.train.run import write_json
 from softnce_jax.train.setup import build_encoder, prepare_data
@@ -61,6 +62,8 @@ def evaluate(config: EvaluateConfig, say: Callable[[str], None] = print) -> dict
         protocols[corpus.language] = {"split": split} | protocol(
             queries=len(pairs), candidates=len(corpus.codebase), data_hash=corpus.hash()
         )
+    names = {corpus.language: names_of(getattr(corpus, split)) for corpus, split in chosen}
+    write_queries(out, Queries(values, names))
     results = {
         "config": dataclasses.asdict(config),
         "protocol": protocols,

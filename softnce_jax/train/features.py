@@ -39,10 +39,10 @@ def frozen_estimators(config: Config) -> dict[str, Frozen]:
 
 
 def make_features(
-    data: Data, layout: Layout, frozen: dict[str, Frozen], say: Callable[[str], None]
+    data: Data, layout: Layout, say: Callable[[str], None] = print
 ) -> Features | None:
     """The estimator's features of a batch, None where the loss needs none."""
-    config, folder = data.config, cache_folder(data.config.data)
+    config, frozen, folder = data.config, data.frozen, cache_folder(data.config.data)
     if config.estimator == "none":
         return None
     terms = parse(config.estimator)

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from softnce_jax.data.batches import batch_indices, batches
+from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.export import export_model
 from softnce_jax.retrieval.embed import Embedder
 from softnce_jax.retrieval.metrics import per_query
@@ -40,8 +41,9 @@ def fit(config: Config, say: Callable[[str], None] = print) -> dict:
       SystemExit: a signal came; the state is saved and the same call resumes.
     """
     data = prepare_data(config)
-    frozen = frozen_estimators(data.config)
-    identity = identify(data) | {"estimator_hash": {name: e.hash for name, e in frozen.items()}}
+    data = data._replace(frozen=frozen_estimators(data.config))
+    hashes = {name: estimator.hash for name, estimator in data.frozen.items()}
+    identity = identify(data) | {"estimator_hash": hashes}
     run = RunFolder(data.config.out, identity)
     if (results := run.results()) is not None:
         show(results, run.folder, say)
@@ -50,14 +52,16 @@ def fit(config: Config, say: Callable[[str], None] = print) -> dict:
     steps = schedule_of(data.config, len(data.train))
     for line in [*data.notes, *describe(data, encoder, initial, steps)]:
         say(line)
-    data = data._replace(features=make_features(data, make_layout(encoder), frozen, say))
+    data = data._replace(features=make_features(data, make_layout(encoder), say))
     run.start()
 
     embedder = Embedder(encoder, data.mesh)
     params, best = train(data, run, embedder, initial, steps, validation(data, embedder), say)
     export_model(run.model, encoder, params)
-    results = evaluate(data, embedder, {"untrained": initial, "trained": params}, best, identity)
-    run.finish(results)
+    systems = {"untrained": initial, "trained": params}
+    scale = scale_of(data.config, encoder)
+    results, queries = evaluate(data, embedder, systems, best, identity=identity, scale=scale)
+    run.finish(results, queries)
     show(results, run.folder, say)
     return results
 
@@ -114,12 +118,15 @@ def start(data: Data, embedder: Embedder, initial: Any, steps: Schedule) -> tupl
     config, encoder = data.config, embedder.encoder
     rate = learning_rate(config.learning_rate, steps.total, steps.warmup)
     tx = optimizer(rate, clip_norm=config.clip_norm, weight_decay=config.weight_decay)
-    scale = config.scale or (UNIT_VECTOR_SCALE if encoder.normalize else 1.0)
-    step = make_step(
-        encoder, objective(config, scale), tx, rate, config.seed, diagnose=diagnosis(config)
-    )
+    loss = objective(config, scale_of(config, encoder))
+    step = make_step(encoder, loss, tx, rate, config.seed, diagnose=diagnosis(config))
     place = jax.jit(lambda params: create(params, tx), out_shardings=replicated(data.mesh))
     return place(initial), step
+
+
+def scale_of(config: Config, encoder: Encoder) -> float:
+    """What multiplies the scores in the loss."""
+    return config.scale or (UNIT_VECTOR_SCALE if encoder.normalize else 1.0)
 
 
 def make_loop(

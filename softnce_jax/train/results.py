@@ -16,9 +16,11 @@ from softnce_jax.retrieval.embed import Embedder
 from softnce_jax.retrieval.metrics import per_query, summarize
 from softnce_jax.retrieval.results import protocol, results_table
 from softnce_jax.retrieval.task import RetrievalTask
+from softnce_jax.train.analysis import Evaluated, analyse
 from softnce_jax.train.checkpoint import Best
 from softnce_jax.train.config import LOSSES, Config
 from softnce_jax.train.loop import Schedule
+from softnce_jax.train.queries import Queries, names_of
 from softnce_jax.train.setup import Data, make_layout
 
 PACKAGES = ("softnce_jax", "jax", "flax", "optax", "orbax-checkpoint", "grain", "transformers")
@@ -84,28 +86,41 @@ def versions() -> dict[str, str]:
 
 
 def evaluate(
-    data: Data, embedder: Embedder, systems: dict[str, Any], best: Best | None, identity: dict
-) -> dict:
+    data: Data,
+    embedder: Embedder,
+    systems: dict[str, Any],
+    best: Best | None,
+    *,
+    identity: dict,
+    scale: float,
+) -> tuple[dict, Queries]:
     """Scores BM25 and the encoder under each system's parameters on every test split."""
     layout = make_layout(embedder.encoder)
     values: dict[str, dict[str, dict]] = {}
+    analyses: dict[str, dict[str, dict]] = {}
     protocols = {}
     for corpus in data.corpora:
         task = RetrievalTask(corpus.test, corpus.codebase, layout)
-        protocols[corpus.language] = protocol(
+        protocols[corpus.language] = {"train_pairs": len(corpus.train)} | protocol(
             queries=len(corpus.test), candidates=len(corpus.codebase), data_hash=corpus.hash()
         )
-        ranks = {"BM25": task.bm25_ranks()}
-        ranks |= {name: task.ranks(embedder, params) for name, params in systems.items()}
-        values[corpus.language] = {name: per_query(places) for name, places in ranks.items()}
-    return {
+        found = values[corpus.language] = {"BM25": per_query(task.bm25_ranks())}
+        analyses[corpus.language] = {}
+        for name, params in systems.items():
+            q_QD, c_MD = task.vectors(embedder, params)
+            found[name] = per_query(task.vector_ranks(q_QD, c_MD, embedder.mesh))
+            evaluated = Evaluated(corpus.test, q_QD, c_MD[task.relevant_QG[:, 0]])
+            analyses[corpus.language][name] = analyse(data, evaluated, layout, scale)
+    results = {
         "config": identity,
         "protocol": protocols,
         "best": best and best._asdict(),
         "metrics": summaries(values, seed=data.config.seed),
+        "analysis": analyses,
         "devices": [device.device_kind for device in jax.devices()],
         "versions": versions(),
     }
+    return results, Queries(values, {c.language: names_of(c.test) for c in data.corpora})
 
 
 def summaries(values: dict[str, dict[str, dict]], *, seed: int) -> dict:

@@ -1,4 +1,4 @@
-"""A run is a folder: config.json, metrics.jsonl, checkpoints/, results.json, model/."""
+"""A run is a folder: configuration, metrics.jsonl, checkpoints/, model/, queries, results."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from softnce_jax.errors import InputError
 from softnce_jax.train.config import differences
+from softnce_jax.train.queries import Queries, write_queries
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -19,6 +20,12 @@ def write_json(path: Path, value: Any) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_metrics(folder: Path) -> list[dict]:
+    """The lines of a run's metrics.jsonl."""
+    text = (folder / "metrics.jsonl").read_text("utf-8")
+    return [json.loads(line) for line in text.splitlines()]
 
 
 class RunFolder:
@@ -52,8 +59,9 @@ class RunFolder:
         """The results, once the run is complete."""
         return json.loads(self._results.read_text("utf-8")) if self._results.exists() else None
 
-    def finish(self, results: dict) -> None:
-        """Writes the results: the run is complete."""
+    def finish(self, results: dict, queries: Queries) -> None:
+        """Writes what every query got, then the results: the run is complete."""
+        write_queries(self.folder, queries)
         write_json(self._results, results)
 
     def log(self, line: dict) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 from jax.sharding import Mesh
 
 from softnce_jax.data.batches import Features, Layout
+from softnce_jax.data.folds import over_families
 from softnce_jax.data.pairs import Corpus, Pair
 from softnce_jax.data.sources import load_corpora
 from softnce_jax.encoders.checkpoints import load
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.tiny import tiny
 from softnce_jax.errors import InputError
+from softnce_jax.estimators.frozen import Frozen
 from softnce_jax.train.config import Config, resolve
 from softnce_jax.train.devices import check_batch_size, make_mesh
 
@@ -22,7 +25,8 @@ from softnce_jax.train.devices import check_batch_size, make_mesh
 class Data(NamedTuple):
     """The corpora of a run and its configuration, every default filled in.
 
-    `features` are the estimator's, once they are made; None where the loss needs none.
+    `frozen` are the estimators that training does not change, by name; `features` are drawn with
+    the batch, once they are made; None where the loss needs none.
     """
 
     config: Config
@@ -30,12 +34,13 @@ class Data(NamedTuple):
     train: list[Pair]
     mesh: Mesh
     notes: list[str]
+    frozen: Mapping[str, Frozen] = {}
     features: Features | None = None
 
 
 def prepare_data(config: Config) -> Data:
     """Reads the data and settles the configuration. Raises InputError before any work."""
-    corpora, notes = load_corpora(config.data, config.lang, strict=config.strict)
+    corpora, notes = read_corpora(config)
     check_splits(corpora, ("train", "valid", "test"))
     train = [pair for corpus in corpora for pair in corpus.train]
     on_sample = all(corpus.name == "sample" for corpus in corpora)
@@ -55,6 +60,14 @@ def check_splits(corpora: list[Corpus], splits: tuple[str, ...]) -> None:
                     f"{corpus.name}: no {corpus.language} pairs in the {split} split"
                     + (f" ({skipped})" if skipped else "")
                 )
+
+
+def read_corpora(config: Config) -> tuple[list[Corpus], list[str]]:
+    """The corpora that the configuration names, split into folds if it says so."""
+    corpora, notes = load_corpora(config.data, config.lang, strict=config.strict)
+    if config.fold is not None:
+        corpora = [over_families(corpus, config.fold) for corpus in corpora]
+    return corpora, notes
 
 
 def build_encoder(data: Data) -> tuple[Encoder, Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from softnce_jax.data.batches import Batch
@@ -32,9 +34,12 @@ def make_step(
 
     The dropout of step n is drawn from `fold_in(key(seed), n)`, so a resumed run draws the same.
     """
+    # An argument, not a constant of the program: runs of several seeds share one compilation.
+    seed_bits = np.asarray(jax.random.key_data(jax.random.key(seed)))
 
-    def step(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
-        query_key, code_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), state.step))
+    def step(seed_bits, state: TrainState, batch: Batch) -> tuple[TrainState, dict]:
+        key = jax.random.fold_in(jax.random.wrap_key_data(seed_bits), state.step)
+        query_key, code_key = jax.random.split(key)
 
         def loss_of(params):
             q_BD = encoder.embed(params, batch.query_ids, key=query_key)
@@ -52,4 +57,4 @@ def make_step(
         }
         return TrainState(state.step + 1, params, opt_state), metrics
 
-    return jax.jit(step, donate_argnums=0)
+    return partial(jax.jit(step, donate_argnums=1), seed_bits)

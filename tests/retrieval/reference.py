@@ -41,6 +41,21 @@ def ndcg(places, grades, k=10):
     return gain / best if best else 0.0
 
 
+def negative_ndcg(score, true, related, k=10):
+    """nDCG of one query's negatives: the true code's score is removed, then every place counted.
+
+    `related` maps candidates to grades; a place is the mean of the best and the worst of a tie.
+    """
+    kept = [j for j in range(len(score)) if j != true]
+    places, grades = [], []
+    for j, grade in related.items():
+        above = sum(score[i] > score[j] for i in kept if i != j)
+        equal = sum(score[i] == score[j] for i in kept if i != j)
+        places.append(1 + above + equal / 2)
+        grades.append(grade)
+    return ndcg(places, grades, k)
+
+
 def bm25(query, documents, k1=1.2, b=0.75):
     """Lucene's BM25 of lists of words, one document after the other."""
     mean = sum(map(len, documents)) / len(documents)

@@ -7,7 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softnce_jax.retrieval.metrics import Ranks, per_query, rank_bounds, summarize
+from softnce_jax.retrieval.metrics import (
+    Ranks,
+    negative_ndcg,
+    per_query,
+    rank_bounds,
+    summarize,
+)
 from tests.retrieval import reference
 from tests.shared import shared_path
 
@@ -152,6 +158,41 @@ def test_ndcg_equals_a_loop_and_uses_grades():
     np.testing.assert_allclose(values, expected, rtol=1e-14)
     flat = per_query(Ranks(places, places, (grades > 0).astype(int)))["ndcg@10"]
     assert np.abs(flat - values).max() > 0.01
+
+
+def test_ndcg_of_the_negatives_equals_a_loop_that_removes_the_true_code():
+    random = np.random.default_rng(5)
+    score = random.integers(0, 9, (40, 25)).astype(np.float32)  # many ties
+    relevant = np.stack([random.permutation(25)[:5] for _ in range(40)])
+    relevant[::4, 4] = -1
+    grades = np.where(relevant >= 0, random.integers(1, 4, relevant.shape), 0)
+    ranks = Ranks(*(np.asarray(x) for x in rank_bounds(score, relevant)), grades)
+    expected = [
+        reference.negative_ndcg(s, r[0], {m: g for m, g in zip(r[1:], k[1:], strict=True) if g})
+        for s, r, k in zip(score.tolist(), relevant.tolist(), grades.tolist(), strict=True)
+    ]
+    found = negative_ndcg(ranks)
+    np.testing.assert_allclose(found, expected, rtol=1e-14)
+    np.testing.assert_array_equal(per_query(ranks)["negative_ndcg@10"], found)
+    # The control: leaving the true code in the ranking costs the others places.
+    kept = Ranks(*(x[:, 1:] for x in ranks))
+    assert np.abs(per_query(kept)["ndcg@10"] - found).max() > 0.05
+
+
+def test_where_the_true_code_stands_does_not_change_the_order_of_the_negatives():
+    first, last = np.array([[1, 3, 4]]), np.array([[9, 2, 3]])
+    grade = np.array([[3, 1, 1]])
+    found = [negative_ndcg(Ranks(x, x, grade)) for x in (first, last)]
+    np.testing.assert_array_equal(*found)
+    ideal = 1 + 1 / np.log2(3)
+    np.testing.assert_allclose(found[0], (1 / np.log2(3) + 1 / np.log2(4)) / ideal)
+
+
+def test_no_graded_negatives_no_ndcg_of_them():
+    places = np.array([[1, 0], [2, 0]])
+    assert "negative_ndcg@10" not in per_query(Ranks(places, places, np.array([[1, 0], [1, 0]])))
+    values = {"mrr": np.ones(2), "negative_ndcg@10": np.ones(2)}
+    assert summarize(values, {"mrr": np.zeros(3)}).keys() == {"mrr"}
 
 
 def test_bootstrap_of_a_coin_has_the_binomial_interval():

@@ -12,12 +12,18 @@ def summary(value, low, high):
 def test_table_is_aligned_and_complete():
     systems = {"BM25": summary(0.4321, 0.4, 1.0), "untrained": summary(0.0, 0.0, 0.0123)}
     head, first, second = results_table(systems).splitlines()
-    assert head.split() == ["MRR", "R@1", "R@5", "R@10", "nDCG@10"]
-    assert first.split("  ")[0] == "BM25" and first.count(".432 [.400, 1.00]") == 5
+    assert head.split() == ["MRR", "R@1", "R@5", "R@10", "nDCG@10", "neg-nDCG@10"]
+    assert first.split("  ")[0] == "BM25" and first.count(".432 [.400, 1.00]") == 6
     assert second.startswith("untrained  .000 [.000, .012]")
     starts = [[i for i, x in enumerate(line) if x == "["] for line in (first, second)]
     assert starts[0] == starts[1]
-    assert head.index("nDCG@10") == second.rindex(".000 [")
+    assert head.index("neg-nDCG@10") == second.rindex(".000 [")
+
+
+def test_a_metric_that_a_system_lacks_is_not_shown():
+    systems = {"BM25": summary(0.5, 0.4, 0.6), "ours": summary(0.5, 0.4, 0.6)}
+    del systems["ours"]["negative_ndcg@10"]
+    assert results_table(systems).splitlines()[0].split()[-1] == "nDCG@10"
 
 
 def test_rounding_to_one_stays_in_width():

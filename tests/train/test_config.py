@@ -53,6 +53,10 @@ def test_the_sentence_model_and_the_name_of_a_sum():
     assert settle()[0].sentence_model is settle()[0].teacher is None
 
 
+def test_a_fold_is_another_run():
+    assert settle(fold=2)[0].out == "runs/ruby-unixcoder-soft_infonce-bm25-1234-fold2"
+
+
 def test_what_was_given_stays():
     config, _ = settle(alpha=1.2, epochs=3, batch_size=16, query_length=48, out="x")
     assert (config.alpha, config.epochs, config.batch_size) == (1.2, 3, 16)

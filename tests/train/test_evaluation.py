@@ -12,6 +12,7 @@ from softnce_jax.retrieval.trec import measures
 from softnce_jax.train.config import Config, EvaluateConfig
 from softnce_jax.train.evaluation import evaluate
 from softnce_jax.train.fit import fit
+from softnce_jax.train.queries import read_queries
 from tests.train.corpus import write_tasks
 
 
@@ -40,6 +41,8 @@ def test_a_run_its_model_and_its_checkpoint_score_the_same(trained, tmp_path):
     ):
         found = scored(model, tasks, tmp_path / str(number))["metrics"]["python"]
         assert found["model"] == wanted["trained"] and found["BM25"] == wanted["BM25"]
+        values = read_queries(tmp_path / str(number)).values["python"]["model"]
+        assert values["mrr"].mean() == pytest.approx(found["model"]["mrr"]["value"])
     steps = [int(p.name) for p in (run / "checkpoints").iterdir() if p.name.isdigit()]
     other = next(step for step in steps if step != results["best"]["step"])
     found = scored(run / "checkpoints" / str(other), tasks, tmp_path / "other")

@@ -64,7 +64,7 @@ def drawn(tasks, **given):
     data = prepare_data(config(tasks, "run", **given))
     tokenizer = Tokenizer(train_tokenizer([pair.query for pair in data.train], 300))
     layout = Layout(tokenizer, 12, 12)
-    features = make_features(data, layout, frozen_estimators(data.config), print)
+    features = make_features(data._replace(frozen=frozen_estimators(data.config)), layout)
     indices = batch_indices(len(data.train), 8, seed=0)
     batch = batches(indices, data.train, layout, features)[2]
     ids = layout.queries([pair.query for pair in data.train])

@@ -18,6 +18,7 @@ from softnce_jax.errors import InputError
 from softnce_jax.train import run as run_module
 from softnce_jax.train.config import Config
 from softnce_jax.train.fit import fit
+from softnce_jax.train.queries import read_queries
 from tests.train.corpus import write_tasks
 from tests.train.runs import metrics, same_run
 
@@ -58,6 +59,21 @@ def test_says_what_it_does_and_what_it_found(whole):
 def test_the_loss_falls(whole):
     losses = [line["loss"] for line in metrics(whole[0]) if "loss" in line]
     assert len(losses) == 12 and sum(losses[-3:]) < 0.8 * sum(losses[:3])
+
+
+def test_every_query_is_kept_and_its_batches_analysed(whole):
+    out, results, _ = whole
+    queries = read_queries(out)
+    for system, summary in results["metrics"]["python"].items():
+        values = queries.values["python"][system]
+        assert values.keys() == summary.keys() and "negative_ndcg@10" in values
+        for name, value_Q in values.items():
+            assert value_Q.mean() == pytest.approx(summary[name]["value"])
+    assert len(queries.names["python"]["query"]) == 8
+    analysis = results["analysis"]["python"]
+    assert analysis.keys() == {"untrained", "trained"}
+    assert analysis["trained"]["batch_size"] == 8 and analysis["trained"]["batches"] == 1
+    assert analysis["trained"]["kl"]["bm25"] != analysis["untrained"]["kl"]["bm25"]
 
 
 def test_the_best_evaluation_is_exported(whole):

@@ -76,7 +76,7 @@ def losses(stand, *, devices=1, seed=0, precision="float32", own_negatives=False
     for batch in data:
         state, metrics = step(state, shard_rows(batch, mesh))
         values.append(float(metrics["loss"]))
-    return np.array(values), step._cache_size()
+    return np.array(values), step.func._cache_size()
 
 
 def test_devices_do_not_change_the_losses(stand):
@@ -94,6 +94,19 @@ def test_devices_do_not_change_the_losses(stand):
 def test_dropout_follows_the_seed(stand):
     assert np.array_equal(losses(stand)[0], losses(stand)[0])
     assert np.abs(losses(stand)[0] - losses(stand, seed=1)[0]).max() > 1e-4
+
+
+def test_seeds_share_one_program_and_rates_do_not(stand):
+    encoder, params, data = stand
+    config, _ = resolve(Config(), on_sample=True, train_pairs=128)
+
+    def program(seed, peak):
+        rate = learning_rate(peak, STEPS)
+        tx = optimizer(rate, clip_norm=1.0, weight_decay=0.0)
+        step = make_step(encoder, objective(config, 1.0), tx, rate, seed)
+        return step.func.lower(*step.args, create(params, tx), data[0]).as_text()
+
+    assert program(1, 1e-3) == program(2, 1e-3) != program(1, 1e-2)
 
 
 def test_bfloat16_is_close_and_not_equal(stand):

@@ -1,0 +1,102 @@
+"""Grids from flags and files: which cells there are, in which order, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from softnce_jax.errors import InputError
+from softnce_jax.sweep.config import NegativesConfig, SweepConfig
+from softnce_jax.sweep.grid import make_grid
+from softnce_jax.sweep.negatives import experiment
+from softnce_jax.train.config import Config
+
+
+def names(**flags) -> list[str]:
+    return [cell.name for cell in make_grid(SweepConfig(**flags))]
+
+
+def test_the_default_grid_is_the_papers():
+    cells = make_grid(SweepConfig())
+    assert len(cells) == 6 * 2 * 3 and len({cell.name for cell in cells}) == 36
+    assert [cell.config.seed for cell in cells] == [1234] * 12 + [12345] * 12 + [123456] * 12
+    assert {cell.config.estimator for cell in cells if cell.config.loss == "infonce"} == {None}
+
+
+def test_flags_become_configurations():
+    (cell,) = make_grid(
+        SweepConfig(lang="go", loss="soft_infonce", seed="7", data="folder", out="here",
+                    set=("alpha=1", "batch-size=8", "download=true"))
+    )  # fmt: skip
+    assert cell.config == Config(
+        lang="go", loss="soft_infonce", seed=7, data="folder", alpha=1.0, batch_size=8,
+        estimator="bm25", download=True, out=f"here/{cell.name}",
+    )  # fmt: skip
+    assert cell.name == "go-auto-soft_infonce-bm25-7-alpha1.0-batch_size8"
+
+
+def test_infonce_is_run_once_whatever_the_estimators_settings():
+    found = names(lang="go", seed="1", set=("alpha=1.1,1.3",))
+    assert found == [
+        "go-auto-infonce-none-1",
+        "go-auto-soft_infonce-bm25-1-alpha1.1",
+        "go-auto-soft_infonce-bm25-1-alpha1.3",
+    ]
+
+
+def test_a_file_gives_groups_and_flags_replace_its_top_level(tmp_path):
+    path = tmp_path / "grid.toml"
+    path.write_text(
+        'lang = ["go"]\nseed = [1, 2]\nepochs = 2\n'
+        '[[cells]]\nloss = "infonce"\n'
+        '[[cells]]\nloss = "soft_infonce"\nbeta = [0.5, 0.7]\n'
+    )
+    found = names(grid=str(path), seed="3")
+    assert found == [
+        "go-auto-infonce-none-3-epochs2",
+        "go-auto-soft_infonce-bm25-3-beta0.5-epochs2",
+        "go-auto-soft_infonce-bm25-3-beta0.7-epochs2",
+    ]
+    assert len(names(grid=str(path))) == 6
+
+
+BAD = {
+    "unknown setting": ({"set": ("epoch=1",)}, "no setting 'epoch'"),
+    "no value": ({"set": ("epochs",)}, "--set epochs: write it as name=value"),
+    "another type": ({"set": ("epochs=many",)}, "epochs = 'many' is none of int"),
+    "not among the choices": ({"loss": "hinge"}, "loss = 'hinge' is none of"),
+    "nothing": ({"seed": ","}, "seed has no values"),
+    "a folder of its own": ({"set": ("out=there",)}, "no setting 'out'"),
+    "two cells, one name": ({"set": ("keep=2,3",)}, "two cells would be called"),
+    "no file": ({"grid": "nowhere.toml"}, "nowhere.toml: no such file"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_is_no_grid(case):
+    flags, message = BAD[case]
+    with pytest.raises(InputError, match=message):
+        names(**flags)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("seed = [", "grid.toml: "), ("[cells]\nseed = 1\n", r"write \[\[cells\]\]")],
+)
+def test_files_that_are_no_grid(tmp_path, text, message):
+    (tmp_path / "grid.toml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        names(grid=str(tmp_path / "grid.toml"))
+
+
+def test_the_experiment_on_negatives_has_every_fold_and_seed():
+    cells = experiment(NegativesConfig(seed="1,2", set=("epochs=1",)))
+    assert len(cells) == 4 * 2 * 2
+    assert {(c.config.fold, c.config.seed, c.config.loss) for c in cells} == {
+        (fold, seed, loss)
+        for fold in range(4)
+        for seed in (1, 2)
+        for loss in ("infonce", "soft_infonce")
+    }
+    assert {(c.config.lang, c.config.data, c.config.epochs) for c in cells} == {
+        ("all", "sample", 1)
+    }

@@ -1,0 +1,180 @@
+"""Running a grid: what is missing, once; failures told; killed and resumed; nothing recompiled."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import pytest
+
+from softnce_jax.errors import InputError
+from softnce_jax.sweep import run
+from softnce_jax.sweep.config import SweepConfig
+from softnce_jax.sweep.grid import make_grid
+from softnce_jax.sweep.run import kept_compilations, run_cells
+from tests.train.corpus import write_tasks
+
+ROOT = Path(__file__).parents[2]
+MRR = {"mrr": {"value": 0.5, "low": 0.4, "high": 0.6}}
+RESULTS = {"metrics": {"go": {"BM25": MRR, "trained": MRR}}}
+
+
+class Fits:
+    """Stands for `fit`: writes results, or fails at the names given."""
+
+    def __init__(self, monkeypatch, **failures):
+        self.failures, self.calls = failures, []
+        monkeypatch.setattr(run, "fit", self)
+
+    def __call__(self, config, say):
+        name = Path(config.out).name
+        self.calls.append(name)
+        for part, error in self.failures.items():
+            if part in name:
+                raise error
+        results = RESULTS | {"config": {"lang": config.lang, "seed": config.seed, **stored(config)}}
+        Path(config.out).mkdir(parents=True)
+        (Path(config.out) / "results.json").write_text(json.dumps(results))
+        return results
+
+
+def stored(config) -> dict:
+    return {name: getattr(config, name) for name in ("loss", "estimator", "epochs")}
+
+
+def grid(out, **flags):
+    return make_grid(SweepConfig(**({"lang": "go,ruby", "seed": "1", "out": str(out)} | flags)))
+
+
+def test_only_what_is_missing_is_run(monkeypatch, tmp_path, capsys):
+    fits, lines = Fits(monkeypatch), []
+    assert run_cells(grid(tmp_path, lang="go"), tmp_path, lines.append) == []
+    assert run_cells(grid(tmp_path), tmp_path, lines.append) == []
+    assert len(fits.calls) == len(set(fits.calls)) == 4
+    assert lines == ["2 of 2 cells finished, 0 of them before",
+                     "4 of 4 cells finished, 2 of them before"]  # fmt: skip
+    captured = capsys.readouterr()
+    assert "go-auto-infonce-none-1: MRR 0.500 (BM25 0.500)" in captured.out
+    assert "4/4" in captured.err and "grid" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("error", "traced"),
+    [(InputError("bad data"), False), (OSError("full disk"), False), (KeyError("bug"), True)],
+)
+def test_a_failed_cell_does_not_stop_the_others(monkeypatch, tmp_path, capsys, error, traced):
+    fits, lines = Fits(monkeypatch, **{"go-auto-soft": error}), []
+    (failed,) = run_cells(grid(tmp_path), tmp_path, lines.append)
+    assert failed == "go-auto-soft_infonce-bm25-1" and len(fits.calls) == 4
+    assert lines == ["3 of 4 cells finished, 0 of them before", f"failed: {failed}"]
+    captured = capsys.readouterr()
+    assert f"{failed}: failed: {error}" in captured.out
+    assert ("Traceback" in captured.err) == traced
+
+
+def test_a_signal_ends_the_grid(monkeypatch, tmp_path):
+    fits = Fits(monkeypatch, **{"go-auto-soft": SystemExit(143)})
+    with pytest.raises(SystemExit):
+        run_cells(grid(tmp_path), tmp_path, lambda _: None)
+    assert len(fits.calls) < 4
+
+
+def test_results_of_another_configuration_are_not_taken(monkeypatch, tmp_path):
+    fits = Fits(monkeypatch)
+    (cell,) = grid(tmp_path, lang="go", loss="infonce")
+    run_cells([cell], tmp_path, lambda _: None)
+    path = tmp_path / cell.name / "results.json"
+    path.write_text(path.read_text().replace('"seed": 1', '"seed": 9'))
+    with pytest.raises(InputError, match="has seed 9, the grid 1"):
+        run_cells([cell], tmp_path, lambda _: None)
+    assert len(fits.calls) == 1
+
+
+def test_settings_of_the_process_come_back(tmp_path):
+    before = jax.config.jax_compilation_cache_dir
+    with kept_compilations(tmp_path):
+        assert jax.config.jax_compilation_cache_dir == str(tmp_path)
+        jax.jit(lambda x: x * 41.5)(1.0)
+    assert jax.config.jax_compilation_cache_dir == before
+    assert any(tmp_path.iterdir())
+
+
+# Runs a grid as the program does and prints, for every cell, what had to be compiled.
+COUNTING = """
+import sys
+from pathlib import Path
+import jax
+from softnce_jax.sweep import run
+from softnce_jax.sweep.config import SweepConfig
+from softnce_jax.sweep.grid import make_grid
+tasks, out = sys.argv[1:]
+found = []
+def count(event, **_):
+    found.append(event.rpartition("/")[2])
+jax.monitoring.register_event_listener(count)
+fit = run.fit
+def counted(config, say):
+    found.clear()
+    results = fit(config, say)
+    print("compiled", found.count("cache_misses"), "loaded", found.count("cache_hits"))
+    return results
+run.fit = counted
+flags = SweepConfig(lang="python", loss="soft_infonce", seed="1,2", data=tasks, out=out,
+                    set=("encoder=tiny", "epochs=1", "batch_size=8"))
+sys.exit(bool(run.run_cells(make_grid(flags), Path(out), print)))
+"""
+
+
+@pytest.mark.slow
+def test_the_second_cell_compiles_nothing(tmp_path):
+    tasks = write_tasks(tmp_path / "tasks")
+    command = [sys.executable, "-c", COUNTING, str(tasks), str(tmp_path / "out")]
+    environment = os.environ | {"XLA_FLAGS": "", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("compiled")]
+    (_, first, *_), (_, second, _, loaded) = lines
+    assert int(first) > 10 and int(second) == 0 and int(loaded) > 0
+
+
+def command(tasks, out) -> list[str]:
+    flags = ["--lang", "python", "--seed", "1,2", "--loss", "infonce", "--data", tasks]
+    flags += ["--encoder", "tiny", "--set", "epochs=2", "batch_size=8", "--out", out]
+    return [sys.executable, str(ROOT / "experiments" / "sweep.py"), *map(str, flags)]
+
+
+@pytest.mark.slow
+def test_killed_in_a_cell_and_run_again(tmp_path):
+    tasks, out = write_tasks(tmp_path / "tasks"), tmp_path / "out"
+    process = subprocess.Popen(
+        command(tasks, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    second = out / "python-tiny-infonce-none-2-batch_size8-epochs2"
+    while process.poll() is None and not (second / "metrics.jsonl").exists():
+        time.sleep(0.01)
+    assert process.poll() is None, "the grid ended before it could be killed"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    first = out / "python-tiny-infonce-none-1-batch_size8-epochs2" / "results.json"
+    before = first.stat().st_mtime_ns
+    done = subprocess.run(command(tasks, out), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 cells finished, 1 of them before" in done.stdout
+    assert first.stat().st_mtime_ns == before and (second / "results.json").exists()
+    assert "Table 1" in (out / "tables.md").read_text("utf-8")
+    assert "not the paper's data" in (out / "tables.md").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_a_failed_cell_makes_the_program_fail(tmp_path):
+    tasks, out = write_tasks(tmp_path / "tasks"), tmp_path / "out"
+    flags = ["--set", "epochs=1", "batch_size=8,999"]
+    done = subprocess.run([*command(tasks, out), *flags], capture_output=True, text=True)
+    assert done.returncode == 1 and "2 of 4 cells finished" in done.stdout
+    assert "only 24 training pairs" in done.stdout and "Traceback" not in done.stderr

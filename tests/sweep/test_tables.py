@@ -1,0 +1,145 @@
+"""Tables of runs made by hand: figures by arithmetic, stars, the paper's numbers, warnings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from softnce_jax.errors import InputError
+from softnce_jax.sweep.markup import latex
+from softnce_jax.sweep.scores import Scores, read_runs
+from softnce_jax.sweep.tables import make_tables, write_tables
+from tests.sweep.folders import write_run
+
+RANDOM = np.random.default_rng(0)
+BASE = RANDOM.random(60) * 0.5
+
+
+def write_grid(folder, **given):
+    """Two languages, two seeds, InfoNCE and a Soft-InfoNCE that is better in Ruby alone."""
+    for seed, shift in ((1, 0.0), (2, 0.02)):
+        for language in ("ruby", "go"):
+            better = 0.2 if language == "ruby" else RANDOM.normal(0, 0.01, 60)
+            same = {"seed": seed, "encoder": "unixcoder", **given}
+            write_run(folder, {language: BASE + shift}, loss="infonce", **same)
+            write_run(folder, {language: BASE + shift + better}, loss="soft_infonce", **same)
+
+
+def rows(table) -> dict[str, list[str]]:
+    return {row[0]: list(row[1:]) for row in table.rows}
+
+
+def test_table_1_has_means_spreads_and_stars(tmp_path):
+    write_grid(tmp_path)
+    (table,) = make_tables(read_runs(tmp_path))
+    assert table.title == "Table 1: all encoders and languages (MRR)"
+    assert table.head == ["", "ruby", "go", "mean"]
+    found = rows(table)
+    mean = f"{BASE.mean() + 0.01:.3f}"[1:]
+    spread = f"{0.02 / np.sqrt(2):.3f}"[1:]
+    assert found["unixcoder, InfoNCE"] == [f"{mean} ± {spread}"] * 3
+    ruby, go, both = found["unixcoder, Soft-InfoNCE, BM25"]
+    assert ruby == f"{BASE.mean() + 0.21:.3f}"[1:] + f" ± {spread}**"
+    assert "*" not in go and both.endswith("**")
+    assert "Holm's correction for 3 cells" in table.notes[1] and "seeds (1, 2)" in table.notes[0]
+
+
+def test_the_papers_numbers_stand_beside_ours_on_its_data_alone(tmp_path):
+    write_grid(tmp_path / "theirs", as_published=True)
+    write_grid(tmp_path / "ours")
+    write_tables(tmp_path / "theirs", tmp_path / "theirs", lambda _: None)
+    write_tables(tmp_path / "ours", tmp_path / "ours", lambda _: None)
+    theirs, ours = ((tmp_path / n / "tables.md").read_text() for n in ("theirs", "ours"))
+    assert "(.740)" in theirs and "(.753)" in theirs and "(.915)" in theirs
+    assert "WARNING" not in theirs and "the paper's number" in theirs
+    assert "(.740)" not in ours and "not the paper's data" in ours
+    # The mean is over two of its six languages, so it has no counterpart.
+    assert "(.744)" not in theirs
+
+
+def test_tables_2_and_5_of_the_other_losses(tmp_path):
+    # "bce" stands for any loss that a later table knows; the configuration does not check it here.
+    write_grid(tmp_path)
+    for path in list(tmp_path.glob("*-soft_infonce-*")):
+        results = path / "results.json"
+        text = results.read_text().replace('"loss": "soft_infonce"', '"loss": "bce"')
+        results.write_text(text)
+    _, second, fifth = make_tables(read_runs(tmp_path))
+    assert second.title.startswith("Table 2") and second.head == ["", "unixcoder"]
+    assert rows(second).keys() == {"InfoNCE", "BCE, BM25"}
+    assert rows(second)["BCE, BM25"] == [rows(fifth)["unixcoder, BCE, BM25"][-1]]
+
+
+def test_table_3_names_what_was_cancelled(tmp_path):
+    write_grid(tmp_path)
+    for number, path in enumerate(sorted(tmp_path.glob("ruby-*-soft_infonce-*"))):
+        text = (path / "results.json").read_text()
+        text = text.replace('"loss": "soft_infonce"', '"loss": "cancel_top_k"')
+        text = text.replace('"config": {', f'"config": {{"cancel_k": {1 + 2 * number}, ')
+        (path / "results.json").write_text(text.replace('"seed": 2', '"seed": 1'))
+    table = next(t for t in make_tables(read_runs(tmp_path)) if t.title.startswith("Table 3"))
+    assert table.head == ["", "unixcoder, ruby"]
+    assert list(rows(table))[1:3] == [
+        "cancellation, top k, BM25, cancel_k 1",
+        "cancellation, top k, BM25, cancel_k 3",
+    ]
+    assert rows(table)["Soft-InfoNCE, BM25"] == ["–"]
+
+
+def test_settings_that_differ_make_rows(tmp_path):
+    for alpha in (1.1, 1.3):
+        write_run(tmp_path, {"go": BASE}, loss="soft_infonce", alpha=alpha)
+    write_run(tmp_path, {"go": BASE}, loss="infonce")
+    (table,) = make_tables(read_runs(tmp_path))
+    assert list(rows(table)) == [
+        "tiny, InfoNCE",
+        "tiny, Soft-InfoNCE, BM25, alpha 1.1",
+        "tiny, Soft-InfoNCE, BM25, alpha 1.3",
+    ]
+
+
+def test_an_unfinished_grid_is_paired_by_common_seeds_and_says_so(tmp_path):
+    write_run(tmp_path, {"go": BASE}, loss="infonce", seed=1)
+    write_run(tmp_path, {"go": BASE - 0.3}, loss="infonce", seed=2)
+    write_run(tmp_path, {"go": BASE + RANDOM.normal(0, 0.01, 60)}, loss="soft_infonce", seed=1)
+    (table,) = make_tables(read_runs(tmp_path))
+    assert "*" not in rows(table)["tiny, Soft-InfoNCE, BM25"][0]
+    assert any("Not every cell has every seed" in note for note in table.notes)
+    write_run(tmp_path, {"go": BASE}, loss="soft_infonce", seed=2)
+    (table,) = make_tables(read_runs(tmp_path))
+    assert rows(table)["tiny, Soft-InfoNCE, BM25"][0].endswith("**")
+    assert not any("Not every cell" in note for note in table.notes)
+
+
+def test_graded_negatives_have_tables_of_their_own(tmp_path):
+    write_run(tmp_path, {"go": BASE}, metric="negative_ndcg@10", loss="infonce")
+    (table,) = make_tables(read_runs(tmp_path))
+    assert table.title.endswith("(neg-nDCG@10)")
+
+
+def test_folds_are_one_test_set(tmp_path):
+    write_run(tmp_path, {"go": BASE[30:]}, loss="infonce", fold=1, first=30)
+    write_run(tmp_path, {"go": BASE[:30]}, loss="infonce", fold=0)
+    scores = Scores(read_runs(tmp_path), "mrr")
+    ((system, found),) = scores.values.items()
+    np.testing.assert_array_equal(found["go"][1234], BASE)
+    np.testing.assert_array_equal(scores.seed_means(system, "go"), BASE)
+    assert len(set(scores.units["go"])) == 60
+
+
+def test_runs_that_do_not_belong_together(tmp_path):
+    write_run(tmp_path, {"go": BASE}, loss="infonce")
+    write_run(tmp_path, {"go": BASE[:20]}, loss="infonce", seed=2)
+    with pytest.raises(InputError, match="its go queries are not those of the other runs"):
+        make_tables(read_runs(tmp_path))
+    with pytest.raises(InputError, match="no finished runs"):
+        read_runs(tmp_path / "nowhere")
+
+
+def test_latex_has_as_many_columns_and_no_bare_specials(tmp_path):
+    write_grid(tmp_path)
+    (table,) = make_tables(read_runs(tmp_path))
+    text = latex(table)
+    body = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert {line.count("&") for line in body} == {3} and r"\begin{tabular}{llll}" in text
+    assert r"$\pm$" in text and "±" not in text and "<" not in text.replace("$<$", "")

@@ -1,0 +1,106 @@
+"""Information and divergence against float64 loops."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from softnce_jax.data.batches import Layout, batch_indices
+from softnce_jax.data.sample import load_sample
+from softnce_jax.encoders.tokenize import Tokenizer, train_tokenizer
+from softnce_jax.train.analysis import Evaluated, analyse, divergence
+from softnce_jax.train.config import Config, resolve
+from softnce_jax.train.setup import Data
+from tests import reference
+
+SCALE = 3.0
+
+
+def kl(similarity, score, temperature):
+    """KL(S ‖ P) of every row, entry by entry."""
+    rows = []
+    for i in range(len(score)):
+        others = [j for j in range(len(score)) if j != i]
+        s = [math.exp(float(similarity[i][j]) / temperature) for j in others]
+        p = [math.exp(float(score[i][j])) for j in others]
+        total_s, total_p = math.fsum(s), math.fsum(p)
+        terms = [
+            a / total_s * math.log((a / total_s) / (b / total_p)) for a, b in zip(s, p, strict=True)
+        ]
+        rows.append(math.fsum(terms))
+    return rows
+
+
+def test_divergence_equals_a_loop():
+    random = np.random.default_rng(0)
+    similarity, score = random.normal(size=(2, 7, 7)) * 3
+    found = divergence(similarity, score, temperature=0.7)
+    np.testing.assert_allclose(found, kl(similarity, score, 0.7), rtol=1e-12)
+    assert (found > 0).all()
+    moved = similarity + 100 * np.eye(7)  # the diagonal is no negative
+    np.testing.assert_allclose(divergence(moved, score, temperature=0.7), found, rtol=1e-12)
+    # Controls: the temperature counts, and the two sides are not alike.
+    assert np.abs(divergence(similarity, score, temperature=1.0) - found).max() > 0.01
+    assert np.abs(divergence(score, similarity, temperature=0.7) - found).max() > 0.01
+
+
+def test_divergence_is_finite_at_extremes_and_checks_shapes():
+    random = np.random.default_rng(1)
+    similarity, score = random.choice([-300.0, 0.0, 300.0], (2, 5, 5))
+    assert np.isfinite(divergence(similarity, score, temperature=0.1)).all()
+    with pytest.raises(ValueError, match="give two"):
+        divergence(np.ones((2, 3)), np.ones((2, 3)), temperature=1.0)
+
+
+@pytest.fixture(scope="module")
+def layout():
+    pairs = load_sample("go").train
+    fast = train_tokenizer([text for pair in pairs for text in (pair.query, pair.code)], 300)
+    return Layout(Tokenizer(fast), 16, 32)
+
+
+def analysed(layout, pairs, q, c, **given) -> dict:
+    config, _ = resolve(Config(**given), on_sample=True, train_pairs=128)
+    data = Data(config, [], [], SimpleNamespace(), [])
+    return analyse(data, Evaluated(pairs, q, c), layout, SCALE)
+
+
+def test_analysis_equals_loops_over_the_batches(layout):
+    pairs = load_sample("go").test[:20]
+    random = np.random.default_rng(2)
+    q, c = random.normal(size=(2, 20, 6)).astype(np.float32) * 0.3
+    found = analysed(layout, pairs, q, c, batch_size=8, seed=3)
+    assert (found["batch_size"], found["batches"]) == (8, 2)
+    words = layout.queries([pair.query for pair in pairs])
+    average = np.mean([sum(t > 3 for t in row) for row in words])
+    losses, soft, divergences = [], [], []
+    for n in range(2):
+        index = np.asarray(batch_indices(20, 8, 3)[n])
+        similarity = reference.bm25([words[i] for i in index], average)
+        w = reference.negative_weights(similarity, alpha=1.5, beta=0.5, temperature=1.0)
+        losses += reference.infonce(q[index], c[index], scale=SCALE)
+        soft += reference.soft_infonce(q[index], c[index], w, scale=SCALE)
+        divergences += kl(similarity, SCALE * (q[index] @ c[index].T), 1.0)
+    information = found["mutual_information"]
+    assert information["infonce"] == pytest.approx(math.log(8) - np.mean(losses), abs=1e-6)
+    assert information["soft_infonce"] == pytest.approx(math.log(8) - np.mean(soft), abs=1e-5)
+    assert found["kl"] == {"bm25": pytest.approx(np.mean(divergences), abs=1e-5)}
+    # Controls: another seed draws other negatives; the two losses differ.
+    other = analysed(layout, pairs, q, c, batch_size=8, seed=4)
+    assert abs(other["kl"]["bm25"] - found["kl"]["bm25"]) > 1e-3
+    assert abs(information["infonce"] - information["soft_infonce"]) > 1e-3
+
+
+def test_infonce_is_measured_against_bm25_too(layout):
+    pairs = load_sample("go").test[:8]
+    q, c = np.random.default_rng(2).normal(size=(2, 8, 6)).astype(np.float32)
+    found = analysed(layout, pairs, q, c, batch_size=8, loss="infonce")
+    assert found["mutual_information"].keys() == {"infonce"} and found["kl"].keys() == {"bm25"}
+
+
+def test_too_few_queries_for_a_batch(layout):
+    pairs = load_sample("go").test[:7]
+    assert analysed(layout, pairs, np.ones((7, 2)), np.ones((7, 2)), batch_size=8) == {}

@@ -154,8 +154,9 @@ def _table(
         notes.append("Not every cell has every seed: run the grid to its end.")
     if tested:
         notes.append(
-            "Against InfoNCE of the same encoder: sign-flip test paired over queries, seeds "
-            f"averaged first, Holm's correction for {len(tested)} cells: * p < .05, ** p < .01."
+            "Against InfoNCE of the same encoder: sign-flip test paired over queries, the seeds "
+            "averaged (it speaks of other queries, not of other seeds), Holm's correction for "
+            f"{len(tested)} cells: * p < .05, ** p < .01."
         )
     if comparable:
         notes.append("In parentheses: the paper's number.")

@@ -10,10 +10,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "softnce_jax"
 MATHS = {"softnce_jax.losses", "softnce_jax.weights"}
-ROOMS = ("data", "estimators", "encoders", "retrieval", "train")
+ROOMS = ("data", "dataflow", "estimators", "encoders", "retrieval", "train")
 # Each room and the rooms it may use; errors are everyone's.
 MAY_USE = {
     "data": {"data"},
+    "dataflow": {"dataflow"},
     "estimators": {"estimators"},
     "encoders": {"encoders"},
     "retrieval": {"retrieval", "encoders", "data"},
@@ -62,8 +63,9 @@ def test_the_losses_know_only_jax():
         assert {n for n in imports(path) if n.startswith("softnce_jax")} <= MATHS
 
 
-def test_data_knows_no_device_code():
-    for path in files("data"):
+@pytest.mark.parametrize("room", ["data", "dataflow"])
+def test_loader_processes_need_no_device_code(room):
+    for path in files(room):
         assert not {n for n in imports(path) if n.split(".")[0] in ("jax", "flax", "optax")}
 
 

@@ -15,7 +15,12 @@ LOOPS = {
     "ruby": ("def f(x, n)\n", "for i{n} in 0..n\n", "y = x\n", "end\n"),
     "java": ("void f(int x, int n) {{", "for (int i{n} = 0; i{n} < n; i{n}++) {{", "y = x;", "}}"),
     "go": ("func f(x, n int) {{", "for i{n} = 0; i{n} < n; i{n}++ {{", "y = x;", "}}"),
-    "javascript": ("function f(x, n) {{", "for (var i{n} = 0; i{n} < n; i{n}++) {{", "y = x;", "}}"),
+    "javascript": (
+        "function f(x, n) {{",
+        "for (var i{n} = 0; i{n} < n; i{n}++) {{",
+        "y = x;",
+        "}}",
+    ),
     "php": ("function f($x, $n) {{", "for ($i{n} = 0; $i{n} < $n; $i{n}++) {{", "$y = $x;", "}}"),
 }
 

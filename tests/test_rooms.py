@@ -13,12 +13,21 @@ MATHS = {"softnce_jax.losses", "softnce_jax.weights"}
 ROOMS = ("data", "dataflow", "estimators", "encoders", "retrieval", "train")
 # Each room and the rooms it may use; errors are everyone's.
 MAY_USE = {
-    "data": {"data"},
+    "data": {"data", "dataflow"},
     "dataflow": {"dataflow"},
     "estimators": {"estimators"},
-    "encoders": {"encoders"},
-    "retrieval": {"retrieval", "encoders", "data"},
-    "train": {"train", "retrieval", "encoders", "estimators", "data", "losses", "weights"},
+    "encoders": {"encoders", "dataflow"},
+    "retrieval": {"retrieval", "encoders", "dataflow", "data"},
+    "train": {
+        "train",
+        "retrieval",
+        "encoders",
+        "estimators",
+        "dataflow",
+        "data",
+        "losses",
+        "weights",
+    },
 }
 
 

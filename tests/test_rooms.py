@@ -13,7 +13,7 @@ MATHS = {"softnce_jax.losses", "softnce_jax.weights"}
 ROOMS = ("data", "dataflow", "estimators", "encoders", "retrieval", "train")
 # Each room and the rooms it may use; errors are everyone's.
 MAY_USE = {
-    "data": {"data", "dataflow"},
+    "data": {"data"},
     "dataflow": {"dataflow"},
     "estimators": {"estimators"},
     "encoders": {"encoders", "dataflow"},

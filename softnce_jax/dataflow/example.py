@@ -137,7 +137,6 @@ def graph_rows(examples: Sequence[Example], length: int, pad_id: int, *, edges: 
     return GraphRows(ids_RL, span_RL2, edge_RE2)
 
 
-def edge_room(examples: Sequence[Example]) -> int:
-    """E for these examples: a power of two, so that shapes repeat."""
-    most = max((len(example.edges) for example in examples), default=0)
-    return max(FEWEST_EDGES, 1 << (most - 1).bit_length() if most else 0)
+def edge_room(most: int) -> int:
+    """E for rows of at most so many edges: a power of two, so that shapes repeat."""
+    return max(FEWEST_EDGES, 1 << max(most - 1, 0).bit_length())

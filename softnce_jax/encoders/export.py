@@ -22,7 +22,8 @@ def export_model(folder: str | Path, encoder: Encoder, params: dict[str, Any]) -
     """Writes the encoder in the published PyTorch layout, all of it or nothing.
 
     `transformers.AutoModel`, `SentenceTransformer(folder)` and our `load(folder)` give the same
-    vectors from it; a prefix is in the tokenizer. An existing folder is replaced.
+    vectors from it; a prefix is in the tokenizer. Data flow is ours alone: the other two embed the
+    text of the code without it. An existing folder is replaced.
 
     Args:
       folder: to be written.
@@ -68,12 +69,14 @@ def write(folder: Path, encoder: Encoder, params: dict[str, Any]) -> None:
     config.dtype = "float32"
     config.save_pretrained(folder)
     write_tokenizer(folder, encoder)
+    names = ["query_length", "code_length"]
+    names += ["dataflow", "flow_length"] if encoder.dataflow != "none" else []
     write_modules(
         folder,
         pooling=encoder.pooling,
         normalize=encoder.normalize,
         tensors=tensors,
-        lengths={"query_length": encoder.query_length, "code_length": encoder.code_length},
+        settings={name: getattr(encoder, name) for name in names},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -107,6 +108,10 @@ class Tokenizer:
         texts = [f"@ {word}" for word in words] if after_space else list(words)
         encodings = self._backend.encode_batch_fast(texts, add_special_tokens=False)
         return [encoding.ids[after_space:] for encoding in encodings]
+
+    def fingerprint(self) -> str:
+        """A hash of everything that the ids depend on."""
+        return hashlib.sha256(self._backend.to_str().encode()).hexdigest()
 
     def pad(self, ragged: Sequence[Sequence[int]], length: int) -> Int[np.ndarray, "R L"]:
         """The rows as one array, padded on the right.

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from softnce_jax.data.batches import batch_indices, batches
+from softnce_jax.data.batches import Layout, batch_indices, batches
 from softnce_jax.encoders.export import export_model
 from softnce_jax.retrieval.embed import Embedder
 from softnce_jax.retrieval.metrics import per_query
@@ -47,12 +47,15 @@ def fit(config: Config, say: Callable[[str], None] = print) -> dict:
     steps = schedule_of(data.config, len(data.train))
     for line in [*data.notes, *describe(data, encoder, initial, steps)]:
         say(line)
+    parts = (rows for corpus in data.corpora for rows in (corpus.train, corpus.codebase))
+    layout = make_layout(encoder, parts, config.data, say)
     run.start()
 
     embedder = Embedder(encoder, data.mesh)
-    params, best = train(data, run, embedder, initial, steps, say)
+    params, best = train(data, run, embedder, layout, initial, steps, say)
     export_model(run.model, encoder, params)
-    results = evaluate(data, embedder, {"untrained": initial, "trained": params}, best, identity)
+    systems = {"untrained": initial, "trained": params}
+    results = evaluate(data, embedder, layout, systems, best, identity)
     run.finish(results)
     show(results, run.folder, say)
     return results
@@ -67,6 +70,7 @@ def train(
     data: Data,
     run: RunFolder,
     embedder: Embedder,
+    layout: Layout,
     initial: Any,
     steps: Schedule,
     say: Callable[[str], None],
@@ -80,7 +84,7 @@ def train(
             state, best = restored
             say(f"resuming after step {int(state.step)} of {steps.total}")
         run.cut_metrics(int(state.step))
-        loop = make_loop(data, run, embedder, step, steps, checkpoints)
+        loop = make_loop(data, run, embedder, layout, step, steps, checkpoints)
         state, best = loop(state, best)
         if best is not None and best.step != int(state.step):
             state = checkpoints.restore_step(best.step, state).state
@@ -104,12 +108,12 @@ def make_loop(
     data: Data,
     run: RunFolder,
     embedder: Embedder,
+    layout: Layout,
     step: Step,
     steps: Schedule,
     checkpoints: Checkpoints,
 ) -> Loop:
     """Binds the loop to its batches and to the validation split."""
-    layout = make_layout(embedder.encoder)
     indices = batch_indices(len(data.train), data.config.batch_size, data.config.seed)
     shard = (jax.process_index(), jax.process_count())
     tasks = [RetrievalTask(c.valid, c.codebase, layout) for c in data.corpora]

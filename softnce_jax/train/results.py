@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 
+from softnce_jax.data.batches import Layout
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.retrieval.embed import Embedder
 from softnce_jax.retrieval.metrics import per_query, summarize
@@ -17,7 +18,7 @@ from softnce_jax.retrieval.results import protocol, results_table
 from softnce_jax.retrieval.task import RetrievalTask
 from softnce_jax.train.checkpoint import Best
 from softnce_jax.train.loop import Schedule
-from softnce_jax.train.setup import Data, make_layout
+from softnce_jax.train.setup import Data
 
 PACKAGES = ("softnce_jax", "jax", "flax", "optax", "orbax-checkpoint", "grain", "transformers")
 
@@ -39,7 +40,8 @@ def describe(data: Data, encoder: Encoder, params: Any, steps: Schedule) -> list
             for c in data.corpora
         ),
         f"encoder   {config.encoder}, {encoder.parameter_count(params):,} parameters, "
-        f"{encoder.pooling} pooling, {config.precision}",
+        f"{encoder.pooling} pooling, {config.precision}"
+        + (f", {config.dataflow} data flow" if config.dataflow != "none" else ""),
         f"loss      {config.loss}{weights}",
         f"training  {config.epochs} epochs of batches of {config.batch_size}: {steps.total} steps, "
         f"evaluated every {steps.evaluate}, seed {config.seed}",
@@ -54,10 +56,14 @@ def versions() -> dict[str, str]:
 
 
 def evaluate(
-    data: Data, embedder: Embedder, systems: dict[str, Any], best: Best | None, identity: dict
+    data: Data,
+    embedder: Embedder,
+    layout: Layout,
+    systems: dict[str, Any],
+    best: Best | None,
+    identity: dict,
 ) -> dict:
     """Scores BM25 and the encoder under each system's parameters on every test split."""
-    layout = make_layout(embedder.encoder)
     values: dict[str, dict[str, dict]] = {}
     protocols = {}
     for corpus in data.corpora:

@@ -24,13 +24,14 @@ from tqdm import tqdm
 from softnce_jax.data.batches import batch_indices, batches
 from softnce_jax.encoders.export import export_model
 from softnce_jax.retrieval.embed import Embedder
+from softnce_jax.retrieval.layout import layout_of
 from softnce_jax.train.config import Config
 from softnce_jax.train.devices import shard_rows
 from softnce_jax.train.features import frozen_estimators, make_features
 from softnce_jax.train.fit import start
 from softnce_jax.train.loop import schedule_of
 from softnce_jax.train.results import versions
-from softnce_jax.train.setup import Data, build_encoder, make_layout, prepare_data
+from softnce_jax.train.setup import Data, build_encoder, prepare_data
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,8 +58,8 @@ Run = Callable[[int], tuple[float, float]]
 
 def stepper(data: Data, encoder: Any, params: Any) -> Run:
     """Runs and times the step of a batch."""
-    config, layout = data.config, make_layout(encoder)
-    features = make_features(data, layout, frozen_estimators(config), print)
+    config, layout = data.config, layout_of(encoder)
+    features = make_features(data._replace(frozen=frozen_estimators(config)), layout)
     dataset = batches(
         batch_indices(len(data.train), config.batch_size, 0), data.train, layout, features
     )

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import grain
 import numpy as np
 
-from softnce_jax.data.pairs import Pair
+from softnce_jax.data.pairs import Candidate, Pair
+
+if TYPE_CHECKING:
+    from softnce_jax.dataflow.example import Example, GraphRows
+    from softnce_jax.dataflow.store import GraphCodes
 
 
 class Batch(NamedTuple):
     """What one step reads. Features are None where no estimator is used."""
 
     query_ids: np.ndarray  # (B, L) int32
-    code_ids: np.ndarray  # (N, L) int32
+    code_ids: np.ndarray | GraphRows  # (N, L) int32; with data flow where the encoder reads it
     query_features: np.ndarray | None  # (B, F) float32
     code_features: np.ndarray | None  # (N, F) float32
     query_keys: np.ndarray | None = None  # (B,) int32, equal where the texts are
@@ -33,19 +37,28 @@ Features = Callable[[np.ndarray, list[list[int]]], tuple[np.ndarray, np.ndarray]
 
 
 class Layout(NamedTuple):
-    """How texts become rows: the tokenizer and the padded lengths."""
+    """How texts become rows: the tokenizer, the padded lengths, and code's data flow if any."""
 
     tokenizer: object  # encoders.tokenize.Tokenizer, which this module need not import
     query_length: int
     code_length: int
+    graphs: GraphCodes | None = None
 
     def queries(self, texts: Sequence[str]) -> list[list[int]]:
         """Ragged token ids of queries."""
         return self.tokenizer.tokenize(texts, self.query_length)
 
-    def codes(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ragged token ids of code."""
-        return self.tokenizer.tokenize(texts, self.code_length)
+    def codes(self, rows: Sequence[Pair | Candidate]) -> list[list[int]] | list[Example]:
+        """Ragged token ids of functions, or with a graph each."""
+        if self.graphs is not None:
+            return self.graphs(rows)
+        return self.tokenizer.tokenize([row.code for row in rows], self.code_length)
+
+    def pad_codes(self, ragged: list[list[int]] | list[Example]) -> np.ndarray | GraphRows:
+        """What `codes` gave, in arrays of one shape."""
+        if self.graphs is not None:
+            return self.graphs.pad(ragged)
+        return self.tokenizer.pad(ragged, self.code_length)
 
 
 def batch_indices(pairs: int, batch_size: int, seed: int) -> grain.MapDataset:
@@ -94,11 +107,11 @@ def batches(
         own = slice(shard[0] * share, (shard[0] + 1) * share)
         rows = [pairs[i] for i in index_B]
         queries = layout.queries([pair.query for pair in rows])
-        codes = layout.codes([pair.code for pair in rows[own]])
+        codes = layout.codes(rows[own])
         a_BF, b_NF = features(index_B, queries) if features else (None, None)
         return Batch(
             layout.tokenizer.pad(queries[own], layout.query_length),
-            layout.tokenizer.pad(codes, layout.code_length),
+            layout.pad_codes(codes),
             None if a_BF is None else a_BF[own],
             None if b_NF is None else b_NF[own],
             text_keys([pair.query for pair in rows[own]]) if keys else None,

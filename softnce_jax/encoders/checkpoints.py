@@ -19,7 +19,7 @@ from transformers import (
 from softnce_jax.encoders.distilbert import as_bert_config, as_bert_tensors, is_distilbert
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.hub import locate
-from softnce_jax.encoders.presets import PRESETS, preset
+from softnce_jax.encoders.presets import PRESETS, Preset, preset
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
 from softnce_jax.encoders.sentence_modules import SentenceModules, read_json, read_modules
 from softnce_jax.encoders.tensors import read_tensors, to_params
@@ -69,16 +69,26 @@ def load(
     config = read_config(modules.transformer)
     module = AnyMaskRobertaModule(config, dtype=jnp.dtype(dtype))
     tokenizer = read_tokenizer(modules.transformer, config, chosen.prefix)
-    lengths = {"query_length": chosen.query_length, "code_length": chosen.code_length}
     longest = config.max_position_embeddings - tokenizer.first_position
     encoder = Encoder(
         module,
         tokenizer,
         pooling=pooling or modules.pooling or chosen.pooling,
         normalize=modules.normalize,
-        **{name: min(length, longest) for name, length in (lengths | modules.lengths).items()},
+        **fitting(chosen, modules.settings, longest),
     )
     return encoder, read_params(modules, encoder)
+
+
+def fitting(chosen: Preset, settings: dict[str, Any], longest: int) -> dict[str, Any]:
+    """Lengths and data flow as the folder says, else as the preset does, within the positions."""
+    names = ("query_length", "code_length", "dataflow", "flow_length")
+    found = {name: settings.get(name, getattr(chosen, name)) for name in names}
+    if found["dataflow"] == "none":
+        found["flow_length"] = 0
+    found["query_length"] = min(found["query_length"], longest)
+    found["code_length"] = min(found["code_length"], longest - found["flow_length"])
+    return found
 
 
 def read_config(folder: Path) -> PretrainedConfig:

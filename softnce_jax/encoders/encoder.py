@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from transformers import PretrainedConfig
 
+from softnce_jax.dataflow.example import GraphRows
+from softnce_jax.encoders.graph import graph_mask, node_words
 from softnce_jax.encoders.pooling import first_token, mean_pool
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
 from softnce_jax.encoders.tokenize import Tokenizer
@@ -30,6 +32,8 @@ class Encoder:
       pooling: "mean" over tokens, "pooler": tanh(W h + b) of the first token, "cls": that token.
       normalize: whether vectors are scaled to unit length.
       query_length, code_length: tokens of a row, special tokens included.
+      dataflow: the rules by which code comes with its data flow; "none" for the text alone.
+      flow_length: places of a row of code that are left to data flow.
 
     Raises:
       InputError: an unknown pooling, lengths or ids that the network has no rows for.
@@ -49,11 +53,13 @@ class Encoder:
     normalize: bool = False
     query_length: int = 128
     code_length: int = 256
+    dataflow: Literal["none", "published", "extended"] = "none"
+    flow_length: int = 0
 
     def __post_init__(self):
         if self.pooling not in POOLINGS:
             raise InputError(f"pooling must be one of {POOLINGS}, got {self.pooling!r}")
-        for length in (self.query_length, self.code_length):
+        for length in (self.query_length, self.code_length + self.flow_length):
             self._check_length(length)
         if self.tokenizer.vocab_size > self.config.vocab_size:
             raise InputError(
@@ -82,13 +88,17 @@ class Encoder:
         return sum(leaf.size for leaf in jax.tree.leaves(params))
 
     def embed(
-        self, params: dict[str, Any], ids_RL: Int[Array, "R L"], *, key: jax.Array | None = None
+        self,
+        params: dict[str, Any],
+        rows: Int[Array, "R L"] | GraphRows,
+        *,
+        key: jax.Array | None = None,
     ) -> Float[Array, "R D"]:
         """The vectors of padded rows.
 
         Args:
           params: the network's parameters.
-          ids_RL: token ids, padded on the right.
+          rows: token ids, padded on the right; or code with its data flow.
           key: of dropout; None for no dropout.
 
         Returns:
@@ -97,11 +107,32 @@ class Encoder:
         Raises:
           InputError: rows longer than the network has positions.
         """
-        ids_RL = jnp.asarray(ids_RL)
+        if isinstance(rows, GraphRows):
+            return self._embed_graphs(params, rows, key)
+        ids_RL = jnp.asarray(rows)
         self._check_length(ids_RL.shape[1])
         mask_RL = ids_RL != self.tokenizer.pad_id
         states_RLD = self.states(params, ids_RL, mask_RL, self.positions(mask_RL), key=key)
         return self.pool(params, states_RLD, mask_RL)
+
+    def _embed_graphs(self, params, rows: GraphRows, key) -> Float[Array, "R D"]:
+        """As `embed`: nodes have the mean of their pieces, position 0, and are not pooled."""
+        ids_RL, span_RL2, edge_RE2 = (jnp.asarray(x, jnp.int32) for x in rows)
+        self._check_length(ids_RL.shape[1])
+        is_node_RL = span_RL2[..., 0] >= 0
+        is_token_RL = (ids_RL != self.tokenizer.pad_id) & ~is_node_RL
+        first, last = self.tokenizer.head[0], self.tokenizer.tail[-1]
+        is_special_RL = is_token_RL & ((ids_RL == first) | (ids_RL == last))
+        word_RLD = params["embeddings"]["word_embeddings"]["embedding"][ids_RL]
+        states_RLD = self.states(
+            params,
+            ids_RL,
+            graph_mask(span_RL2, edge_RE2, is_token_RL, is_special_RL),
+            jnp.where(is_node_RL, 0, self.positions(is_token_RL)),
+            key=key,
+            inputs_embeds=node_words(word_RLD, span_RL2),
+        )
+        return self.pool(params, states_RLD, is_token_RL)
 
     def positions(self, mask_RL: Bool[Array, "R L"]) -> Int[Array, "R L"]:
         """Position ids: RoBERTa counts tokens only (padding has the pad id), BERT counts places."""

@@ -23,7 +23,8 @@ def export_model(folder: str | Path, encoder: Encoder, params: dict[str, Any]) -
 
     `transformers.AutoModel`, `SentenceTransformer(folder)` and our `load(folder)` give the same
     vectors from it; a prefix is in the tokenizer. A DistilBERT is written as the BERT that it has
-    become. An existing folder is replaced.
+    become. Data flow is ours alone: the other two embed the text of the code without it. An
+    existing folder is replaced.
 
     Args:
       folder: to be written.
@@ -69,12 +70,14 @@ def write(folder: Path, encoder: Encoder, params: dict[str, Any]) -> None:
     config.dtype = "float32"
     config.save_pretrained(folder)
     write_tokenizer(folder, encoder)
+    names = ["query_length", "code_length"]
+    names += ["dataflow", "flow_length"] if encoder.dataflow != "none" else []
     write_modules(
         folder,
         pooling=encoder.pooling,
         normalize=encoder.normalize,
         tensors=tensors,
-        lengths={"query_length": encoder.query_length, "code_length": encoder.code_length},
+        settings={name: getattr(encoder, name) for name in names},
     )
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
+
+from softnce_jax.encoders.sentence_modules import SETTINGS, read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,8 @@ class Preset:
       pooling: "mean" over non-padding tokens, or "pooler": tanh(W h + b) of the first token.
       prefix: tokens put after the first special token of every text.
       query_length, code_length: tokens of a row, special tokens included.
+      dataflow: the rules by which code comes with its data flow.
+      flow_length: places of a row of code that are left to data flow, beside `code_length`.
       learning_rate, batch_size, epochs, warmup_epochs: of the published fine-tuning runs.
 
     Example:
@@ -29,6 +34,8 @@ class Preset:
     prefix: tuple[str, ...] = ()
     query_length: int = 128
     code_length: int = 256
+    dataflow: Literal["none", "published", "extended"] = "none"
+    flow_length: int = 64
     learning_rate: float = 2e-5
     batch_size: int = 32
     epochs: int = 10
@@ -46,6 +53,13 @@ PRESETS = {
         learning_rate=1e-6,
         warmup_epochs=1,
     ),
+    "graphcodebert": Preset(
+        "microsoft/graphcodebert-base",
+        revision="refs/pr/3",  # safetensors
+        pooling="pooler",
+        dataflow="published",
+        epochs=30,
+    ),
     "unixcoder": Preset(
         "microsoft/unixcoder-base",
         revision="refs/pr/5",  # main holds a pickle only
@@ -58,6 +72,8 @@ PRESETS = {
 
 def preset(name: str) -> Preset:
     """The preset called `name`, or of that Hub id; else the default one for the checkpoint `name`.
+
+    A folder that was exported keeps its lengths and its data flow.
 
     Args:
       name: a key of PRESETS, a Hub id or a folder.
@@ -72,4 +88,10 @@ def preset(name: str) -> Preset:
       256
     """
     known = {p.checkpoint: p for p in PRESETS.values()} | PRESETS
-    return known.get(name) or replace(Preset(None), checkpoint=name)
+    return known.get(name) or replace(Preset(None), checkpoint=name, **exported_settings(name))
+
+
+def exported_settings(name: str) -> dict[str, Any]:
+    """What an export left in its folder, also where the folder is that of its run."""
+    paths = (Path(name, SETTINGS), Path(name, "model", SETTINGS))
+    return next((read_json(path) for path in paths if path.is_file()), {})

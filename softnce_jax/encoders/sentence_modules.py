@@ -17,7 +17,7 @@ from softnce_jax.errors import InputError
 
 LIBRARY = "sentence_transformers.models"
 TANH = "torch.nn.modules.activation.Tanh"
-LENGTHS = "softnce_jax.json"
+SETTINGS = "softnce_jax.json"
 CHAINS = (["Transformer", "Pooling"], ["Transformer", "Pooling", "Dense"])
 
 
@@ -30,14 +30,14 @@ class SentenceModules:
       pooling: "mean", "pooler", "cls", or None where the folder does not say.
       dense: tensors of the tanh layer of a "pooler", by their names in the network.
       normalize: whether vectors have unit length.
-      lengths: query_length and code_length, where an export left them.
+      settings: lengths and data flow, where an export left them.
     """
 
     transformer: Path
     pooling: str | None
     dense: dict[str, np.ndarray]
     normalize: bool
-    lengths: dict[str, int]
+    settings: dict[str, Any]
 
 
 def read_modules(folder: Path) -> SentenceModules:
@@ -52,10 +52,10 @@ def read_modules(folder: Path) -> SentenceModules:
     Raises:
       InputError: a chain of modules that no Encoder computes.
     """
-    lengths = read_json(folder / LENGTHS) if (folder / LENGTHS).exists() else {}
+    settings = read_json(folder / SETTINGS) if (folder / SETTINGS).exists() else {}
     path = folder / "modules.json"
     if not path.exists():
-        return SentenceModules(folder, None, {}, False, lengths)
+        return SentenceModules(folder, None, {}, False, settings)
     chain = [
         (module["type"].rsplit(".", 1)[-1], folder / module["path"]) for module in read_json(path)
     ]
@@ -68,7 +68,7 @@ def read_modules(folder: Path) -> SentenceModules:
     dense = {}
     if "Dense" in folders:
         pooling, dense = "pooler", read_dense(folders["Dense"], pooling)
-    return SentenceModules(folders["Transformer"], pooling, dense, normalize, lengths)
+    return SentenceModules(folders["Transformer"], pooling, dense, normalize, settings)
 
 
 def read_pooling(path: Path) -> str:
@@ -102,7 +102,7 @@ def write_modules(
     pooling: str,
     normalize: bool,
     tensors: dict[str, np.ndarray],
-    lengths: dict[str, int],
+    settings: dict[str, Any],
 ) -> None:
     """Writes the files from which SentenceTransformer(folder) computes the encoder's vectors.
 
@@ -111,7 +111,8 @@ def write_modules(
       pooling: "mean", "pooler" or "cls".
       normalize: whether vectors have unit length.
       tensors: the network's, by published name.
-      lengths: query_length and code_length; texts are cut at the larger.
+      settings: query_length and code_length, at the larger of which texts are cut, and what else
+        an encoder needs to be the same.
     """
     width = tensors["pooler.dense.bias"].size
     chain = {"Transformer": "", "Pooling": "1_Pooling"}
@@ -129,11 +130,12 @@ def write_modules(
         for place, (kind, path) in enumerate(chain.items())
     ]
     write_json(folder / "modules.json", modules)
-    longest = {"max_seq_length": max(lengths.values()), "do_lower_case": False}
-    write_json(folder / "sentence_bert_config.json", longest)
+    longest = max(settings["query_length"], settings["code_length"])
+    limits = {"max_seq_length": longest, "do_lower_case": False}
+    write_json(folder / "sentence_bert_config.json", limits)
     similarity = {"similarity_fn_name": "dot", "prompts": {}, "default_prompt_name": None}
     write_json(folder / "config_sentence_transformers.json", similarity)
-    write_json(folder / LENGTHS, lengths)
+    write_json(folder / SETTINGS, settings)
 
 
 def write_dense(folder: Path, tensors: dict[str, np.ndarray]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,7 @@ class Tokenizer:
             self._set_prefix(prefix, source)
         self.head, self.tail = self._specials()
         self.pad_id: int = fast.pad_token_id
+        self.unknown_id: int = self.pad_id if fast.unk_token_id is None else fast.unk_token_id
         self.first_position = self.pad_id + 1 if first_position is None else first_position
         self.vocab_size: int = max(fast.get_vocab().values()) + 1
 
@@ -92,6 +94,24 @@ class Tokenizer:
             raise InputError(f"max_length {max_length} must exceed the {specials} special tokens")
         encodings = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
         return [[*self.head, *encoding.ids[:room], *self.tail] for encoding in encodings]
+
+    def pieces(self, words: Sequence[str], *, after_space: bool) -> list[list[int]]:
+        """The ids of every word, without special tokens.
+
+        Args:
+          words: any strings.
+          after_space: whether white space comes before them, as inside a text.
+
+        Returns:
+          One list of ids a word.
+        """
+        texts = [f"@ {word}" for word in words] if after_space else list(words)
+        encodings = self._backend.encode_batch_fast(texts, add_special_tokens=False)
+        return [encoding.ids[after_space:] for encoding in encodings]
+
+    def fingerprint(self) -> str:
+        """A hash of everything that the ids depend on."""
+        return hashlib.sha256(self._backend.to_str().encode()).hexdigest()
 
     def pad(self, ragged: Sequence[Sequence[int]], length: int) -> Int[np.ndarray, "R L"]:
         """The rows as one array, padded on the right.

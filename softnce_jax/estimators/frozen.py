@@ -6,17 +6,19 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from tqdm import tqdm
 
+from softnce_jax.data.pairs import Pair
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.estimators.cache import cached
 from softnce_jax.retrieval.embed import Embedder
 
+T = TypeVar("T")
 BLOCK = 2048  # texts embedded between two writes
 
 
@@ -27,19 +29,18 @@ class Frozen(NamedTuple):
       name: how it is called on the command line.
       hash: of what it is: a model's fingerprint, a function's source.
       sides: which texts the features are made of.
-      make: (queries, codes) -> {"a": blocks, "b": blocks} of rows; without "b", b = a.
+      make: pairs -> {"a": blocks, "b": blocks} of rows; without "b", b = a.
     """
 
     name: str
     hash: str
     sides: tuple[str, ...]
-    make: Callable[[Sequence[str], Sequence[str]], dict[str, Iterable[np.ndarray]]]
+    make: Callable[[Sequence[Pair]], dict[str, Iterable[np.ndarray]]]
 
 
 def frozen_features(
     estimator: Frozen,
-    queries: Sequence[str],
-    codes: Sequence[str],
+    pairs: Sequence[Pair],
     *,
     folder: Path,
     say: Callable[[str], None],
@@ -48,8 +49,7 @@ def frozen_features(
 
     Args:
       estimator: what makes them.
-      queries: of the R training pairs.
-      codes: of the R training pairs.
+      pairs: R training pairs.
       folder: of the cache.
       say: takes one line for an entry that is damaged.
 
@@ -57,10 +57,13 @@ def frozen_features(
       (a, b): (R, F) float32 each, mapped into memory; the similarity of query i and pair j is the
       product of row i of a and row j of b.
     """
-    texts = {"queries": queries, "codes": codes}
+    texts = {
+        "queries": [pair.query for pair in pairs],
+        "codes": [text for pair in pairs for text in (pair.language, pair.code)],
+    }
     about = {"estimator": estimator.name, "hash": estimator.hash}
     about |= {side: texts_hash(texts[side]) for side in estimator.sides}
-    matrices = cached(folder, about, lambda: estimator.make(queries, codes), say)
+    matrices = cached(folder, about, lambda: estimator.make(pairs), say)
     return matrices["a"], matrices.get("b", matrices["a"])
 
 
@@ -78,9 +81,14 @@ def texts_hash(texts: Sequence[str]) -> str:
 
 
 def embedded(
-    encoder: Encoder, params: Any, texts: Sequence[str], length: int, *, what: str
+    encoder: Encoder,
+    params: Any,
+    inputs: Sequence[T],
+    to_rows: Callable[[Sequence[T]], Sequence],
+    *,
+    what: str,
 ) -> Iterator[np.ndarray]:
-    """The vectors of texts, (rows, D) a block, under a progress bar.
+    """The vectors of texts or functions, (rows, D) a block, under a progress bar.
 
     On this host's own devices, for another host may find the features in its cache.
     """
@@ -88,8 +96,8 @@ def embedded(
     mesh = jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
     embed = Embedder(encoder, mesh)
     params = jax.device_put(params, NamedSharding(mesh, PartitionSpec()))
-    with tqdm(total=len(texts), desc=what, unit="text") as bar:
-        for start in range(0, len(texts), BLOCK):
-            block = texts[start : start + BLOCK]
-            yield embed(params, encoder.tokenizer.tokenize(block, length))
+    with tqdm(total=len(inputs), desc=what, unit="text") as bar:
+        for start in range(0, len(inputs), BLOCK):
+            block = inputs[start : start + BLOCK]
+            yield embed(params, to_rows(block))
             bar.update(len(block))

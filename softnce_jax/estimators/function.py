@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from softnce_jax.data.pairs import Pair
 from softnce_jax.errors import InputError
 from softnce_jax.estimators.frozen import Frozen
 
@@ -33,8 +34,9 @@ def function(name: str) -> Frozen:
     """
     called, source = find(name)
 
-    def make(queries: Sequence[str], codes: Sequence[str]) -> dict[str, Iterator[np.ndarray]]:
-        a_RF, b_RF = checked(called(list(queries), list(codes)), len(queries), name)
+    def make(pairs: Sequence[Pair]) -> dict[str, Iterator[np.ndarray]]:
+        queries, codes = [pair.query for pair in pairs], [pair.code for pair in pairs]
+        a_RF, b_RF = checked(called(queries, codes), len(pairs), name)
         return {"a": blocks(a_RF, f"{name}: the first matrix"),
                 "b": blocks(b_RF, f"{name}: the second matrix")}  # fmt: skip
 

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from softnce_jax.data.pairs import Pair
 from softnce_jax.encoders.checkpoints import load
 from softnce_jax.encoders.fingerprint import fingerprint
 from softnce_jax.estimators.frozen import Frozen, embedded
+from softnce_jax.retrieval.layout import layout_of
 
 
 def sentence(model: str, *, download: bool = False) -> Frozen:
@@ -30,10 +32,10 @@ def sentence(model: str, *, download: bool = False) -> Frozen:
     Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023 (SimCSE estimator).
     """
 
-    def make(queries: Sequence[str], _: Sequence[str]) -> dict[str, Iterator[np.ndarray]]:
+    def make(pairs: Sequence[Pair]) -> dict[str, Iterator[np.ndarray]]:
         encoder, params = load(model, pooling="mean", download=download)
         encoder = dataclasses.replace(encoder, normalize=True)
-        length = encoder.query_length
-        return {"a": embedded(encoder, params, queries, length, what="sentence: queries")}
+        to_rows, queries = layout_of(encoder).queries, [pair.query for pair in pairs]
+        return {"a": embedded(encoder, params, queries, to_rows, what="sentence: queries")}
 
     return Frozen("sentence", fingerprint(model, download=download), ("queries",), make)

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from softnce_jax.data.pairs import Pair
 from softnce_jax.encoders.checkpoints import load
 from softnce_jax.encoders.fingerprint import fingerprint
 from softnce_jax.estimators.frozen import Frozen, embedded
+from softnce_jax.retrieval.layout import layout_of
 
 
 def teacher(model: str, *, download: bool = False) -> Frozen:
@@ -17,8 +19,8 @@ def teacher(model: str, *, download: bool = False) -> Frozen:
     similarity_ij = q_i · c_j
 
     Args:
-      model: a run folder, a model folder or a Hub id; its pooling, unit length or not, prefix and
-        lengths are its own.
+      model: a run folder, a model folder or a Hub id; its pooling, unit length or not, prefix,
+        lengths and data flow are its own.
       download: whether a Hub id may be fetched.
 
     Returns:
@@ -31,11 +33,12 @@ def teacher(model: str, *, download: bool = False) -> Frozen:
     published code uses the encoder in training instead of a frozen one.
     """
 
-    def make(queries: Sequence[str], codes: Sequence[str]) -> dict[str, Iterator[np.ndarray]]:
+    def make(pairs: Sequence[Pair]) -> dict[str, Iterator[np.ndarray]]:
         encoder, params = load(model, download=download)
+        layout, queries = layout_of(encoder), [pair.query for pair in pairs]
         return {
-            "a": embedded(encoder, params, queries, encoder.query_length, what="teacher: queries"),
-            "b": embedded(encoder, params, codes, encoder.code_length, what="teacher: code"),
+            "a": embedded(encoder, params, queries, layout.queries, what="teacher: queries"),
+            "b": embedded(encoder, params, pairs, layout.codes, what="teacher: code"),
         }
 
     return Frozen("teacher", fingerprint(model, download=download), ("queries", "codes"), make)

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from softnce_jax.dataflow.example import Example, edge_room, graph_rows
 from softnce_jax.encoders.encoder import Encoder
 
 # Rows are padded to one of these lengths: one compilation each.
@@ -34,18 +35,26 @@ class Embedder:
         embed = functools.partial(encoder.embed, key=key)
         self._embed = jax.jit(embed, in_shardings=(whole, rows), out_shardings=whole)
 
-    def __call__(self, params: Any, ragged: Sequence[Sequence[int]]) -> np.ndarray:
-        """Vectors (n, D) float32 of n ragged rows of token ids, in their order."""
+    def __call__(self, params: Any, ragged: Sequence[Sequence[int] | Example]) -> np.ndarray:
+        """Vectors (n, D) float32 of n ragged rows of token ids or Examples, in their order."""
         vectors: list[np.ndarray] = [np.zeros(0)] * len(ragged)
         order = sorted(range(len(ragged)), key=lambda i: len(ragged[i]))
         for bucket, chosen in self._blocks(order, ragged):
-            length = min(bucket, self.encoder.max_length)
-            ids_RL = self.encoder.tokenizer.pad([ragged[i] for i in chosen], length)
             missing = self._rows(bucket) - len(chosen)
-            ids_RL = np.pad(ids_RL, ((0, missing), (0, 0)), mode="edge")
-            for i, vector_D in zip(chosen, np.asarray(self._embed(params, ids_RL)), strict=False):
+            rows = self._pad([ragged[i] for i in [*chosen, *chosen[-1:] * missing]], bucket)
+            for i, vector_D in zip(chosen, np.asarray(self._embed(params, rows)), strict=False):
                 vectors[i] = vector_D
         return np.stack(vectors)
+
+    def _pad(self, ragged: list[Sequence[int]] | list[Example], bucket: int):
+        """Rows as arrays of a bucket's length, at most that of the longest row there can be."""
+        encoder = self.encoder
+        if not isinstance(ragged[0], Example):
+            return encoder.tokenizer.pad(ragged, min(bucket, encoder.max_length))
+        # A node that sees nothing averages over its row: full rows keep the length of training.
+        length = min(bucket, encoder.code_length + encoder.flow_length)
+        edges = edge_room(max(len(example.edges) for example in ragged))
+        return graph_rows(ragged, length, encoder.tokenizer.pad_id, edges=edges)
 
     def _rows(self, length: int) -> int:
         """Rows of one call: as many on each device, about TOKENS_PER_CALL tokens in all."""

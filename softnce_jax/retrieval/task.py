@@ -24,7 +24,7 @@ class RetrievalTask:
         self._layout = layout
         self.relevant_QG, self.grade_QG = graded(pairs, candidates)
         self._query_ids = layout.queries([pair.query for pair in pairs])
-        self._code_ids = layout.codes([candidate.code for candidate in candidates])
+        self._code_ids = layout.codes(candidates)
 
     def vectors(self, embedder: Embedder, params: Any) -> tuple[np.ndarray, np.ndarray]:
         """(Q, D) of the queries and (M, D) of the candidates."""

@@ -12,11 +12,12 @@ import numpy as np
 from softnce_jax.data.batches import batch_indices, batches
 from softnce_jax.data.pairs import Pair
 from softnce_jax.encoders.checkpoints import load
+from softnce_jax.retrieval.layout import layout_of
 from softnce_jax.sweep.scores import Run
 from softnce_jax.train.config import Config
 from softnce_jax.train.devices import make_mesh
 from softnce_jax.train.features import frozen_estimators, make_features
-from softnce_jax.train.setup import Data, make_layout, read_corpora
+from softnce_jax.train.setup import Data, read_corpora
 from softnce_jax.weights import negative_weights
 
 SHOWN = 14  # pairs of the batch, so that their queries can be read
@@ -39,7 +40,7 @@ class Glimpse(NamedTuple):
 def glimpse(run: Run) -> Glimpse:
     """The first batch of a run: of its pairs those whose families are met most often, together."""
     encoder, _ = load(run.folder / "model")
-    layout, data = make_layout(encoder), data_of(run)
+    layout, data = layout_of(encoder), data_of(run)
     indices = batch_indices(len(data.train), data.config.batch_size, data.config.seed)
     batch = batches(indices, data.train, layout, make_features(data, layout))[0]
     similarity_BN = batch.query_features @ batch.code_features.T

@@ -53,7 +53,7 @@ class Config:
     fold: int | None = None
     """Cross-validation over families: which quarter of them, 0 to 3, is tested."""
     encoder: str = "auto"
-    """auto, tiny, codebert, unixcoder, a Hub id or a local folder."""
+    """auto, tiny, codebert, graphcodebert, unixcoder, a Hub id or a local folder."""
     download: bool = False
     """Fetch models from the Hub when they are not in the local cache."""
     loss: Literal[
@@ -110,6 +110,10 @@ class Config:
     """Tokens of a query."""
     code_length: int | None = None
     """Tokens of a function."""
+    dataflow: Literal["none", "published", "extended"] | None = None
+    """Rules by which code comes with its data flow; published for graphcodebert."""
+    flow_length: int | None = None
+    """Places of a function's row that tokens leave to data flow, beside --code-length."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """The encoder's arithmetic; parameters and loss stay float32."""
     seed: int = 1234
@@ -127,7 +131,7 @@ class EvaluateConfig:
     """Evaluates a text/code encoder on a retrieval task, beside BM25."""
 
     model: str
-    """A run folder, one of its checkpoints, a model folder, codebert, unixcoder or a Hub id."""
+    """A run folder, one of its checkpoints, a model folder, a preset's name or a Hub id."""
     lang: str = "ruby"
     """ruby, javascript, go, python, java, php, or all."""
     data: str = "auto"
@@ -189,12 +193,16 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
                 "warmup_epochs",
                 "query_length",
                 "code_length",
+                "dataflow",
+                "flow_length",
                 "evaluate_every",
             )
         },
     }
     if "sentence" in _names(estimator):
         filled["sentence_model"] = SENTENCE_MODEL
+    if (config.dataflow or defaults.dataflow) == "none":
+        filled["flow_length"] = 0
     filled = {name: value for name, value in filled.items() if getattr(config, name) is None}
     notes = []
     if "batch_size" in filled and filled["batch_size"] > train_pairs > 1:
@@ -259,6 +267,11 @@ def _check_numbers(config: Config, train_pairs: int) -> None:
     for name in (*positive, "evaluate_every", "clip_norm"):
         if not getattr(config, name) > 0:
             raise InputError(f"--{name.replace('_', '-')} {getattr(config, name)} is not positive")
+    if config.flow_length < 0 or (config.flow_length > 0) != (config.dataflow != "none"):
+        raise InputError(
+            f"--flow-length {config.flow_length} with --dataflow {config.dataflow}: data flow "
+            "needs places, and nothing else does"
+        )
     for name in ("temperature", "cancel_ratio"):
         if name in LOSSES[config.loss] and not getattr(config, name) > 0:
             raise InputError(f"--{name.replace('_', '-')} {getattr(config, name)} is not positive")

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from softnce_jax.data.batches import Layout
 from softnce_jax.data.pairs import Corpus
 from softnce_jax.data.sources import load_corpora
 from softnce_jax.encoders.checkpoints import load
@@ -29,7 +28,7 @@ from softnce_jax.train.loop import schedule_of
 from softnce_jax.train.queries import Queries, names_of, write_queries
 from softnce_jax.train.results import show, summaries, versions
 from softnce_jax.train.run import write_json
-from softnce_jax.train.setup import build_encoder, prepare_data
+from softnce_jax.train.setup import build_encoder, make_layout, prepare_data
 
 
 def evaluate(config: EvaluateConfig, say: Callable[[str], None] = print) -> dict:
@@ -41,13 +40,14 @@ def evaluate(config: EvaluateConfig, say: Callable[[str], None] = print) -> dict
     corpora, notes = load_corpora(config.data, config.lang, strict=config.strict)
     chosen = [(corpus, choose_split(corpus, config.split)) for corpus in corpora]
     encoder, params = open_model(config)
-    layout = Layout(
-        encoder.tokenizer,
-        config.query_length or encoder.query_length,
-        config.code_length or encoder.code_length,
+    encoder = dataclasses.replace(
+        encoder,
+        query_length=config.query_length or encoder.query_length,
+        code_length=config.code_length or encoder.code_length,
     )
     for line in notes:
         say(line)
+    layout = make_layout(encoder, (c.codebase for c in corpora), config.data, say)
     name = Path(config.model).resolve().name if Path(config.model).exists() else config.model
     out = Path(config.out or f"runs/evaluate-{name.replace('/', '_')}-{config.lang}")
     embedder = Embedder(encoder, make_mesh())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import numpy as np
 
 from softnce_jax.data.batches import Features, Layout
 from softnce_jax.data.pairs import Pair
-from softnce_jax.data.sources import data_folder
 from softnce_jax.estimators.bm25 import average_length, bm25_features, corpus_idf
 from softnce_jax.estimators.frozen import Frozen, frozen_features
 from softnce_jax.estimators.function import function
@@ -18,7 +16,7 @@ from softnce_jax.estimators.sentence import sentence
 from softnce_jax.estimators.sums import parse, weighted_sum
 from softnce_jax.estimators.teacher import teacher
 from softnce_jax.train.config import Config
-from softnce_jax.train.setup import Data
+from softnce_jax.train.setup import Data, cache_folder
 
 
 def frozen_estimators(config: Config) -> dict[str, Frozen]:
@@ -42,7 +40,7 @@ def make_features(
     data: Data, layout: Layout, say: Callable[[str], None] = print
 ) -> Features | None:
     """The estimator's features of a batch, None where the loss needs none."""
-    config, frozen, folder = data.config, data.frozen, cache_folder(data.config.data)
+    config, frozen, folder = data.config, data.frozen, cache_folder(data.config.data, "features")
     if config.estimator == "none":
         return None
     terms = parse(config.estimator)
@@ -70,13 +68,5 @@ def drawn(
     estimator: Frozen, pairs: Sequence[Pair], folder: Path, say: Callable[[str], None]
 ) -> Features:
     """A frozen estimator's features of a batch, by its indices."""
-    queries, codes = [pair.query for pair in pairs], [pair.code for pair in pairs]
-    a_RF, b_RF = frozen_features(estimator, queries, codes, folder=folder, say=say)
+    a_RF, b_RF = frozen_features(estimator, pairs, folder=folder, say=say)
     return lambda index_B, _: (a_RF[index_B], b_RF[index_B])
-
-
-def cache_folder(data: str) -> Path:
-    """Where features are kept: in the data's folder if it can be written, else in the cache."""
-    own = Path(data)
-    beside = data not in ("auto", "sample") and os.access(own, os.W_OK)
-    return (own if beside else data_folder()) / "features"

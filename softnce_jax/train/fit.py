@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from softnce_jax.data.batches import batch_indices, batches
+from softnce_jax.data.batches import Layout, batch_indices, batches
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.export import export_model
 from softnce_jax.retrieval.embed import Embedder
@@ -52,15 +52,20 @@ def fit(config: Config, say: Callable[[str], None] = print) -> dict:
     steps = schedule_of(data.config, len(data.train))
     for line in [*data.notes, *describe(data, encoder, initial, steps)]:
         say(line)
-    data = data._replace(features=make_features(data, make_layout(encoder), say))
+    parts = (rows for corpus in data.corpora for rows in (corpus.train, corpus.codebase))
+    layout = make_layout(encoder, parts, config.data, say)
+    data = data._replace(features=make_features(data, layout, say))
     run.start()
 
     embedder = Embedder(encoder, data.mesh)
-    params, best = train(data, run, embedder, initial, steps, validation(data, embedder), say)
+    validate = validation(data, embedder, layout)
+    params, best = train(data, run, embedder, layout, initial, steps, validate, say)
     export_model(run.model, encoder, params)
     systems = {"untrained": initial, "trained": params}
     scale = scale_of(data.config, encoder)
-    results, queries = evaluate(data, embedder, systems, best, identity=identity, scale=scale)
+    results, queries = evaluate(
+        data, embedder, layout, systems, best, identity=identity, scale=scale
+    )
     run.finish(results, queries)
     show(results, run.folder, say)
     return results
@@ -71,9 +76,8 @@ def identify(data: Data) -> dict:
     return dataclasses.asdict(data.config) | {"data_hash": [c.hash() for c in data.corpora]}
 
 
-def validation(data: Data, embedder: Embedder) -> Validate:
+def validation(data: Data, embedder: Embedder, layout: Layout) -> Validate:
     """Validation MRR of parameters, the mean over languages."""
-    layout = make_layout(embedder.encoder)
     tasks = [RetrievalTask(c.valid, c.codebase, layout) for c in data.corpora]
 
     def validate(params: Any) -> dict[str, float]:
@@ -87,6 +91,7 @@ def train(
     data: Data,
     run: RunFolder,
     embedder: Embedder,
+    layout: Layout,
     initial: Any,
     steps: Schedule,
     validate: Validate,
@@ -104,7 +109,7 @@ def train(
             state, best = restored
             say(f"resuming after step {int(state.step)} of {steps.total}")
         run.cut_metrics(int(state.step))
-        loop = make_loop(data, run, embedder, step, steps, validate, checkpoints)
+        loop = make_loop(data, run, layout, step, steps, validate, checkpoints)
         state, best = loop(state, best)
         if best is not None and best.step != int(state.step):
             state = checkpoints.restore_step(best.step, state).state
@@ -132,14 +137,13 @@ def scale_of(config: Config, encoder: Encoder) -> float:
 def make_loop(
     data: Data,
     run: RunFolder,
-    embedder: Embedder,
+    layout: Layout,
     step: Step,
     steps: Schedule,
     validate: Validate,
     checkpoints: Checkpoints,
 ) -> Loop:
     """Binds the loop to its batches."""
-    layout = make_layout(embedder.encoder)
     indices = batch_indices(len(data.train), data.config.batch_size, data.config.seed)
     shard = (jax.process_index(), jax.process_count())
     return Loop(

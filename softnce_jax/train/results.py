@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 
+from softnce_jax.data.batches import Layout
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.estimators.sums import parse
 from softnce_jax.retrieval.embed import Embedder
@@ -21,7 +22,7 @@ from softnce_jax.train.checkpoint import Best
 from softnce_jax.train.config import LOSSES, Config
 from softnce_jax.train.loop import Schedule
 from softnce_jax.train.queries import Queries, names_of
-from softnce_jax.train.setup import Data, make_layout
+from softnce_jax.train.setup import Data
 
 PACKAGES = ("softnce_jax", "jax", "flax", "optax", "orbax-checkpoint", "grain", "transformers")
 
@@ -50,7 +51,7 @@ def encoder_line(config: Config, encoder: Encoder, params: Any) -> str:
     return (
         f"encoder   {config.encoder}, {encoder.parameter_count(params):,} parameters, "
         f"{encoder.pooling} pooling, {'cosine' if encoder.normalize else 'dot product'}, "
-        f"{config.precision}"
+        f"{config.precision}" + (f", {config.dataflow} data flow" * (config.dataflow != "none"))
     )
 
 
@@ -88,6 +89,7 @@ def versions() -> dict[str, str]:
 def evaluate(
     data: Data,
     embedder: Embedder,
+    layout: Layout,
     systems: dict[str, Any],
     best: Best | None,
     *,
@@ -95,7 +97,6 @@ def evaluate(
     scale: float,
 ) -> tuple[dict, Queries]:
     """Scores BM25 and the encoder under each system's parameters on every test split."""
-    layout = make_layout(embedder.encoder)
     values: dict[str, dict[str, dict]] = {}
     analyses: dict[str, dict[str, dict]] = {}
     protocols = {}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -11,15 +13,18 @@ from jax.sharding import Mesh
 
 from softnce_jax.data.batches import Features, Layout
 from softnce_jax.data.folds import over_families
-from softnce_jax.data.pairs import Corpus, Pair
-from softnce_jax.data.sources import load_corpora
+from softnce_jax.data.pairs import Candidate, Corpus, Pair
+from softnce_jax.data.sources import data_folder, load_corpora
 from softnce_jax.encoders.checkpoints import load
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.tiny import tiny
 from softnce_jax.errors import InputError
 from softnce_jax.estimators.frozen import Frozen
+from softnce_jax.retrieval.layout import layout_of
 from softnce_jax.train.config import Config, resolve
 from softnce_jax.train.devices import check_batch_size, make_mesh
+
+Say = Callable[[str], None]
 
 
 class Data(NamedTuple):
@@ -80,13 +85,36 @@ def build_encoder(data: Data) -> tuple[Encoder, Any]:
         encoder, params = load(config.encoder, dtype=config.precision, download=config.download)
     lengths = {"query_length": config.query_length, "code_length": config.code_length}
     for name, length in lengths.items():
-        if length > encoder.max_length:
+        places = length + (config.flow_length if name == "code_length" else 0)
+        if places > encoder.max_length:
             flag = f"--{name.replace('_', '-')} {length}"
+            flag += f" and --flow-length {config.flow_length}" if places > length else ""
             raise InputError(f"{flag}, but {config.encoder} has {encoder.max_length} positions")
+    lengths |= {"dataflow": config.dataflow, "flow_length": config.flow_length}
     cosine = {"auto": encoder.normalize, "dot": False, "cosine": True}[config.similarity]
     return dataclasses.replace(encoder, normalize=cosine, **lengths), jax.device_get(params)
 
 
-def make_layout(encoder: Encoder) -> Layout:
-    """The encoder's tokenizer and lengths."""
-    return Layout(encoder.tokenizer, encoder.query_length, encoder.code_length)
+def make_layout(
+    encoder: Encoder, parts: Iterable[Sequence[Pair | Candidate]], data: str, say: Say
+) -> Layout:
+    """The encoder's tokenizer and lengths, and where it reads data flow, that of the functions.
+
+    Args:
+      encoder: what the rows are for.
+      parts: the functions that will be needed, such as a split and a codebase; cached by the part.
+      data: the flag, beside which the cache lies.
+      say: takes a line for each problem.
+    """
+    layout = layout_of(encoder, folder=cache_folder(data, "dataflow"), say=say)
+    if layout.graphs is not None:
+        for rows in parts:
+            layout.graphs.prepare(rows)
+    return layout
+
+
+def cache_folder(data: str, kind: str) -> Path:
+    """Where a kind of cache is kept: in the data's folder if it can be written, else in ours."""
+    own = Path(data)
+    beside = data not in ("auto", "sample") and os.access(own, os.W_OK)
+    return (own if beside else data_folder()) / kind

@@ -21,6 +21,7 @@ from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.export import export_model
 from softnce_jax.errors import InputError
 from softnce_jax.retrieval.embed import Embedder
+from softnce_jax.retrieval.layout import layout_of
 from softnce_jax.retrieval.sentences import SentenceTask
 from softnce_jax.train.devices import check_batch_size, make_mesh
 from softnce_jax.train.fit import train
@@ -57,7 +58,7 @@ def train_simcse(config: SimcseConfig, say: Callable[[str], None] = print) -> di
     def validate(params: Any) -> dict[str, float]:
         return {f"valid_{name}": value for name, value in task.measure(params).items()}
 
-    params, _ = train(data, run, embedder, initial, steps, validate, say)
+    params, _ = train(data, run, embedder, layout_of(encoder), initial, steps, validate, say)
     export_model(run.model, encoder, params)
     results = {
         "config": identity,

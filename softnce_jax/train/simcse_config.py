@@ -89,6 +89,7 @@ def settle(config: SimcseConfig, *, queries: int) -> tuple[SimcseConfig, Config,
         **shared,
         encoder=model,
         code_length=config.query_length,
+        dataflow="none",
         loss="infonce",
         scale=1 / temperature,
     )

@@ -10,6 +10,12 @@ QUERIES = ["sort a list", "read the lines of a file", "add", "sort a list", "a b
 CODES = [f"def f{i}(x): return x + {i} * {'y' * i}" for i in range(5)]
 
 
+def pairs(queries, codes):
+    """Pairs of these texts."""
+    rows = zip(queries, codes, strict=True)
+    return [Pair(query, code, str(n), "python") for n, (query, code) in enumerate(rows)]
+
+
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory):
     """An encoder whose vectors have any length."""

@@ -11,7 +11,7 @@ from softnce_jax.estimators import frozen
 from softnce_jax.estimators.frozen import frozen_features
 from softnce_jax.estimators.sentence import sentence
 from softnce_jax.estimators.teacher import teacher
-from tests.estimators.conftest import CODES, QUERIES
+from tests.estimators.conftest import CODES, QUERIES, pairs
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def small_blocks(monkeypatch):
 
 
 def features(estimator, folder, queries=QUERIES, codes=CODES, say=print):
-    return frozen_features(estimator, queries, codes, folder=folder / "features", say=say)
+    return frozen_features(estimator, pairs(queries, codes), folder=folder / "features", say=say)
 
 
 def one_by_one(model, texts, length, pooling):

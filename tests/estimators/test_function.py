@@ -43,7 +43,9 @@ def user(tmp_path, monkeypatch):
 
 
 def features(estimator, tmp_path):
-    return frozen_features(estimator, QUERIES, CODES, folder=tmp_path / "features", say=print)
+    return frozen_features(
+        estimator, pairs(QUERIES, CODES), folder=tmp_path / "features", say=print
+    )
 
 
 def test_texts_in_two_matrices_out(user, tmp_path):

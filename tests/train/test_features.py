@@ -15,7 +15,7 @@ from softnce_jax.encoders.tokenize import Tokenizer, train_tokenizer
 from softnce_jax.errors import InputError
 from softnce_jax.estimators.bm25 import average_length, bm25_features, corpus_idf
 from softnce_jax.train.config import Config
-from softnce_jax.train.features import cache_folder, frozen_estimators, make_features
+from softnce_jax.train.features import frozen_estimators, make_features
 from softnce_jax.train.fit import fit
 from softnce_jax.train.setup import prepare_data
 from tests.small_model import write_model
@@ -98,10 +98,14 @@ def test_a_sum_is_the_weighted_sum(tasks, model):
 
 def test_features_lie_beside_the_data(tasks, monkeypatch):
     monkeypatch.setenv("SOFTNCE_DATA", "/elsewhere")
-    assert cache_folder(str(tasks)) == tasks / "features"
-    assert cache_folder("sample") == cache_folder("auto") == Path("/elsewhere/features")
+    assert cache_folder(str(tasks), "features") == tasks / "features"
+    assert (
+        cache_folder("sample", "features")
+        == cache_folder("auto", "features")
+        == Path("/elsewhere/features")
+    )
     monkeypatch.setattr("os.access", lambda *_: False)
-    assert cache_folder(str(tasks)) == Path("/elsewhere/features")
+    assert cache_folder(str(tasks), "features") == Path("/elsewhere/features")
 
 
 def metrics(folder) -> list[dict]:

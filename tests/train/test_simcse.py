@@ -20,6 +20,7 @@ from softnce_jax.data.batches import batch_indices, batches
 from softnce_jax.encoders.checkpoints import load
 from softnce_jax.errors import InputError
 from softnce_jax.retrieval.embed import Embedder
+from softnce_jax.retrieval.layout import layout_of
 from softnce_jax.retrieval.sentences import SentenceTask
 from softnce_jax.train import run as run_module
 from softnce_jax.train.config import EvaluateConfig
@@ -27,7 +28,6 @@ from softnce_jax.train.devices import shard_rows
 from softnce_jax.train.evaluation import evaluate
 from softnce_jax.train.fit import start
 from softnce_jax.train.loop import schedule_of
-from softnce_jax.train.setup import make_layout
 from softnce_jax.train.simcse import prepare_queries, sentence_encoder, train_simcse
 from softnce_jax.train.simcse_config import SimcseConfig
 from tests import reference
@@ -73,7 +73,7 @@ def first_step(tasks, model, *, dropping=True):
         still.hidden_dropout_prob = still.attention_probs_dropout_prob = 0.0
         encoder = dataclasses.replace(encoder, module=encoder.module.clone(config=still))
     indices = batch_indices(len(data.train), 8, data.config.seed)
-    batch = batches(indices, data.train, make_layout(encoder))[0]
+    batch = batches(indices, data.train, layout_of(encoder))[0]
     np.testing.assert_array_equal(batch.query_ids, batch.code_ids)
     keys = jax.random.split(jax.random.fold_in(jax.random.key(data.config.seed), 0))
     embed = jax.jit(encoder.embed)

@@ -1,0 +1,22 @@
+"""JavaScript."""
+
+from __future__ import annotations
+
+from softnce_jax.dataflow.rules import Assign, Define, For, ForEach, If, Increment, While
+
+PUBLISHED = {
+    "variable_declarator": Define(),
+    "assignment_pattern": Assign(),
+    "augmented_assignment_expression": Assign(),
+    "update_expression": Increment(),
+    "if_statement": If(frozenset({"if_statement", "else"}), sticky=True, keep=True),
+    "for_statement": For(frozenset({"variable_declaration"})),
+    "while_statement": While(),
+}
+EXTENDED = PUBLISHED | {
+    "assignment_expression": Assign(),
+    "if_statement": If(frozenset({"else_clause"}), exact=True),
+    "for_statement": For(frozenset({"variable_declaration", "lexical_declaration"}), always=True),
+    "for_in_statement": ForEach(),
+    "do_statement": While(),
+}

@@ -1,0 +1,140 @@
+"""Rows made once: the same in this process, in others and from the cache, whatever befalls it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from softnce_jax.data.pairs import Pair
+from softnce_jax.data.sample import load_sample
+from softnce_jax.dataflow import parallel, store
+from softnce_jax.dataflow.parallel import extract_all, extract_chunk
+from softnce_jax.dataflow.store import GraphCodes, Settings
+from softnce_jax.encoders.tokenize import Tokenizer, train_tokenizer
+
+PAIRS = [pair for language in ("ruby", "go", "php") for pair in load_sample(language).train[:12]]
+FUNCTIONS = [(pair.language, pair.code) for pair in PAIRS]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return Tokenizer(train_tokenizer([pair.code for pair in PAIRS], 500))
+
+
+@pytest.fixture
+def cached(monkeypatch):
+    """As if any function were many."""
+    monkeypatch.setattr(store, "FEW", 0)
+
+
+def codes(tokenizer, *, rules="published", **options) -> GraphCodes:
+    return GraphCodes(tokenizer, Settings(rules, 48, 16), **options)
+
+
+def same(a, b) -> bool:
+    pairs = [(getattr(x, n), getattr(y, n)) for x, y in zip(a, b, strict=True) for n in x.__slots__]
+    return all(np.array_equal(x, y) for x, y in pairs)
+
+
+def test_rows_are_in_order_and_extracted_once(tokenizer, monkeypatch):
+    graphs = codes(tokenizer)
+    asked = []
+
+    def counted(functions, rules):
+        asked.extend(functions)
+        return extract_all(functions, rules)
+
+    monkeypatch.setattr(store, "extract_all", counted)
+    first = graphs([*PAIRS, PAIRS[0]])
+    again = graphs(PAIRS[::-1])
+    assert len(asked) == len(set(FUNCTIONS)) and same(first[:-1], again[::-1])
+    assert same(first[:1], first[-1:]) and not same(first[:1], first[3:4])
+    rows = graphs.pad(first)
+    assert rows.ids.shape == (len(PAIRS) + 1, 64) and rows.edges.shape[1] == graphs.edge_room
+
+
+def test_the_language_counts(tokenizer):
+    code = "function f($a) { $b = $a; return $b; }"
+    php, javascript = codes(tokenizer)([Pair("q", code, "u", n) for n in ("php", "javascript")])
+    assert not np.array_equal(php.ids, javascript.ids)
+
+
+def test_pieces_are_those_of_the_tokens(tokenizer):
+    (example,) = codes(tokenizer)([Pair("q", "def f(a):\n  return a", "u", "python")])
+    pieces = [id for t in ("def", "f", "(", "a", ")", ":", "return", "a")
+              for id in tokenizer.pieces([t], after_space=True)[0]]  # fmt: skip
+    nodes = [tokenizer.unknown_id] * len(example.spans)
+    assert example.ids.tolist() == [*tokenizer.head, *pieces, *tokenizer.tail, *nodes]
+    assert len(nodes) == 2 and example.edges.tolist() == [[len(example) - 1, len(example) - 2]]
+
+
+def test_processes_find_the_same(monkeypatch):
+    monkeypatch.setattr(parallel, "CHUNK", 5)
+    alone = extract_chunk(FUNCTIONS, "extended")
+    assert list(extract_all(FUNCTIONS, "extended", processes=2)) == alone
+    assert list(extract_all(FUNCTIONS, "published", processes=1)) != alone
+    assert list(extract_all([], "published")) == []
+
+
+def test_problems_are_counted(tokenizer):
+    loop = "function f{0}($m) {{ foreach ($m as $k => $v) {{ g($v); }} }}"
+    said = []
+    examples = codes(tokenizer, say=said.append)(
+        [*PAIRS[:4], *(Pair("q", loop.format(n), "u", "php") for n in range(2))]
+    )
+    assert said == [
+        "data flow cut short in 2 of 4 functions (php: foreach_statement without two variables)"
+    ]
+    assert all(len(example) > 10 for example in examples)
+
+
+def test_the_cache_is_read(tokenizer, tmp_path, cached, monkeypatch):
+    first = codes(tokenizer, folder=tmp_path / "made")(PAIRS)
+    (path,) = (tmp_path / "made").iterdir()
+    with np.load(path, allow_pickle=False) as arrays:
+        assert set(arrays) == {"ids", "spans", "edges", "ends"}
+    monkeypatch.setattr(store, "extract_all", None)
+    graphs = codes(tokenizer, folder=tmp_path / "made")
+    assert same(graphs(PAIRS), first) and graphs.edge_room >= 64
+
+
+def test_what_changes_a_row_misses_the_cache(tokenizer, tmp_path, cached):
+    codes(tokenizer, folder=tmp_path)(PAIRS)
+    other = Tokenizer(train_tokenizer([pair.query for pair in PAIRS], 400))
+    for graphs, rows in (
+        (codes(tokenizer, rules="extended", folder=tmp_path), PAIRS),
+        (codes(other, folder=tmp_path), PAIRS),
+        (GraphCodes(tokenizer, Settings("published", 48, 17), folder=tmp_path), PAIRS),
+        (codes(tokenizer, folder=tmp_path), PAIRS[2:]),
+    ):
+        before = set(tmp_path.iterdir())
+        graphs(rows)
+        assert len(set(tmp_path.iterdir()) - before) == 1
+    before = set(tmp_path.iterdir())
+    codes(tokenizer, folder=tmp_path)(PAIRS)
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "other"])
+def test_a_damaged_cache_is_made_again(tokenizer, tmp_path, cached, damage):
+    first = codes(tokenizer, folder=tmp_path)(PAIRS)
+    (path,) = tmp_path.iterdir()
+    whole = path.read_bytes()
+    content = bytearray(whole)
+    content[len(content) // 3] ^= damage == "flip"
+    path.write_bytes({"truncate": whole[:999], "flip": bytes(content), "other": b"PK"}[damage])
+    said = []
+    assert same(codes(tokenizer, folder=tmp_path, say=said.append)(PAIRS), first)
+    assert len(said) == 1 and "is damaged" in said[0] and path.read_bytes() == whole
+
+
+def test_a_folder_that_cannot_be_written_is_told(tokenizer, tmp_path, cached):
+    (tmp_path / "file").write_text("")
+    said = []
+    assert codes(tokenizer, folder=tmp_path / "file" / "cache", say=said.append)(PAIRS)
+    assert len(said) == 1 and "could not be kept" in said[0]
+
+
+def test_few_functions_need_no_cache(tokenizer, tmp_path):
+    codes(tokenizer, folder=tmp_path)(PAIRS)
+    assert not list(tmp_path.iterdir())

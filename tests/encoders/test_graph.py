@@ -1,0 +1,148 @@
+"""Masks and node embeddings against slow loops, the published arrays and the published encoder."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from transformers import RobertaConfig
+
+from softnce_jax.dataflow.example import GraphRows, graph_rows
+from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.encoders.graph import graph_mask, node_words
+from softnce_jax.encoders.roberta import AnyMaskRobertaModule
+from tests.dataflow.toy import example_of, golden_cases
+from tests.shared import shared_path
+
+L = 184  # of the longest golden
+TOY = SimpleNamespace(pad_id=1, first_position=2, head=[0], tail=[2], vocab_size=1000)
+
+
+def slow_mask(example, length):
+    """The rules of the mask, place by place."""
+    mask = np.zeros((length, length), bool)
+    tokens = len(example) - len(example.spans)
+    for i in range(tokens):
+        for j in range(tokens):
+            mask[i, j] = True
+        if example.ids[i] in (0, 2):
+            mask[i, : len(example)] = True
+    for node, (a, b) in enumerate(example.spans, start=tokens):
+        for piece in range(a, b):
+            mask[node, piece] = mask[piece, node] = True
+    for node, parent in example.edges:
+        mask[node, parent] = True
+    return mask
+
+
+def parts(rows):
+    """What graph_mask takes."""
+    ids, spans, edges = map(jnp.asarray, rows)
+    is_token = (ids != 1) & (spans[..., 0] < 0)
+    return spans, edges, is_token, is_token & ((ids == 0) | (ids == 2))
+
+
+def golden_rows():
+    """The goldens' conversions as rows of one length: cases, arrays, examples, GraphRows."""
+    cases, goldens = zip(*golden_cases(), strict=True)
+    examples = [example_of(case) for case in cases]
+    return cases, goldens, examples, graph_rows(examples, L, 1, edges=256)
+
+
+def test_masks_are_the_published_ones_and_the_slow_ones():
+    _, goldens, examples, rows = golden_rows()
+    masks = np.asarray(graph_mask(*parts(rows)))
+    for mask, golden, example in zip(masks, goldens, examples, strict=True):
+        padding = (0, L - len(golden["code_ids"]))
+        np.testing.assert_array_equal(mask, slow_mask(example, L))
+        np.testing.assert_array_equal(mask, np.pad(golden["attn_mask"], padding))
+    # The control: without edges between nodes it is another mask.
+    none = rows._replace(edges=np.full_like(rows.edges, L))
+    assert (np.asarray(graph_mask(*parts(none))) != masks).any(axis=(1, 2)).sum() > 15
+
+
+def test_node_words_are_means_of_pieces():
+    golden = np.load(shared_path("goldens/pooling.npz"))
+    ids, positions = golden["gcb_code_ids"], golden["gcb_position_idx"]
+    spans = np.full((*ids.shape, 2), -1)
+    for row, column in zip(*np.nonzero(positions == 0), strict=True):
+        seen = np.nonzero(golden["gcb_attn_mask"][row, column] & (positions[row] >= 2))[0]
+        spans[row, column] = (seen[0], seen[-1] + 1) if len(seen) else (0, 0)
+    found = node_words(jnp.asarray(golden["gcb_word_emb"][ids], jnp.float32), jnp.asarray(spans))
+    np.testing.assert_allclose(found, golden["gcb_inputs_embeds_f64"], atol=1e-6)
+    assert np.abs(found - golden["gcb_word_emb"][ids]).max() > 0.1
+
+
+def published():
+    """The encoder and parameters of dfg_forward.npz, and its arrays."""
+    arrays = np.load(shared_path("goldens/dfg_forward.npz"))
+    params: dict = {}
+    for name in arrays:
+        if name.startswith("params/"):
+            *path, leaf = name.split("/")[1:]
+            node = params
+            for key in path:
+                node = node.setdefault(key, {})
+            node[leaf] = jnp.asarray(arrays[name])
+    config = RobertaConfig(**json.loads(str(arrays["config"])))
+    return encoder_of(AnyMaskRobertaModule(config)), params, arrays
+
+
+def encoder_of(module, pooling="pooler"):
+    return Encoder(module, TOY, pooling, query_length=16, code_length=120, flow_length=64)
+
+
+def test_vectors_are_the_published_ones():
+    encoder, params, arrays = published()
+    cases, goldens, examples, rows = golden_rows()
+    embed = jax.jit(encoder.embed)
+    vectors, alone = np.array(embed(params, rows)), embed(params, rows.ids)
+    queries = embed(params, np.stack([golden["nl_ids"] for golden in goldens]))
+    for row, (case, golden) in enumerate(zip(cases, goldens, strict=True)):
+        if case["rows_fully_masked_among_nodes"]:
+            # What sees nothing averages over the whole row, so its length matters.
+            own = graph_rows([examples[row]], len(golden["code_ids"]), 1, edges=64)
+            vectors[row] = encoder.embed(params, own)[0]
+        expected = arrays[f"code_vec/{case['key']}"]
+        np.testing.assert_allclose(vectors[row], expected, atol=1e-5)
+        np.testing.assert_allclose(queries[row], arrays[f"nl_vec/{case['key']}"], atol=1e-5)
+        if case["nodes"]:  # the control: nodes as plain tokens
+            assert np.abs(alone[row] - expected).max() > 1e-4
+
+
+def test_rows_do_not_depend_on_their_padding():
+    encoder, params, _ = published()
+    case, _ = next(golden_cases())
+    rows = [graph_rows([example_of(case)], n, 1, edges=e) for n, e in ((48, 64), (80, 256))]
+    narrow, wide = (encoder.embed(params, row) for row in rows)
+    np.testing.assert_allclose(narrow, wide, atol=1e-6)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_nodes_are_not_pooled(pooling):
+    encoder, params, _ = published()
+    encoder = encoder_of(encoder.module, pooling)
+    ids = np.array([[0, 5, 6, 2, 3, 1]])
+    spans = np.full((1, 6, 2), -1)
+    spans[0, 4] = (0, 0)  # a node that nothing but the special tokens sees, and that sees nothing
+    rows = GraphRows(ids, spans, np.full((1, 1, 2), 6))
+    found = encoder.embed(params, rows)
+    is_token = jnp.asarray(ids != 1) & (ids != 3)
+    mask = graph_mask(*parts(rows))
+    words = params["embeddings"]["word_embeddings"]["embedding"][ids].at[0, 4].set(0.0)
+    places = jnp.array([[2, 3, 4, 5, 0, 1]])
+    states = encoder.states(params, jnp.asarray(ids), mask, places, inputs_embeds=words)
+    np.testing.assert_allclose(found, encoder.pool(params, states, is_token), atol=1e-6)
+
+
+def test_half_precision_is_finite():
+    encoder, params, _ = published()
+    half = encoder_of(encoder.module.clone(dtype=jnp.bfloat16))
+    case, _ = next(golden_cases())
+    rows = graph_rows([example_of(case)], 48, 1, edges=64)
+    exact, found = encoder.embed(params, rows), half.embed(params, rows)
+    assert found.dtype == jnp.float32 and 0 < np.abs(found - exact).max() < 0.1

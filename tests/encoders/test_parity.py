@@ -1,0 +1,149 @@
+"""The published PyTorch forward passes, written again on transformers' torch modules.
+
+Vectors and the gradients of every parameter agree to 1e-5.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from transformers import FlaxRobertaModel, RobertaConfig
+
+from softnce_jax.dataflow.example import Specials, graph_rows, make_example
+from softnce_jax.dataflow.extract import Extractor
+from softnce_jax.encoders.checkpoints import load
+from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.encoders.roberta import AnyMaskRobertaModule
+from softnce_jax.encoders.tensors import to_published
+from tests.dataflow.toy import pieces
+from tests.encoders.conftest import SIZES, TEXTS, jittered
+from tests.encoders.test_graph import TOY, slow_mask
+
+L = 64
+CODES = {
+    "python": "def gcd(a, b):\n    while b:\n        a, b = b, a % b\n    return a",
+    "go": "func add(a, b int) int { var c = a + b; return c }",
+    "ruby": "def twice(x)\n  x * 2\nend",
+}
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A random RoBERTa of plausible scale."""
+    sizes = SIZES | {"max_position_embeddings": L + 2, "initializer_range": 0.1}
+    flax = FlaxRobertaModel(RobertaConfig(vocab_size=1000, layer_norm_eps=1e-5, **sizes))
+    flax.params = jittered(flax.params)
+    return flax
+
+
+@pytest.fixture
+def twin(model, torch):
+    """The same in torch."""
+    from transformers import RobertaModel
+    from transformers.modeling_flax_pytorch_utils import load_flax_weights_in_pytorch_model
+
+    config = RobertaConfig(**model.config.to_dict() | {"attn_implementation": "eager"})
+    twin = RobertaModel(config).eval()
+    load_flax_weights_in_pytorch_model(twin, jax.tree.map(np.array, model.params))
+    return twin
+
+
+def examples():
+    """Functions as rows: some with room left, one whose code is cut."""
+    rows = []
+    for language, code in CODES.items():
+        tokens, edges, _ = Extractor(language)(code)
+        ids = pieces(tokens[:1], after_space=False) + pieces(tokens[1:], after_space=True)
+        for code_length, flow_length in ((48, 16), (20, 4)):
+            lengths = {"code_length": code_length, "flow_length": flow_length}
+            rows.append(make_example(ids, edges, Specials([0], [2], 3), **lengths))
+    return rows
+
+
+def compare(encoder, params, rows, twin, forward, torch):
+    """Largest differences of vectors, and of gradients of Σ v·u, over all parameters."""
+    random = np.random.default_rng(5)
+    vectors = encoder.embed(params, rows)
+    u_RD = random.normal(size=vectors.shape).astype(np.float32) / vectors.size
+    gradient = jax.grad(lambda p: jnp.sum(encoder.embed(p, rows) * u_RD))(params)
+    expected = forward()
+    torch.sum(expected * torch.tensor(u_RD)).backward()
+    ours, worst, size = to_published(gradient), 0.0, 0.0
+    for name, parameter in twin.named_parameters():
+        theirs = np.zeros(parameter.shape) if parameter.grad is None else parameter.grad.numpy()
+        worst = max(worst, np.abs(ours.pop(name) - theirs).max())
+        size = max(size, np.abs(theirs).max())
+    assert not [name for name in ours if "position_ids" not in name]
+    assert size > 1e-2
+    return np.abs(vectors - expected.detach().numpy()).max(), worst
+
+
+def padded(lengths):
+    random = np.random.default_rng(3)
+    ids = np.where(np.arange(L) < lengths[:, None], random.integers(5, 900, (len(lengths), L)), 1)
+    ids[:, 0], ids[np.arange(len(lengths)), lengths - 1] = 0, 2
+    return ids
+
+
+def bound(model, pooling, **settings):
+    lengths = {"query_length": L, "code_length": L} | settings
+    return Encoder(AnyMaskRobertaModule(model.config), TOY, pooling, **lengths)
+
+
+@pytest.mark.parametrize("kind", ["codebert", "unixcoder"])
+def test_text_encoders(kind, model, twin, torch):
+    ids = padded(np.array([L, 9, 30, 2]))
+
+    def forward(with_mask=True):
+        given, seen = torch.tensor(ids), torch.tensor(ids != 1)
+        found = twin(given, attention_mask=seen.long() if with_mask else None)
+        if kind == "codebert":
+            return found.pooler_output
+        states = found.last_hidden_state * seen[:, :, None]
+        return states.sum(1) / seen.sum(1)[:, None]
+
+    encoder = bound(model, "pooler" if kind == "codebert" else "mean")
+    vectors, gradients = compare(encoder, model.params, ids, twin, forward, torch)
+    assert vectors < 1e-5 and gradients < 1e-5
+    twin.zero_grad()
+    assert compare(encoder, model.params, ids, twin, lambda: forward(False), torch)[0] > 1e-3
+
+
+def test_graphcodebert(model, twin, torch):
+    rows_of = examples()
+    rows = graph_rows(rows_of, L, 1, edges=64)
+    masks = torch.tensor(np.stack([slow_mask(example, L) for example in rows_of]))
+    places = np.full(rows.ids.shape, 1)
+    for row, example in enumerate(rows_of):
+        tokens = len(example) - len(example.spans)
+        places[row, :tokens] = np.arange(2, 2 + tokens)
+        places[row, tokens : len(example)] = 0
+
+    def forward(averaged=True):
+        positions = torch.tensor(places)
+        words = twin.embeddings.word_embeddings(torch.tensor(rows.ids).long())
+        is_node, is_token = positions.eq(0), positions.ge(2)
+        seen = (is_node[:, :, None] & is_token[:, None, :] & masks).float()
+        mean = torch.einsum("abc,acd->abd", seen / (seen.sum(-1) + 1e-10)[:, :, None], words)
+        mixed = torch.where(is_node[:, :, None], mean, words) if averaged else words
+        found = twin(inputs_embeds=mixed, attention_mask=masks, position_ids=positions)
+        return found.pooler_output
+
+    encoder = bound(model, "pooler", code_length=48, dataflow="published", flow_length=16)
+    vectors, gradients = compare(encoder, model.params, rows, twin, forward, torch)
+    assert vectors < 1e-5 and gradients < 1e-5
+    twin.zero_grad()
+    assert compare(encoder, model.params, rows, twin, lambda: forward(False), torch)[0] > 1e-4
+
+
+def test_unixcoder_puts_its_prefix_before_every_text(roberta_folder):
+    encoder, _ = load(roberta_folder)
+    fast = encoder.tokenizer.fast
+    words = [fast.convert_ids_to_tokens(ids) for ids in encoder.tokenizer.tokenize(TEXTS, 24)]
+    assert all(row[:3] == ["<s>", "<encoder-only>", "</s>"] for row in words)
+    assert all(row[-1] == "</s>" and len(row) >= 4 for row in words)
+    assert dataclasses.replace(encoder, pooling="cls").pooling != encoder.pooling == "mean"

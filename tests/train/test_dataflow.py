@@ -1,0 +1,113 @@
+"""Fine-tuning and evaluating an encoder that reads code with its data flow."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from softnce_jax.data.sample import load_sample
+from softnce_jax.dataflow.example import GraphRows
+from softnce_jax.encoders.checkpoints import load
+from softnce_jax.encoders.presets import PRESETS, preset
+from softnce_jax.errors import InputError
+from softnce_jax.train.config import Config, EvaluateConfig, resolve
+from softnce_jax.train.evaluation import evaluate
+from softnce_jax.train.fit import fit
+from softnce_jax.train.setup import build_encoder, make_layout, prepare_data
+from tests.train.corpus import write_tasks
+
+SMALL = {"dataflow": "published", "flow_length": 16, "code_length": 48, "query_length": 16}
+
+
+def config(tasks, **given) -> Config:
+    settings = {"epochs": 1, "batch_size": 8, "encoder": "tiny", **SMALL}
+    return Config(lang="python", data=str(tasks), **(settings | given))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run: its tasks, folder, results and what it said."""
+    folder, said = tmp_path_factory.mktemp("dataflow"), []
+    tasks = write_tasks(folder / "tasks")
+    results = fit(config(tasks, out=str(folder / "run")), said.append)
+    return tasks, folder / "run", results, "\n".join(said)
+
+
+def losses(folder):
+    lines = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    return [line["loss"] for line in lines if "loss" in line]
+
+
+def test_it_trains_and_says_so(run):
+    _, folder, results, said = run
+    assert "published data flow" in said and results["config"]["dataflow"] == "published"
+    assert len(losses(folder)) == 3
+
+
+def test_the_exported_model_remembers_its_data_flow(run):
+    _, folder, _, _ = run
+    encoder, _ = load(folder / "model")
+    assert {name: getattr(encoder, name) for name in SMALL} == SMALL
+    for name in (folder, folder / "model"):
+        assert {key: getattr(preset(str(name)), key) for key in SMALL} == SMALL
+    again, _ = resolve(
+        Config(encoder=str(folder / "model")), on_sample=False, train_pairs=128
+    )  # the flags' defaults come from the folder
+    assert {name: getattr(again, name) for name in SMALL} == SMALL
+
+
+def test_evaluation_gives_the_numbers_of_the_run(run, tmp_path):
+    tasks, folder, results, _ = run
+    options = {"model": str(folder), "lang": "python", "data": str(tasks)}
+    found = evaluate(EvaluateConfig(**options, out=str(tmp_path / "all")), lambda _: None)
+    model, trained = found["metrics"]["python"]["model"], results["metrics"]["python"]["trained"]
+    assert model["mrr"] == trained["mrr"]
+    other = EvaluateConfig(**options, code_length=8, out=str(tmp_path / "short"))
+    assert evaluate(other, lambda _: None)["metrics"]["python"]["model"] != model
+
+
+def test_batches_have_one_shape(run):
+    data = prepare_data(config(run[0]))
+    encoder, _ = build_encoder(data)
+    layout = make_layout(encoder, [data.train], data.config.data, print)
+    shapes = set()
+    for start in range(0, 24, 8):
+        rows = layout.pad_codes(layout.codes(data.train[start : start + 8]))
+        assert isinstance(rows, GraphRows)
+        shapes.add(tuple(array.shape for array in rows))
+    assert len(shapes) == 1 and shapes.pop()[0] == (8, 64)
+
+
+def test_the_rules_and_the_graph_change_the_rows(run):
+    pairs = load_sample("javascript").train[:8]
+    found = {}
+    for rules in ("none", "published", "extended"):
+        given = {"dataflow": rules, "flow_length": 0 if rules == "none" else 16}
+        encoder, _ = build_encoder(prepare_data(config(run[0], **given)))
+        found[rules] = make_layout(encoder, [pairs], "sample", print).codes(pairs)
+    assert all(isinstance(ids, list) for ids in found["none"])
+    ways = zip(found["published"], found["extended"], strict=True)
+    assert any(a.edges.tolist() != b.edges.tolist() for a, b in ways)
+
+
+def test_presets_and_flags():
+    chosen = PRESETS["graphcodebert"]
+    assert (chosen.code_length, chosen.flow_length, chosen.query_length) == (256, 64, 128)
+    assert (chosen.learning_rate, chosen.batch_size, chosen.epochs) == (2e-5, 32, 30)
+    assert (chosen.pooling, chosen.dataflow) == ("pooler", "published")
+    options = {"on_sample": False, "train_pairs": 99}
+    config, _ = resolve(Config(encoder="graphcodebert"), **options)
+    assert (config.dataflow, config.flow_length) == ("published", 64)
+    config, _ = resolve(Config(encoder="graphcodebert", dataflow="none"), **options)
+    assert (config.dataflow, config.flow_length) == ("none", 0)
+    config, _ = resolve(Config(encoder="codebert"), **options)
+    assert (config.dataflow, config.flow_length) == ("none", 0)
+    for given in ({"flow_length": 3}, {"dataflow": "extended", "flow_length": 0}):
+        with pytest.raises(InputError, match=r"--flow-length . with --dataflow"):
+            resolve(Config(encoder="codebert", **given), **options)
+
+
+def test_rows_longer_than_the_network_are_an_error(run):
+    with pytest.raises(InputError, match="--code-length 200 and --flow-length 90, but tiny has"):
+        build_encoder(prepare_data(config(run[0], code_length=200, flow_length=90)))

@@ -6,7 +6,6 @@ any depth is read. Positions are bytes, so text of any language is cut where it 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -110,7 +109,8 @@ def read(tree: tree_sitter.Tree, source: bytes, kinds: dict[int, Kind]) -> tuple
     Returns:
       Tokens, and the root with its program.
     """
-    cursor, cut, tokens = tree.walk(), cutter(source), Tokens()
+    cursor, tokens = tree.walk(), Tokens()
+    plain = source.decode() if source.isascii() else None  # whose positions are those of bytes
     enter, follow, leave = cursor.goto_first_child, cursor.goto_next_sibling, cursor.goto_parent
     texts, names, positions, defines = tokens.texts, tokens.names, tokens.positions, tokens.defines
     parent = Node(kinds[cursor.node.kind_id], 0, 0)
@@ -130,7 +130,10 @@ def read(tree: tree_sitter.Tree, source: bytes, kinds: dict[int, Kind]) -> tuple
                 parent = node
                 looked_at, labelled = parent.levels, kind.levels
                 continue
-            text = cut(found.start_byte, found.end_byte)
+            start, end = found.start_byte, found.end_byte
+            text = plain[start:end] if plain is not None else decode(source[start:end])
+            if "\n" in text:
+                text = one_line(text)
             is_name = text != kind.name
             if is_name:
                 positions.append(len(texts))
@@ -203,15 +206,9 @@ def sequence(nodes: list[Node]) -> Program:
     return program
 
 
-def cutter(source: bytes) -> Callable[[int, int], str]:
-    """A function from byte positions to the text between them, without its line ends."""
-    text = source.decode() if source.isascii() else None
-
-    def cut(start: int, end: int) -> str:
-        cut = source[start:end].decode("utf-8", "replace") if text is None else text[start:end]
-        return one_line(cut) if "\n" in cut else cut
-
-    return cut
+def decode(coded: bytes) -> str:
+    """The text of a token; a character that the grammar cut in two is replaced."""
+    return coded.decode("utf-8", "replace")
 
 
 def one_line(text: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from softnce_jax.dataflow.rules import COMES_FROM, Branch, Loop, Program, Stop, Write
 from softnce_jax.dataflow.tree import Tokens
 
-# Names read, edges and united states of one function: 20 times what real functions need at most.
+# Names read, parents and united states of one function. Of 24,000 real ones none needs 14,000.
 BUDGET = 1_000_000
 
 
@@ -35,7 +35,8 @@ class Walk:
     def __init__(self, tokens: Tokens, budget: int = BUDGET):
         self.edges: list[Edge] = []
         self.spent = 0
-        self._tokens, self._budget = tokens, budget
+        self._names, self._positions = tokens.names, tokens.positions
+        self._defines, self._budget = tokens.defines, budget
         self._state: dict[str, tuple[int, ...]] = {}
         # What the names of the branch at hand had before it, for those it changed.
         self._before: dict[str, tuple[int, ...] | None] | None = None
@@ -73,26 +74,25 @@ class Walk:
 
     def _read(self, start: int, end: int) -> None:
         """Names come from what defined them last; the first use of an identifier defines it."""
-        tokens, known, add = self._tokens, self._state.get, self._add
         for at in range(start, end):
-            name, position = tokens.names[at], tokens.positions[at]
-            parents = known(name, ())
-            if not parents and tokens.defines[at]:
+            name, position = self._names[at], self._positions[at]
+            parents = self._state.get(name, ())
+            if not parents and self._defines[at]:
                 self._set(name, (position,))
-            add(position, COMES_FROM, parents)
+            self._add(position, COMES_FROM, parents)
 
     def _write(self, write: Write) -> None:
         """The targets are defined here, from the sources."""
-        tokens, targets, sources = self._tokens, write.targets, write.sources
-        parents = tuple(tokens.positions[sources.start : sources.end]) if sources else ()
+        targets, sources = write.targets, write.sources
+        parents = tuple(self._positions[sources.start : sources.end]) if sources else ()
         for at in range(targets.start, targets.end):
-            position = tokens.positions[at]
+            position = self._positions[at]
             if write.each:
                 for parent in parents:
                     self._add(position, write.relation, (parent,))
             else:
                 self._add(position, write.relation, parents)
-            self._set(tokens.names[at], (position,))
+            self._set(self._names[at], (position,))
 
     def _branch(self, branch: Branch) -> Iterator[Program]:
         """Each program from the state before; then the union of the ends."""
@@ -125,7 +125,7 @@ class Walk:
             self._end_loop()
             return
         state = self._state
-        names = list(dict.fromkeys(self._tokens.names[loop.node.start : loop.node.end]))
+        names = list(dict.fromkeys(self._names[loop.node.start : loop.node.end]))
         self._spend(len(names))
         entry = (loop.node, *map(state.get, names))
         if entry in self._ends:

@@ -11,6 +11,7 @@ import pytest
 from softnce_jax.errors import InputError
 from softnce_jax.estimators.frozen import frozen_features
 from softnce_jax.estimators.function import function
+from tests.estimators.conftest import pairs
 
 QUERIES, CODES = ["a", "bb", "ccc"], ["x y", "z", ""]
 GOOD = """

@@ -17,7 +17,7 @@ from softnce_jax.estimators.bm25 import average_length, bm25_features, corpus_id
 from softnce_jax.train.config import Config
 from softnce_jax.train.features import frozen_estimators, make_features
 from softnce_jax.train.fit import fit
-from softnce_jax.train.setup import prepare_data
+from softnce_jax.train.setup import cache_folder, prepare_data
 from tests.small_model import write_model
 from tests.train.corpus import write_tasks
 

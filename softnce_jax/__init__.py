@@ -8,6 +8,7 @@ Names of arrays end in their dimensions (`score_BN`); the dimension key is
     R  rows
     D  embedding
     F  estimator feature
+    E  edges of a row's data flow
     M  codes in an index
     Q  evaluated queries
     G  graded candidates of a query

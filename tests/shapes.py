@@ -22,6 +22,7 @@ MODULES = (
     "softnce_jax.losses",
     "softnce_jax.weights",
     "softnce_jax.estimators.bm25",
+    "softnce_jax.encoders.graph",
     "softnce_jax.encoders.pooling",
     "softnce_jax.retrieval.metrics",
 )

@@ -15,8 +15,20 @@ Names of arrays end in their dimensions (`score_BN`); the dimension key is
     V  vocabulary
 """
 
-from softnce_jax.losses import infonce, soft_infonce
-from softnce_jax.weights import negative_weights
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from softnce_jax.losses import infonce, soft_infonce
+    from softnce_jax.weights import negative_weights
 
 __all__ = ["infonce", "negative_weights", "soft_infonce"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str):
+    """The public functions, imported when asked for: processes that load data need no jax."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from softnce_jax import losses, weights
+
+    return getattr(losses if hasattr(losses, name) else weights, name)

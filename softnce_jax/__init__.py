@@ -8,23 +8,27 @@ Names of arrays end in their dimensions (`score_BN`); the dimension key is
     R  rows
     D  embedding
     F  estimator feature
+    E  edges of a row's data flow
     M  codes in an index
     Q  evaluated queries
     G  graded candidates of a query
     V  vocabulary
 """
 
-from softnce_jax.losses import (
-    bce,
-    cancel_threshold,
-    cancel_top_k,
-    infonce,
-    kl_regularized,
-    soft_infonce,
-    weighted_infonce,
-    without_duplicates,
-)
-from softnce_jax.weights import negative_distribution, negative_weights
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from softnce_jax.losses import (
+        bce,
+        cancel_threshold,
+        cancel_top_k,
+        infonce,
+        kl_regularized,
+        soft_infonce,
+        weighted_infonce,
+        without_duplicates,
+    )
+    from softnce_jax.weights import negative_distribution, negative_weights
 
 __all__ = [
     "bce",
@@ -39,3 +43,12 @@ __all__ = [
     "without_duplicates",
 ]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str):
+    """The public functions, imported when asked for: processes that load data need no jax."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from softnce_jax import losses, weights
+
+    return getattr(losses if hasattr(losses, name) else weights, name)

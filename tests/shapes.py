@@ -28,6 +28,7 @@ MODULES = (
     "softnce_jax.weights",
     "softnce_jax.diagnostics",
     "softnce_jax.estimators.bm25",
+    "softnce_jax.encoders.graph",
     "softnce_jax.encoders.pooling",
     "softnce_jax.retrieval.geometry",
     "softnce_jax.retrieval.metrics",

@@ -26,3 +26,9 @@ def test_the_loss_imports_jax_and_nothing_else():
     assert {name.partition(".")[0] for name in added} == {"softnce_jax"}
     assert added == OURS
     assert "softnce_jax.estimators.bm25" in modules("import softnce_jax.estimators.bm25")
+
+
+def test_processes_that_find_data_flow_need_no_jax():
+    found = modules("import softnce_jax.dataflow.parallel, softnce_jax.train.config")
+    assert "softnce_jax.dataflow.extract" in found and "jax" not in found
+    assert "jax" in modules("from softnce_jax import infonce, negative_weights")

@@ -35,7 +35,7 @@ def extract_all(
       A DataFlow for each function.
     """
     if processes is None:
-        processes = len(os.sched_getaffinity(0)) if len(functions) > FEW else 1
+        processes = (os.cpu_count() or 1) if len(functions) > FEW else 1
     chunks = [functions[at : at + CHUNK] for at in range(0, len(functions), CHUNK)]
     work = functools.partial(extract_chunk, rules=rules)
     quiet = processes == 1 and len(functions) <= FEW

@@ -44,6 +44,7 @@ def experiment(config: NegativesConfig) -> list[Cell]:
     """InfoNCE and Soft-InfoNCE with each estimator × folds × seeds, on all six languages."""
     shared = {
         "lang": "all",
+        "encoder": "auto",
         "data": config.data,
         "epochs": EPOCHS,
         "fold": list(range(FOLDS)),

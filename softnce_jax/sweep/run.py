@@ -18,6 +18,7 @@ from softnce_jax.errors import InputError
 from softnce_jax.sweep.grid import Cell
 from softnce_jax.train.config import NOT_COMPARED
 from softnce_jax.train.fit import fit
+from softnce_jax.train.stop import StopSignal
 
 TOLD = (InputError, OSError, FloatingPointError)  # errors whose one line says it all
 
@@ -38,6 +39,7 @@ def run_cells(cells: Sequence[Cell], out: Path, say: Callable[[str], None]) -> l
     """
     out.mkdir(parents=True, exist_ok=True)
     failed = []
+    StopSignal.latest = None
     missing = [cell for cell in cells if not is_finished(cell)]
     with kept_compilations(out / ".compiled"), _progress_bar(cells, missing) as bar:
         for cell in missing:
@@ -51,6 +53,8 @@ def run_cells(cells: Sequence[Cell], out: Path, say: Callable[[str], None]) -> l
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
                 bar.write(f"{cell.name}: failed: {reason}")
             bar.update()
+            if StopSignal.latest is not None:  # in the cell's last step, or in one that failed
+                raise SystemExit(128 + StopSignal.latest)
     finished = len(cells) - len(failed)
     say(f"{finished} of {len(cells)} cells finished, {len(cells) - len(missing)} of them before")
     for name in failed:

@@ -16,6 +16,7 @@ class StopSignal:
     """
 
     signals = (signal.SIGTERM, signal.SIGINT)
+    latest: int | None = None  # of any StopSignal, for what would go on after the one at hand
 
     def __init__(self):
         self.received: int | None = None
@@ -30,5 +31,5 @@ class StopSignal:
             signal.signal(number, handler)
 
     def _receive(self, number: int, _) -> None:
-        self.received = number
+        self.received = StopSignal.latest = number
         self.__exit__()

@@ -18,6 +18,7 @@ from softnce_jax.sweep import run
 from softnce_jax.sweep.config import SweepConfig
 from softnce_jax.sweep.grid import make_grid
 from softnce_jax.sweep.run import kept_compilations, run_cells
+from softnce_jax.train.stop import StopSignal
 from tests.train.corpus import write_tasks
 
 ROOT = Path(__file__).parents[2]
@@ -83,6 +84,25 @@ def test_a_signal_ends_the_grid(monkeypatch, tmp_path):
     with pytest.raises(SystemExit):
         run_cells(grid(tmp_path), tmp_path, lambda _: None)
     assert len(fits.calls) < 4
+
+
+@pytest.mark.parametrize("error", [None, OSError("the disk went away")])
+def test_a_signal_in_a_cell_that_ends_all_the_same(monkeypatch, tmp_path, error):
+    fits = Fits(monkeypatch)
+
+    def signalled(config, say):
+        with StopSignal():
+            signal.raise_signal(signal.SIGTERM)
+        if error is not None:
+            raise error
+        return fits(config, say)
+
+    monkeypatch.setattr(run, "fit", signalled)
+    with pytest.raises(SystemExit) as stopped:
+        run_cells(grid(tmp_path), tmp_path, lambda _: None)
+    assert stopped.value.code == 128 + signal.SIGTERM and len(fits.calls) == (error is None)
+    monkeypatch.setattr(run, "fit", fits)
+    assert run_cells(grid(tmp_path), tmp_path, lambda _: None) == []
 
 
 def test_results_of_another_configuration_are_not_taken(monkeypatch, tmp_path):

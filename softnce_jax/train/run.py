@@ -59,9 +59,10 @@ class RunFolder:
         """The results, once the run is complete."""
         return json.loads(self._results.read_text("utf-8")) if self._results.exists() else None
 
-    def finish(self, results: dict, queries: Queries) -> None:
-        """Writes what every query got, then the results: the run is complete."""
-        write_queries(self.folder, queries)
+    def finish(self, results: dict, queries: Queries | None = None) -> None:
+        """Writes what every query got, if any, then the results: the run is complete."""
+        if queries is not None:
+            write_queries(self.folder, queries)
         write_json(self._results, results)
 
     def log(self, line: dict) -> None:

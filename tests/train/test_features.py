@@ -113,6 +113,7 @@ def metrics(folder) -> list[dict]:
     return [line for line in lines if "loss" in line]
 
 
+@pytest.mark.slow
 def test_a_run_with_a_teacher_and_the_next_from_its_cache(tasks, model, tmp_path, capsys):
     said = []
     given = {"estimator": "teacher+sentence", "teacher": str(model), "sentence_model": str(model)}
@@ -132,6 +133,7 @@ def test_a_run_with_a_teacher_and_the_next_from_its_cache(tasks, model, tmp_path
     assert [m["p_max"] for m in first] == [m["p_max"] for m in again]
 
 
+@pytest.mark.slow
 def test_another_model_is_another_run(tasks, model, tmp_path, capsys):
     copy = shutil.copytree(model / "model", tmp_path / "copy")
     given = {"estimator": "teacher", "temperature": 1e6}

@@ -107,7 +107,7 @@ def test_says_what_it_does_and_what_it_found(whole):
     for part in (
         "python: 24 train, 8 valid queries",
         "24 different ones to train on: 0 duplicates of 24 removed",
-        "mean pooling, float32",
+        "mean pooling, cosine, float32",
         "infonce of two dropout passes (0.1, attention 0.1), cosine / 0.07",
         "4 epochs of batches of 8: 12 steps, evaluated every 3, seed 1234",
         "8 validation queries; alignment over 4 pairs: two queries with the same code",
@@ -238,7 +238,7 @@ def test_errors_leave_nothing_behind(tasks, model, tmp_path):
 def test_its_checkpoints_are_no_retrieval_models(whole, tasks, tmp_path):
     given = {"lang": "python", "data": str(tasks), "out": str(tmp_path / "out")}
     model = str(whole[0] / "checkpoints" / "12")
-    with pytest.raises(InputError, match=r"has no encoder\); name a finished run or its model/"):
+    with pytest.raises(InputError, match=r"has no \w+\); name a finished run or its model/"):
         evaluate(EvaluateConfig(model=model, **given), print)
 
 

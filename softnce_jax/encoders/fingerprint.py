@@ -29,7 +29,8 @@ def fingerprint(name_or_path: str | Path, *, download: bool = False) -> str:
     transformer = read_modules(folder).transformer
     weights = [path for name in READERS if (path := transformer / name).exists()][:1]
     small = {path for pattern in SMALL_FILES for path in folder.glob(pattern)}
-    settings = (chosen.pooling, chosen.prefix, chosen.query_length, chosen.code_length)
+    names = ("pooling", "prefix", "query_length", "code_length", "dataflow", "flow_length")
+    settings = [getattr(chosen, name) for name in names]
     digest = hashlib.sha256(repr(settings).encode())
     for path in sorted({*weights, *small}):
         with path.open("rb") as file:

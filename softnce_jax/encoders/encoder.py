@@ -198,4 +198,5 @@ def unit_length(vector_RD: Float[Array, "R D"]) -> Float[Array, "R D"]:
       [[0.6, 0.8], [0.0, 0.0]]
     """
     squared_R1 = jnp.sum(vector_RD**2, axis=1, keepdims=True)
-    return vector_RD * jax.lax.rsqrt(jnp.maximum(squared_R1, 1e-24))
+    there_R1 = squared_R1 > 0
+    return jnp.where(there_R1, vector_RD * jax.lax.rsqrt(jnp.where(there_R1, squared_R1, 1)), 0)

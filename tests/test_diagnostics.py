@@ -55,7 +55,8 @@ def test_flat_and_one_hot():
     flat = weight_diagnostics(similarity, jnp.ones((4, 4)), temperature=1.0)
     assert float(flat["weight_entropy"]) == pytest.approx(math.log(3))
     assert float(flat["weight_effective"]) == pytest.approx(3)
-    assert float(flat["p_max"]) == float(flat["p_mean"]) == pytest.approx(1 / 3)
+    assert float(flat["p_max"]) == pytest.approx(1 / 3)
+    assert float(flat["p_mean"]) == pytest.approx(1 / 3)
     assert float(flat["weight_spread"]) == 0
     steep = jnp.asarray(300 * np.eye(4)[::-1], jnp.float32)
     w = negative_weights(steep, alpha=1.5, beta=0.6, temperature=1.0)

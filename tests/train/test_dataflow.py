@@ -39,12 +39,14 @@ def losses(folder):
     return [line["loss"] for line in lines if "loss" in line]
 
 
+@pytest.mark.slow
 def test_it_trains_and_says_so(run):
     _, folder, results, said = run
     assert "published data flow" in said and results["config"]["dataflow"] == "published"
     assert len(losses(folder)) == 3
 
 
+@pytest.mark.slow
 def test_the_exported_model_remembers_its_data_flow(run):
     _, folder, _, _ = run
     encoder, _ = load(folder / "model")
@@ -57,6 +59,7 @@ def test_the_exported_model_remembers_its_data_flow(run):
     assert {name: getattr(again, name) for name in SMALL} == SMALL
 
 
+@pytest.mark.slow
 def test_evaluation_gives_the_numbers_of_the_run(run, tmp_path):
     tasks, folder, results, _ = run
     options = {"model": str(folder), "lang": "python", "data": str(tasks)}
@@ -67,6 +70,7 @@ def test_evaluation_gives_the_numbers_of_the_run(run, tmp_path):
     assert evaluate(other, lambda _: None)["metrics"]["python"]["model"] != model
 
 
+@pytest.mark.slow
 def test_batches_have_one_shape(run):
     data = prepare_data(config(run[0]))
     encoder, _ = build_encoder(data)
@@ -79,6 +83,7 @@ def test_batches_have_one_shape(run):
     assert len(shapes) == 1 and shapes.pop()[0] == (8, 64)
 
 
+@pytest.mark.slow
 def test_the_rules_and_the_graph_change_the_rows(run):
     pairs = load_sample("javascript").train[:8]
     found = {}
@@ -108,6 +113,7 @@ def test_presets_and_flags():
             resolve(Config(encoder="codebert", **given), **options)
 
 
+@pytest.mark.slow
 def test_rows_longer_than_the_network_are_an_error(run):
     with pytest.raises(InputError, match="--code-length 200 and --flow-length 90, but tiny has"):
         build_encoder(prepare_data(config(run[0], code_length=200, flow_length=90)))

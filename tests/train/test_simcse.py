@@ -165,6 +165,7 @@ def measured(tasks, model):
     return task.measure(params), task
 
 
+@pytest.mark.slow
 def test_another_run_can_start_from_it(whole, tasks):
     assert measured(tasks, whole[0] / "model")[0] == whole[1]["metrics"]["after"]
 
@@ -181,6 +182,7 @@ def test_another_configuration_names_the_fields(whole, tasks, model):
         train_simcse(config(tasks, model, whole[0], temperature=0.1), print)
 
 
+@pytest.mark.slow
 def test_a_signal_saves_and_the_same_call_resumes(whole, tasks, model, tmp_path, monkeypatch):
     log = run_module.RunFolder.log
 

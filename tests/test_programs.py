@@ -50,6 +50,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_one_line_and_leaves_nothing(case, tmp_path):
     folder = write_folder(tmp_path / "broken", train=[GOOD, GOOD], codebase=[GOOD])

@@ -102,12 +102,15 @@ def test_another_configuration_names_the_fields(whole, tasks):
         fit(config(tasks, whole[0], epochs=5, seed=7), print)
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_run(whole, tasks, tmp_path):
     fit(config(tasks, tmp_path / "other", seed=12345), lambda _: None)
     assert not same_run(whole[0], tmp_path / "other")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_signal_saves_and_the_same_call_resumes(
     whole, tasks, tmp_path, monkeypatch, capsys, number
 ):

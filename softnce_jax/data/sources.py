@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from softnce_jax.data.pairs import LANGUAGES, Corpus, read_corpus
+from softnce_jax.data.pairs import LANGUAGES, Corpus
+from softnce_jax.data.read import read_corpus
 from softnce_jax.data.sample import load_sample
 from softnce_jax.errors import InputError
 

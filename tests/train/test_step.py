@@ -100,6 +100,7 @@ def test_devices_do_not_change_the_losses(stand):
     assert np.abs(losses(stand, own_negatives=True)[0] - one).max() > 1e-2
 
 
+@pytest.mark.slow
 def test_devices_do_not_change_the_losses_with_hard_negatives(stand):
     one, compilations = losses(stand, hard=4)
     assert compilations == 1

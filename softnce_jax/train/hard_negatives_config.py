@@ -22,7 +22,7 @@ class HardNegativesConfig:
     lang: str = "ruby"
     """ruby, javascript, go, python, java, php, or all; each language is mined by itself."""
     data: str = "auto"
-    """auto (CodeSearchNet where it is prepared, else the sample), sample, or a JSONL folder."""
+    """auto (CodeSearchNet where prepared, else the sample), sample, or your folder or file."""
     strict: bool = False
     """Make unusable rows an error instead of skipping and counting them."""
     fold: int | None = None

@@ -134,6 +134,6 @@ def make_layout(
 
 def cache_folder(data: str, kind: str) -> Path:
     """Where a kind of cache is kept: in the data's folder if it can be written, else in ours."""
-    own = Path(data)
+    own = Path(data).parent if Path(data).is_file() else Path(data)
     beside = data not in ("auto", "sample") and os.access(own, os.W_OK)
     return (own if beside else data_folder()) / kind

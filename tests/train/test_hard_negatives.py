@@ -136,6 +136,17 @@ def test_each_language_by_itself_and_one_of_them(tmp_path):
         assert [pairs[i].url for i in index_K[: len(urls)]] == urls
 
 
+def test_a_folds_own_training_pairs(tmp_path):
+    path, about, lines = mined("sample", tmp_path / "fold.jsonl", lang="go", k=2, fold=1)
+    given = Config(lang="go", data="sample", negatives=str(path), fold=1)
+    data = prepare_data(given)
+    assert len(data.train) == len(lines) == about["queries"]["go"]["all"] == 108
+    tested = {pair.url for corpus in data.corpora for pair in (*corpus.valid, *corpus.test)}
+    assert not tested & {url for line in lines for url in line["negatives"]}
+    with pytest.raises(InputError, match="with the same --data, --lang and --fold"):
+        prepare_data(dataclasses.replace(given, fold=None))
+
+
 BAD = {
     "none": ({"k": 0}, "--k 0 is not positive"),
     "ranks": ({"ranks": (0, 5)}, "--ranks 0 5: give the first, from 1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,17 +41,17 @@ def mine_negatives(config: HardNegativesConfig, say: Callable[[str], None] = pri
     model = None if config.model == "bm25" else teacher(config.model, download=config.download)
     for line in notes:
         say(line)
-    rows: list[dict[str, Any]] = []
-    counts = {}
+    mined, counts = [], {}
     for corpus, found in zip(corpora, functions, strict=True):
         hard = mine(config, corpus, found, model, say)
         counts[corpus.language] = report(config, corpus, found, hard, say)
-        rows += lines(corpus, found, hard)
+        mined.append((corpus, found, hard))
     out = Path(config.out) if config.out else default_out(config, model)
     about = {"k": config.k, "model": config.model, "model_hash": model and model.hash}
     about |= {name: getattr(config, name) for name in ("ranks", "absolute_margin")}
     about |= {"relative_margin": config.relative_margin, "queries": counts}
     hashes = training_hashes([pair for corpus in corpora for pair in corpus.train])
+    rows = itertools.chain.from_iterable(itertools.starmap(lines, mined))
     write_negatives(out, about | {"train": hashes}, rows)
     say(f"{out}: give it to finetune.py as --negatives, with the same --lang and --data")
     return out

@@ -12,6 +12,9 @@ Names of arrays end in their dimensions (`score_BN`); the dimension key is
     M  codes in an index
     Q  evaluated queries
     G  graded candidates of a query
+    C  candidates found for a query
+    K  hard negatives of a query
+    P  queries that one function answers
     V  vocabulary
 """
 

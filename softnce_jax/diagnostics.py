@@ -11,7 +11,7 @@ from softnce_jax.weights import check_similarity, check_temperature, masked_soft
 
 if TYPE_CHECKING:
     from jax import Array
-    from jaxtyping import Bool, Float
+    from jaxtyping import Bool, Float, Int
 
 
 def weight_diagnostics(
@@ -20,11 +20,12 @@ def weight_diagnostics(
     *,
     temperature: float | Float[Array, ""],
     floor: float | Float[Array, ""] = 0.1,
+    positive: Int[Array, " B"] | None = None,
     where: Bool[Array, "B N"] | None = None,
 ) -> dict[str, Float[Array, ""]]:
     """How far an estimator's weights are from flat and from one-hot.
 
-    With v_ij = w_ij / Σ_{j≠i} w_ij over the m = N − 1 negatives of row i:
+    With v_ij = w_ij / Σ_{j≠i} w_ij over the m negatives of row i (N − 1 where all count):
 
     p_mean            mean of p_ij, which is 1/m: what p_max is to be compared with
     p_max             each row's largest p_ij, mean over rows
@@ -34,10 +35,11 @@ def weight_diagnostics(
     weight_spread     largest |w_ij − 1| of the batch; near 0 Soft-InfoNCE is InfoNCE
 
     Args:
-      similarity: what the weights were made of, (B, N); candidate i is row i's own.
+      similarity: what the weights were made of, (B, N).
       w: the weights, (B, N), as of `negative_weights`.
       temperature: that of the weights.
       floor: that of the weights.
+      positive: column of each row's own candidate, (B,); by default column i.
       where: which pairs count, as in `soft_infonce`; a row without negatives has p and entropy 0.
 
     Returns:
@@ -58,11 +60,13 @@ def weight_diagnostics(
 
     Source: of p and w: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023, Eq. 4.
     """
-    check_similarity(similarity, None, where)
+    check_similarity(similarity, positive, where)
     if similarity.shape != w.shape:
         raise ValueError(f"similarity {similarity.shape} and w {w.shape} differ in shape")
     check_temperature(temperature)
-    _, negative_BN, _ = split_pairs(similarity.shape, jnp.arange(len(similarity)), where)
+    if positive is None:
+        positive = jnp.arange(len(similarity), dtype=jnp.int32)
+    _, negative_BN, _ = split_pairs(similarity.shape, positive, where)
     temperature, floor = jnp.float32(temperature), jnp.float32(floor)
     p_BN = masked_softmax(similarity.astype(jnp.float32), negative_BN, temperature)
     w_BN = jnp.where(negative_BN, w.astype(jnp.float32), 0)

@@ -180,13 +180,17 @@ def negative_distribution(similarity, *, temperature, positive=None, where=None)
     return p
 
 
-def without_duplicates(queries, codes, positive=None):
-    """False where a candidate answers the row's query, too: the same query text or code text."""
+def without_duplicates(queries, codes, positive=None, answers=None):
+    """False where a candidate answers the row's query, too: the same query text or code text.
+
+    `answers` are the queries that each candidate is known to answer.
+    """
     where = np.ones((len(queries), len(codes)), bool)
     own = [i if positive is None else int(positive[i]) for i in range(len(queries))]
     for i, j in np.ndindex(where.shape):
         asked = {queries[k] for k in range(len(queries)) if own[k] == j}
-        same = codes[j] == codes[own[i]] or queries[i] in asked
+        known = answers is not None and queries[i] in answers[j]
+        same = codes[j] == codes[own[i]] or queries[i] in asked or known
         where[i, j] = j == own[i] or not same
     return where
 
@@ -214,15 +218,16 @@ def weight_diagnostics(similarity, w, *, temperature, floor):
     return {n: max(v) if n == "weight_spread" else mean(v) for n, v in values.items()}
 
 
-def bm25(ids, average_length, *, collection=None, k1=1.2, b=0.75):
-    """BM25 of every row against every row, token by token; ids up to 3 are no words.
+def bm25(ids, average_length, *, documents=None, collection=None, k1=1.2, b=0.75):
+    """BM25 of every row against every document, token by token; ids up to 3 are no words.
 
     Document frequencies are the batch's, or with an idf that is never negative, a collection's.
     """
     word_rows = [[int(t) for t in row if t > 3] for row in ids]
-    similarity = np.zeros((len(ids), len(ids)))
+    document_rows = [[int(t) for t in row if t > 3] for row in documents or ids]
+    similarity = np.zeros((len(ids), len(document_rows)))
     for i, query in enumerate(word_rows):
-        for j, document in enumerate(word_rows):
+        for j, document in enumerate(document_rows):
             for token in query:
                 holders = sum(token in row for row in collection or word_rows)
                 others = len(collection or ids) - holders

@@ -309,18 +309,19 @@ def test_duplicates(own):
     """Rows of a device with global columns, and sharded keys, find the duplicates of all."""
     queries, codes = jnp.array([1, 2, 1, 3, 4, 2, 5, 1]), jnp.array([*range(6), 0, 1, *range(2, 6)])
     positive = None if own else jnp.asarray(POSITIVE)
+    answers = None if own else jnp.stack([codes + 1, codes[::-1]], axis=1)
     if own:
         codes = codes[:B]
-    whole = without_duplicates(queries, codes, positive=positive)
+    whole = without_duplicates(queries, codes, answers=answers, positive=positive)
     assert not whole.all()
     for kind in AXES.values():
         mesh = jax.make_mesh((DEVICES,), ("data",), axis_types=(kind,))
-        parts = spread((queries, codes, positive), mesh)
-        sharded = jax.jit(lambda q, c, p: without_duplicates(q, c, positive=p))
+        parts = spread((queries, codes, answers, positive), mesh)
+        sharded = jax.jit(lambda q, c, a, p: without_duplicates(q, c, answers=a, positive=p))
         np.testing.assert_array_equal(sharded(*parts), whole)
 
-        def mapped(q, c, p, axis_name="data"):
-            return without_duplicates(q, c, positive=p, axis_name=axis_name)
+        def mapped(q, c, a, p, axis_name="data"):
+            return without_duplicates(q, c, answers=a, positive=p, axis_name=axis_name)
 
         split = {"mesh": mesh, "in_specs": P("data"), "out_specs": P("data")}
         np.testing.assert_array_equal(jax.jit(jax.shard_map(mapped, **split))(*parts), whole)

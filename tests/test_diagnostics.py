@@ -41,6 +41,19 @@ def test_the_loop_agrees(settings, columns):
         assert abs(float(other[name]) - expected[name]) > 1e-3, name
 
 
+def test_own_candidates_stand_where_it_is_said():
+    """Columns in another order, named, are the same batch; unnamed they are another."""
+    similarity, w = batch()
+    expected = weight_diagnostics(similarity, w, **SETTINGS)
+    order = np.array([8, 3, 1, 0, 7, 2, 6, 5, 4])
+    turned = similarity[:, order], w[:, order]
+    found = weight_diagnostics(*turned, positive=jnp.argsort(order)[:6], **SETTINGS)
+    for name, value in expected.items():
+        assert float(found[name]) == pytest.approx(float(value), rel=1e-5), name
+    other = weight_diagnostics(*turned, **SETTINGS)
+    assert abs(other["weight_effective"] - expected["weight_effective"]) > 1e-3
+
+
 def test_the_floor_is_counted():
     """p of row 0 is (0.9, 0.1): at alpha = beta = 1 its weights are (0.2, 1.8)."""
     similarity = jnp.log(jnp.array([[1.0, 9.0, 1.0], [1.0, 1.0, 1.0]]))

@@ -25,6 +25,12 @@ def program(name: str, *flags: str, cwd: Path, **options) -> subprocess.Complete
     )
 
 
+def test_help_of_mining_hard_negatives(tmp_path):
+    done = program("mine_negatives", "--help", cwd=tmp_path)
+    for flag in ("--model", "--k", "--ranks", "--absolute-margin", "--relative-margin", "--out"):
+        assert flag in done.stdout
+
+
 @pytest.mark.parametrize("name", ["finetune", "evaluate", "train_simcse"])
 def test_help_explains_every_flag_in_a_line(name, tmp_path):
     done = program(name, "--help", cwd=tmp_path)
@@ -46,6 +52,7 @@ BAD = {
     "malformed row, strict": (["--lang", "go", "--data", "broken", "--strict"], "train.jsonl:2"),
     "an empty split": (["--lang", "go", "--data", "broken"], "no go pairs in the valid split"),
     "batch too large": (["--data", "sample", "--batch-size", "999"], "only 128 training pairs"),
+    "no such negatives": (["--data", "sample", "--negatives", "x.jsonl"], "no such JSON lines"),
     "a flag's value": (["--loss", "hinge"], "hinge"),
 }
 

@@ -7,13 +7,13 @@ and laid out in arrays of one fixed shape.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import grain
 import numpy as np
 
+from softnce_jax.data.duplicates import answer_keys, text_keys
 from softnce_jax.data.pairs import Candidate, Pair
 
 if TYPE_CHECKING:
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 
 class Batch(NamedTuple):
-    """What one step reads. Features are None where no estimator is used."""
+    """What one step reads. Features are None where no estimator is used.
+
+    The candidates of a row lie together, N / B of them: its own, then its hard negatives. So their
+    order is the same on any number of hosts and devices.
+    """
 
     query_ids: np.ndarray  # (B, L) int32
     code_ids: np.ndarray | GraphRows  # (N, L) int32; with data flow where the encoder reads it
@@ -30,10 +34,12 @@ class Batch(NamedTuple):
     code_features: np.ndarray | None  # (N, F) float32
     query_keys: np.ndarray | None = None  # (B,) int32, equal where the texts are
     code_keys: np.ndarray | None = None  # (N,) int32
+    answers: np.ndarray | None = None  # (N, P) int32, keys of the queries that a candidate answers
 
 
-# The features (a, b) of a batch from its indices (B,) and the ragged token ids of its queries.
-Features = Callable[[np.ndarray, list[list[int]]], tuple[np.ndarray, np.ndarray]]
+# The features (a, b) of a batch from the indices of its pairs (B,), the ragged token ids of their
+# queries, and the indices of the pairs whose functions are this host's candidates (n,).
+Features = Callable[[np.ndarray, list[list[int]], np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 class Layout(NamedTuple):
@@ -83,6 +89,7 @@ def batches(
     features: Features | None = None,
     *,
     keys: bool = False,
+    negatives: np.ndarray | None = None,
     shard: tuple[int, int] = (0, 1),
 ) -> grain.MapDataset:
     """Lays batches out: element n is this host's rows of batch n.
@@ -96,44 +103,45 @@ def batches(
       layout: tokenizer and lengths.
       features: the estimator's features, None for none.
       keys: whether to add the keys of the texts, which tell duplicates.
+      negatives: the pairs whose functions are hard negatives of each pair, (R, K) indices; None for
+        none.
       shard: (index, count) of this host.
 
     Returns:
-      A MapDataset of Batch with B / count rows.
+      A MapDataset of Batch with B / count rows and (1 + K) · B / count candidates.
     """
+    answer_RP = answer_keys(pairs) if keys else None
 
     def lay_out(index_B: np.ndarray) -> Batch:
         share = len(index_B) // shard[1]
         own = slice(shard[0] * share, (shard[0] + 1) * share)
-        rows = [pairs[i] for i in index_B]
-        queries = layout.queries([pair.query for pair in rows])
-        codes = layout.codes(rows[own])
-        a_BF, b_NF = features(index_B, queries) if features else (None, None)
+        queries = layout.queries([pairs[i].query for i in index_B])
+        index_N = with_negatives(index_B[own], negatives)
+        candidates = [pairs[i] for i in index_N]
+        a_BF, b_NF = features(index_B, queries, index_N) if features else (None, None)
         return Batch(
             layout.tokenizer.pad(queries[own], layout.query_length),
-            layout.pad_codes(codes),
+            layout.pad_codes(layout.codes(candidates)),
             None if a_BF is None else a_BF[own],
-            None if b_NF is None else b_NF[own],
-            text_keys([pair.query for pair in rows[own]]) if keys else None,
-            text_keys([pair.code for pair in rows[own]]) if keys else None,
+            b_NF,
+            text_keys([pairs[i].query for i in index_B[own]]) if keys else None,
+            text_keys([pair.code for pair in candidates]) if keys else None,
+            answer_RP[index_N] if keys else None,
         )
 
     return indices.map(lay_out)
 
 
-def text_keys(texts: Sequence[str]) -> np.ndarray:
-    """A 32-bit hash of each text, the same on every host and in every run.
-
-    Two of a batch of 1,024 texts that differ have the same key in one batch of 8,000, and a row
-    then lacks one negative.
+def with_negatives(index_B: np.ndarray, negatives: np.ndarray | None) -> np.ndarray:
+    """The candidates of rows: each row's own pair, then its hard negatives.
 
     Example:
-      >>> a, b, c = text_keys(["sort a list", "open a file", "sort a list"])
-      >>> bool(a == c), bool(a == b)
-      (True, False)
+      >>> with_negatives(np.array([2, 0]), np.array([[1, 2], [2, 0], [0, 1]])).tolist()
+      [2, 0, 1, 0, 1, 2]
     """
-    digests = (hashlib.blake2b(t.encode("utf-8", "surrogatepass"), digest_size=4) for t in texts)
-    return np.frombuffer(b"".join(d.digest() for d in digests), "<i4")
+    if negatives is None:
+        return np.asarray(index_B)
+    return np.concatenate([index_B[:, None], negatives[index_B]], axis=1).ravel()
 
 
 def load_ahead(dataset: grain.MapDataset, start: int):

@@ -82,30 +82,34 @@ def bm25_features(
     ids: Sequence[Sequence[int] | Int[np.ndarray, " _"]] | Int[np.ndarray, "B L"],
     average_length: float,
     *,
+    documents: Sequence[Sequence[int] | Int[np.ndarray, " _"]] | None = None,
     idf: Float[np.ndarray, " V"] | None = None,
     k1: float = 1.2,
     b: float = 0.75,
-) -> tuple[Float[np.ndarray, "B F"], Float[np.ndarray, "B F"]]:
-    """Features whose product is the BM25 of each query of a batch against each other one.
+) -> tuple[Float[np.ndarray, "B F"], Float[np.ndarray, "N F"]]:
+    """Features whose product is the BM25 of each query of a batch against each document.
 
     a_iv = c_iv,  b_jv = idf_v (k1 + 1) c_jv / ( k1 (1 − b + b dl_j / avgdl) + c_jv )
     idf_v = log( (B − n_v + 0.5) / (n_v + 0.5) )
 
     c_iv counts token v in row i, n_v the rows that hold it and dl_j the words of row j. Words are
     ids above 3. Without `idf` the batch is its own document collection, so give the queries of the
-    global batch.
+    global batch. Documents beyond them, the queries of hard negatives, are scored and not counted:
+    they change no similarity within the batch.
 
     Args:
       ids: token ids of the batch's queries, B rows of any length, padded or not.
       average_length: avgdl in words per query, over the training set; where it is 0, a row's
         length has no influence.
+      documents: token ids of N rows; by default the queries themselves.
       idf: of every token, as of `corpus_idf`; by default the batch's.
       k1: how soon repetitions stop counting.
       b: how strongly long rows are discounted, 0 to 1.
 
     Returns:
-      (a, b): (B, F) float32 each, similarity = a bᵀ. F counts the batch's different tokens rounded
-      up to a power of two, at least 128, so that shapes repeat; the columns added are zeros.
+      (a, b): (B, F) and (N, F) float32, similarity = a bᵀ. F counts the different tokens of the
+      queries rounded up to a power of two, at least 128, so that shapes repeat; the columns added
+      are zeros.
 
     Raises:
       ValueError: there are no rows, `average_length` is negative or not a number, or `idf` lacks a
@@ -128,13 +132,14 @@ def bm25_features(
     if not average_length >= 0:
         raise ValueError(f"average_length is {average_length}; give words per row, at least 0")
     count_BF, word_U = word_counts(ids)
-    length_B = count_BF.sum(axis=1)
-    relative_B = length_B / average_length if average_length > 0 else np.ones_like(length_B)
     idf_F = batch_idf(count_BF) if idf is None else columns_of(idf, word_U, count_BF.shape[1])
-    half_B1 = k1 * (1 - b + b * relative_B)[:, None]
-    gain_BF = np.zeros_like(count_BF)
-    np.divide((k1 + 1) * count_BF, half_B1 + count_BF, out=gain_BF, where=count_BF > 0)
-    return count_BF.astype(np.float32), (idf_F * gain_BF).astype(np.float32)
+    documents = ids if documents is None else documents
+    count_NF, length_N = counts_of(documents, word_U, count_BF.shape[1])
+    relative_N = length_N / average_length if average_length > 0 else np.ones(len(length_N))
+    half_N1 = k1 * (1 - b + b * relative_N)[:, None]
+    gain_NF = np.zeros_like(count_NF)
+    np.divide((k1 + 1) * count_NF, half_N1 + count_NF, out=gain_NF, where=count_NF > 0)
+    return count_BF.astype(np.float32), (idf_F * gain_NF).astype(np.float32)
 
 
 def batch_idf(count_BF: np.ndarray) -> np.ndarray:
@@ -152,11 +157,20 @@ def columns_of(idf_V: np.ndarray, word_U: np.ndarray, width: int) -> np.ndarray:
 
 def word_counts(ids) -> tuple[np.ndarray, np.ndarray]:
     """How often each word of the batch stands in each row, (B, F), F padded; the U <= F words."""
-    word, row = words(ids)
-    distinct, column = np.unique(word, return_inverse=True)
+    distinct = np.unique(words(ids)[0])
     width = max(FEWEST_COLUMNS, 1 << (len(distinct) - 1).bit_length())
-    count = np.bincount(row * width + column, minlength=len(ids) * width)
-    return count.reshape(len(ids), width).astype(np.float64), distinct
+    return counts_of(ids, distinct, width)[0], distinct
+
+
+def counts_of(ids, word_U: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """How often each of some words stands in each row, (R, width), and all words of each row."""
+    word, row = words(ids)
+    length_R = np.bincount(row, minlength=len(ids))
+    column = np.searchsorted(word_U, word)
+    known = column < len(word_U)
+    known[known] = word_U[column[known]] == word[known]
+    count = np.bincount(row[known] * width + column[known], minlength=len(ids) * width)
+    return count.reshape(len(ids), width).astype(np.float64), length_R
 
 
 def words(ids) -> tuple[np.ndarray, np.ndarray]:

@@ -61,8 +61,18 @@ def top_scores(score_RM: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
       >>> index.tolist(), score.tolist()
       ([[1, 2]], [[3.0, 3.0]])
     """
-    index_RK = np.argsort(-score_RM, axis=1, kind="stable")[:, :k]
-    return index_RK, np.take_along_axis(score_RM, index_RK, 1)
+    k = min(k, score_RM.shape[1])
+    index_RK = np.array([_top_of_row(score_M, k) for score_M in score_RM], int).reshape(-1, k)
+    score_RK = np.take_along_axis(score_RM, index_RK, 1)
+    order_RK = np.argsort(-score_RK, axis=1, kind="stable")
+    return np.take_along_axis(index_RK, order_RK, 1), np.take_along_axis(score_RK, order_RK, 1)
+
+
+def _top_of_row(score_M: np.ndarray, k: int) -> np.ndarray:
+    """The indices of the k highest scores, of equal ones the first, in rising order; no sort."""
+    least = np.partition(score_M, len(score_M) - k)[len(score_M) - k]
+    above = np.flatnonzero(score_M > least)
+    return np.sort(np.append(above, np.flatnonzero(score_M == least)[: k - len(above)]))
 
 
 def _top_of_block(q_QD, c_MD, start: int, k: int) -> np.ndarray:

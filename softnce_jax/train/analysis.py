@@ -72,7 +72,7 @@ class Evaluated(NamedTuple):
 
 
 def analyse(data: Data, evaluated: Evaluated, layout: Layout, scale: float) -> dict:
-    """Information and divergence on full batches of evaluated pairs, drawn as in training.
+    """Information and divergence on full batches of evaluated pairs, without hard negatives.
 
         mutual_information = log N − L,  L the mean loss of batches of N = the batch size
 
@@ -137,7 +137,7 @@ def _drawn(
     pairs, config = evaluated.pairs, data.config
     indices = batch_indices(len(pairs), config.batch_size, config.seed)
     features = make_features(data._replace(train=list(pairs)), layout, say=lambda _: None)
-    drawn = batches(indices, pairs, layout, features, keys=config.exclude_duplicates)
+    drawn = batches(indices, pairs, layout, features, keys=config.duplicates != "keep")
     for n in range(len(pairs) // config.batch_size):
         index_B = np.asarray(indices[n])
         yield evaluated.q_QD[index_B], evaluated.c_QD[index_B], drawn[n]

@@ -88,8 +88,13 @@ class Config:
     """Of the own similarity, from which cancel_threshold drops a negative; 0.5."""
     symmetric: bool = False
     """Let each code look for its query, too (infonce, soft_infonce)."""
-    exclude_duplicates: bool = False
-    """Leave out negatives with the row's own query text or code text."""
+    duplicates: Literal["keep", "exclude", "weight"] = "keep"
+    """Pairs of a batch with the same query or code text: negatives of one another, as published;
+    left out; or weighted as the most similar that there are."""
+    negatives: str | None = None
+    """Hard negatives of the training queries, a file that mine_negatives.py wrote."""
+    negatives_per_query: int | None = None
+    """How many of the file's, the most similar first; all by default."""
     similarity: Literal["auto", "dot", "cosine"] = "auto"
     """How vectors are compared, here and in the exported model; auto: as the encoder does."""
     scale: float | None = None
@@ -159,8 +164,8 @@ class EvaluateConfig:
 
 
 # Fields that change where a run is or how it is watched, not what it computes.
-# An estimator's model is compared by its hash.
-NOT_COMPARED = ("out", "download", "keep", "strict", "sentence_model", "teacher")
+# An estimator's model and the file of negatives are compared by their hashes.
+NOT_COMPARED = ("out", "download", "keep", "strict", "sentence_model", "teacher", "negatives")
 
 
 def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Config, list[str]]:
@@ -216,6 +221,7 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
     estimator = re.sub(r"[^\w.+-]", "_", config.estimator)
     name = f"{config.lang}-{encoder}-{config.loss}-{estimator}-{config.seed}"
     name += "" if config.fold is None else f"-fold{config.fold}"
+    name += "" if config.negatives is None else f"-negatives{config.negatives_per_query}"
     out = config.out or f"runs/{name}"
     return dataclasses.replace(config, out=out), notes
 
@@ -243,6 +249,11 @@ def _check_target(config: Config, estimator: str) -> None:
     given = [name for name in SETTINGS if getattr(config, name) is not None]
     if unused := [name for name in given if name not in LOSSES[config.loss]]:
         raise InputError(f"--loss {config.loss} has no --{unused[0].replace('_', '-')}")
+    if config.duplicates == "weight" and estimator == "none":
+        raise InputError(
+            f"--duplicates weight gives them the weight of an estimator, and --loss {config.loss} "
+            "has none: --duplicates exclude, or --loss soft_infonce"
+        )
     if config.symmetric and config.loss not in TWO_WAY:
         raise InputError(f"--symmetric goes with --loss {' or '.join(TWO_WAY)}, not {config.loss}")
 
@@ -289,7 +300,7 @@ def _check_numbers(config: Config, train_pairs: int) -> None:
         raise InputError("--batch-size 1 leaves no negatives: at least 2")
     if config.batch_size > train_pairs:
         raise InputError(f"--batch-size {config.batch_size} but only {train_pairs} training pairs")
-    negatives = config.batch_size - 1
+    negatives = config.batch_size * (1 + (config.negatives_per_query or 0)) - 1
     if config.loss == "soft_infonce" and config.beta - config.alpha / negatives <= 0:
         raise InputError(
             f"beta - alpha/m is not positive: --beta {config.beta}, --alpha {config.alpha}, "

@@ -9,7 +9,7 @@ import jax
 from softnce_jax.data.batches import Batch
 from softnce_jax.diagnostics import weight_diagnostics
 from softnce_jax.train.config import Config
-from softnce_jax.train.objective import kept_pairs, target_of
+from softnce_jax.train.objective import kept_pairs, own_columns, similarity_of, target_of
 
 # A batch -> metrics of its step.
 Diagnose = Callable[[Batch], dict[str, jax.Array]]
@@ -23,11 +23,12 @@ def diagnosis(config: Config) -> Diagnose:
     """The diagnostics of a batch's weights; none for losses without weights."""
 
     def weights_of(batch: Batch) -> dict[str, jax.Array]:
-        similarity_BN = batch.query_features @ batch.code_features.T
-        where = kept_pairs(config, batch)
-        w_BN = target_of(config, "w", batch, where)
+        similarity_BN = similarity_of(config, batch)
+        positive, where = own_columns(*similarity_BN.shape), kept_pairs(config, batch)
+        given = {"positive": positive, "where": where}
+        w_BN = target_of(config, "w", similarity_BN, **given)
         settings = {"temperature": config.temperature, "floor": config.floor}
-        return weight_diagnostics(similarity_BN, w_BN, where=where, **settings)
+        return weight_diagnostics(similarity_BN, w_BN, **settings, **given)
 
     return weights_of if config.loss == "soft_infonce" else lambda _: {}
 

@@ -110,7 +110,9 @@ def open_checkpoint(path: Path) -> tuple[Encoder, Any]:
             f"{path}: not a checkpoint of fine-tuning (its configuration has no {missing[0]}); "
             "name a finished run or its model/"
         )
-    data = prepare_data(Config(**{name: stored[name] for name in names}))
+    # Hard negatives decide nothing about the state, and their file may be gone.
+    given = {name: stored[name] for name in names}
+    data = prepare_data(Config(**given | {"negatives": None, "negatives_per_query": None}))
     encoder, initial = build_encoder(data)
     embedder = Embedder(encoder, data.mesh)
     state, _ = start(data, embedder, initial, schedule_of(data.config, len(data.train)))

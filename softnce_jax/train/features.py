@@ -51,8 +51,11 @@ def make_features(
         for term in terms
     }
 
-    def features(index_B: np.ndarray, query_ids: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
-        return weighted_sum(terms, [parts[term.name](index_B, query_ids) for term in terms])
+    def features(
+        index_B: np.ndarray, query_ids: list[list[int]], index_N: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        drawn = [parts[term.name](index_B, query_ids, index_N) for term in terms]
+        return weighted_sum(terms, drawn)
 
     return features
 
@@ -61,7 +64,15 @@ def bm25(pairs: Sequence[Pair], layout: Layout, statistics: str) -> Features:
     """BM25 of a batch's queries, with document frequencies of the batch or of all pairs."""
     ids = layout.queries([pair.query for pair in pairs])
     average, idf = average_length(ids), corpus_idf(ids) if statistics == "corpus" else None
-    return lambda _, query_ids: bm25_features(query_ids, average, idf=idf)
+
+    def features(index_B, query_ids, index_N):
+        known = dict(zip(index_B.tolist(), query_ids, strict=True))
+        new = [i for i in dict.fromkeys(index_N.tolist()) if i not in known]
+        known |= zip(new, layout.queries([pairs[i].query for i in new]), strict=True)
+        documents = [known[i] for i in index_N.tolist()]
+        return bm25_features(query_ids, average, documents=documents, idf=idf)
+
+    return features
 
 
 def drawn(
@@ -69,4 +80,4 @@ def drawn(
 ) -> Features:
     """A frozen estimator's features of a batch, by its indices."""
     a_RF, b_RF = frozen_features(estimator, pairs, folder=folder, say=say)
-    return lambda index_B, _: (a_RF[index_B], b_RF[index_B])
+    return lambda index_B, _, index_N: (a_RF[index_B], b_RF[index_N])

@@ -44,6 +44,7 @@ def fit(config: Config, say: Callable[[str], None] = print) -> dict:
     data = data._replace(frozen=frozen_estimators(data.config))
     hashes = {name: estimator.hash for name, estimator in data.frozen.items()}
     identity = identify(data) | {"estimator_hash": hashes}
+    identity |= {"negatives_hash": data.negatives and data.negatives.hash}
     run = RunFolder(data.config.out, identity)
     if (results := run.results()) is not None:
         show(results, run.folder, say)
@@ -153,7 +154,8 @@ def make_loop(
             data.train,
             layout,
             data.features,
-            keys=data.config.exclude_duplicates,
+            keys=data.negatives is not None or data.config.duplicates != "keep",
+            negatives=data.negatives and data.negatives.index_RK,
             shard=shard,
         ),
         urls=lambda n: [data.train[i].url for i in np.asarray(indices[n])],

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 import softnce_jax.losses as losses
 from softnce_jax.data.batches import Batch
@@ -46,24 +47,64 @@ def objective(config: Config, scale: float) -> Objective:
     settings = {name: getattr(config, field) for name, field in loss.settings.items()}
 
     def of_batch(q_BD: jax.Array, c_ND: jax.Array, batch: Batch) -> jax.Array:
-        where = kept_pairs(config, batch)
-        target = () if loss.target is None else (target_of(config, loss.target, batch, where),)
-        return loss.function(q_BD, c_ND, *target, where=where, scale=scale, **settings)
+        given = {"positive": own_columns(len(q_BD), len(c_ND)), "where": kept_pairs(config, batch)}
+        target = ()
+        if loss.target is not None:
+            target = (target_of(config, loss.target, similarity_of(config, batch), **given),)
+        return loss.function(q_BD, c_ND, *target, scale=scale, **given, **settings)
 
     return of_batch
 
 
+def own_columns(rows: int, columns: int) -> jax.Array:
+    """Where each row's own candidate stands: before its hard negatives."""
+    return jnp.arange(rows, dtype=jnp.int32) * (columns // rows)
+
+
 def kept_pairs(config: Config, batch: Batch) -> jax.Array | None:
-    """Which pairs count, (B, N): all, as None, or all but the duplicates."""
-    if not config.exclude_duplicates:
+    """Which pairs count, (B, N): all, as None, or all but duplicates.
+
+    A hard negative that answers the row's query never counts; another pair of the batch that does
+    is left out where the configuration excludes duplicates.
+    """
+    if batch.query_keys is None:
         return None
-    return losses.without_duplicates(batch.query_keys, batch.code_keys)
+    distinct_BN = distinct(batch)
+    if config.duplicates == "exclude":
+        return distinct_BN
+    return distinct_BN | of_the_batch(*distinct_BN.shape)
 
 
-def target_of(config: Config, target: str, batch: Batch, where: jax.Array | None) -> jax.Array:
-    """What the loss reads beside the scores, made of the batch's features."""
+def similarity_of(config: Config, batch: Batch) -> jax.Array:
+    """The estimator's similarity, (B, N); duplicates are as similar as the most similar of a row.
+
+        similarity_ij = max_k similarity_ik  where pair j of the batch has the query or code of i
+
+    The second only where the configuration weights duplicates.
+    """
     similarity_BN = batch.query_features @ batch.code_features.T
+    if config.duplicates != "weight":
+        return similarity_BN
+    same_BN = ~distinct(batch) & of_the_batch(*similarity_BN.shape)
+    return jnp.where(same_BN, jnp.max(similarity_BN, axis=1, keepdims=True), similarity_BN)
+
+
+def distinct(batch: Batch) -> jax.Array:
+    """(B, N), False where a candidate that is not the row's own answers its query, too."""
+    positive = own_columns(len(batch.query_keys), len(batch.code_keys))
+    return losses.without_duplicates(
+        batch.query_keys, batch.code_keys, answers=batch.answers, positive=positive
+    )
+
+
+def of_the_batch(rows: int, columns: int) -> jax.Array:
+    """(1, N), True at the pairs of the batch, False at hard negatives."""
+    return (jnp.arange(columns) % (columns // rows) == 0)[None]
+
+
+def target_of(config: Config, target: str, similarity_BN: jax.Array, **given) -> jax.Array:
+    """What the loss reads beside the scores, made of the similarity."""
     if target == "similarity":
         return similarity_BN
     make, names = TARGETS[target]
-    return make(similarity_BN, where=where, **{name: getattr(config, name) for name in names})
+    return make(similarity_BN, **given, **{name: getattr(config, name) for name in names})

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 
 from softnce_jax.data.batches import Layout
+from softnce_jax.data.duplicates import shared_texts
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.estimators.sums import parse
 from softnce_jax.retrieval.embed import Embedder
@@ -31,18 +32,49 @@ def describe(data: Data, encoder: Encoder, params: Any, steps: Schedule) -> list
     """The plan of a run, a line for each thing that it stands on."""
     config = data.config
     settings = [f"{name.replace('_', ' ')} {getattr(config, name)}" for name in LOSSES[config.loss]]
-    options = ("symmetric", "exclude_duplicates")
-    settings += [name.replace("_", " ") for name in options if getattr(config, name)]
+    settings += ["symmetric"] * config.symmetric
     return [
         *(
             f"data      {c.name}, {c.language}: {len(c.train)} train, {len(c.valid)} valid, "
             f"{len(c.test)} test pairs, {len(c.codebase)} candidates"
             for c in data.corpora
         ),
+        duplicates_line(data),
+        *negatives_lines(data),
         encoder_line(config, encoder, params),
         f"loss      {', '.join([config.loss, *settings])}",
         *(f"estimator {line}" for line in estimator_lines(config)),
         *training_lines(config, steps),
+    ]
+
+
+TREATED = {
+    "keep": "negatives of one another",
+    "exclude": "left out as negatives",
+    "weight": "weighted as the most similar negatives",
+}
+
+
+def duplicates_line(data: Data) -> str:
+    """How many training pairs share a text, and what becomes of them in a batch."""
+    shared = shared_texts(data.train)
+    line = f"texts     {shared.pairs} of {len(data.train)} training pairs share one with another"
+    if not shared.pairs:
+        return line
+    return (
+        f"{line} ({shared.query} the query, {shared.code} the code): in a batch "
+        f"{TREATED[data.config.duplicates]} (--duplicates {data.config.duplicates})"
+    )
+
+
+def negatives_lines(data: Data) -> list[str]:
+    """Where the hard negatives are from; none where there are none."""
+    if data.negatives is None:
+        return []
+    return [
+        f"negatives {data.config.negatives_per_query} hard ones a query, by "
+        f"{data.negatives.about.get('model')} ({data.config.negatives}); {data.negatives.filled} "
+        f"of {data.negatives.index_RK.size} places have none: functions drawn at random"
     ]
 
 
@@ -115,6 +147,8 @@ def evaluate(
     results = {
         "config": identity,
         "protocol": protocols,
+        "duplicates": shared_texts(data.train)._asdict(),
+        "negatives": data.negatives and data.negatives.about | {"filled": data.negatives.filled},
         "best": best and best._asdict(),
         "metrics": summaries(values, seed=data.config.seed),
         "analysis": analyses,

@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 
 from softnce_jax.data.batches import Features, Layout
 from softnce_jax.data.folds import over_families
+from softnce_jax.data.negatives import HardNegatives, read_negatives
 from softnce_jax.data.pairs import Candidate, Corpus, Pair
 from softnce_jax.data.sources import data_folder, load_corpora
 from softnce_jax.encoders.checkpoints import load
@@ -30,8 +31,9 @@ Say = Callable[[str], None]
 class Data(NamedTuple):
     """The corpora of a run and its configuration, every default filled in.
 
-    `frozen` are the estimators that training does not change, by name; `features` are drawn with
-    the batch, once they are made; None where the loss needs none.
+    `negatives` are those mined for the training pairs, None for none. `frozen` are the estimators
+    that training does not change, by name; `features` are drawn with the batch, once they are made;
+    None where the loss needs none.
     """
 
     config: Config
@@ -39,6 +41,7 @@ class Data(NamedTuple):
     train: list[Pair]
     mesh: Mesh
     notes: list[str]
+    negatives: HardNegatives | None = None
     frozen: Mapping[str, Frozen] = {}
     features: Features | None = None
 
@@ -48,11 +51,27 @@ def prepare_data(config: Config) -> Data:
     corpora, notes = read_corpora(config)
     check_splits(corpora, ("train", "valid", "test"))
     train = [pair for corpus in corpora for pair in corpus.train]
+    negatives = mined(config, train)
+    if negatives is not None:
+        config = dataclasses.replace(config, negatives_per_query=negatives.index_RK.shape[1])
     on_sample = all(corpus.name == "sample" for corpus in corpora)
     config, more = resolve(config, on_sample=on_sample, train_pairs=len(train))
     mesh = make_mesh()
     check_batch_size(config.batch_size, mesh)
-    return Data(config, corpora, train, mesh, notes + more)
+    return Data(config, corpora, train, mesh, notes + more, negatives)
+
+
+def mined(config: Config, train: Sequence[Pair]) -> HardNegatives | None:
+    """The hard negatives that the configuration names, None where it names none."""
+    if config.negatives is not None:
+        options = {"per_query": config.negatives_per_query, "seed": config.seed}
+        return read_negatives(config.negatives, train, **options)
+    if config.negatives_per_query is not None:
+        raise InputError(
+            f"--negatives-per-query {config.negatives_per_query} of which file? Give --negatives "
+            "FILE, as of experiments/mine_negatives.py"
+        )
+    return None
 
 
 def check_splits(corpora: list[Corpus], splits: tuple[str, ...]) -> None:
@@ -115,6 +134,6 @@ def make_layout(
 
 def cache_folder(data: str, kind: str) -> Path:
     """Where a kind of cache is kept: in the data's folder if it can be written, else in ours."""
-    own = Path(data)
+    own = Path(data).parent if Path(data).is_file() else Path(data)
     beside = data not in ("auto", "sample") and os.access(own, os.W_OK)
     return (own if beside else data_folder()) / kind

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import pytest
 
-from softnce_jax.data.batches import Layout, batch_indices, batches, load_ahead, text_keys
+from softnce_jax.data.batches import Layout, batch_indices, batches, load_ahead
+from softnce_jax.data.duplicates import text_keys
 from softnce_jax.data.pairs import Pair
 from softnce_jax.estimators.bm25 import average_length, bm25_features
 
@@ -26,8 +25,9 @@ PAIRS = [Pair(f"{10 + i} {10 + i % 3}", f"{100 + i} {200 + i} 7", f"u{i}", "go")
 LAYOUT = Layout(Words(), 4, 6)
 
 
-def bm25(_, query_ids):
-    return bm25_features(query_ids, 2.0)
+def bm25(_, query_ids, index_N):
+    documents = LAYOUT.queries([PAIRS[i].query for i in index_N])
+    return bm25_features(query_ids, 2.0, documents=documents)
 
 
 def test_every_epoch_is_another_permutation():
@@ -83,15 +83,53 @@ def test_hosts_hold_the_rows_of_one_batch(hosts):
     )
 
 
-def test_keys_are_equal_where_texts_are():
-    texts = ["a b", "a  b", "", "\udc80", "é", "a b"]
-    keys = text_keys(texts)
-    assert keys.dtype == np.int32 and keys[0] == keys[5] and len(set(keys.tolist())) == 5
-    # Not Python's hash(), which is another in each process.
-    digest = hashlib.blake2b(b"a b", digest_size=4).digest()
-    assert int.from_bytes(digest, "little", signed=True) == keys[0]
+def test_keys_only_where_they_are_wanted():
     batch = batches(batch_indices(13, 4, seed=0), PAIRS, LAYOUT)[0]
-    assert batch.query_keys is None and batch.code_keys is None
+    assert batch.query_keys is None and batch.code_keys is None and batch.answers is None
+
+
+NEGATIVES = np.array([[(i + 1) % 13, (i + 5) % 13] for i in range(13)])
+
+
+def test_each_rows_candidates_lie_together():
+    """Its own, then its hard negatives: ids, features and keys of the same pairs."""
+    indices = batch_indices(13, 4, seed=0)
+    b_RF = np.random.default_rng(0).normal(size=(13, 3))
+    features = lambda index_B, _, index_N: (b_RF[index_B], b_RF[index_N])
+    batch = batches(indices, PAIRS, LAYOUT, features, keys=True, negatives=NEGATIVES)[2]
+    drawn = [j for i in indices[2] for j in (i, *NEGATIVES[i])]
+    assert len(batch.query_ids) == 4 and len(batch.query_features) == 4
+    for row, i in enumerate(drawn):
+        assert batch.code_ids[row].tolist() == [100 + i, 200 + i, 7, 1, 1, 1]
+    np.testing.assert_array_equal(batch.code_features, b_RF[drawn])
+    np.testing.assert_array_equal(batch.code_keys, text_keys([PAIRS[i].code for i in drawn]))
+    np.testing.assert_array_equal(
+        batch.answers, text_keys([PAIRS[i].query for i in drawn])[:, None]
+    )
+    np.testing.assert_array_equal(batch.query_keys, batch.answers[::3, 0])
+
+
+@pytest.mark.parametrize("hosts", [2, 4])
+def test_hosts_hold_the_hard_negatives_of_their_rows(hosts):
+    indices = batch_indices(13, 4, seed=1)
+    seen = []
+
+    class Counting(Words):
+        def tokenize(self, texts, max_length):
+            seen.append([text for text in texts if text.endswith(" 7")])
+            return super().tokenize(texts, max_length)
+
+    options = {"keys": True, "negatives": NEGATIVES}
+    whole = batches(indices, PAIRS, LAYOUT, bm25, **options)[6]
+    layout = LAYOUT._replace(tokenizer=Counting())
+    parts = [
+        batches(indices, PAIRS, layout, bm25, **options, shard=(h, hosts))[6] for h in range(hosts)
+    ]
+    for name in whole._fields:
+        joined = np.concatenate([getattr(part, name) for part in parts])
+        np.testing.assert_array_equal(joined, getattr(whole, name))
+    # Each host tokenized the code of its own share and nobody else's.
+    assert [len(texts) for texts in seen if texts] == [12 // hosts] * hosts
 
 
 def test_average_length_is_of_the_training_split():

@@ -53,6 +53,22 @@ def test_corpus_statistics_are_those_of_the_loops():
     assert np.abs(other - expected).max() > 1e-2
 
 
+@pytest.mark.parametrize("statistics", ["batch", "corpus"])
+def test_documents_are_scored_and_not_counted(statistics):
+    """Hard negatives: the queries' own similarity is as without them."""
+    ids, others = queries(), queries(rows=7, seed=2)
+    average, collection = average_length(ids), queries(rows=40, seed=1) + ids + others
+    idf, counted = (corpus_idf(collection), collection) if statistics == "corpus" else (None, None)
+    documents = [*others[:3], *ids, *others[3:]]
+    found = similarity(ids, average, documents=documents, idf=idf)
+    expected = reference.bm25(ids, average, documents=documents, collection=counted)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_array_equal(found[:, 3:15], similarity(ids, average, idf=idf))
+    if statistics == "batch":  # the control: counted, they change it
+        counting = similarity(documents, average)[3:15]
+        assert np.abs(counting - expected).max() > 1e-2
+
+
 def test_corpus_idf_is_never_negative():
     """Word 5 stands in every row, word 4 in none, word 6 in one of 3; specials have no idf."""
     idf = corpus_idf([[0, 5, 5, 6, 2], [0, 5, 2], [0, 5, 7, 2]])

@@ -32,6 +32,21 @@ def test_the_mask_is_that_of_the_loop(positive):
     np.testing.assert_array_equal(jax.jit(mask)(positive), expected)
 
 
+ANSWERS = [[7, 7], [8, 8], [7, 7], [9, 9], [5, 8], [1, 1], [9, 2]]
+
+
+@pytest.mark.parametrize("positive", POSITIVES.values(), ids=POSITIVES)
+def test_hard_negatives_that_answer_the_query(positive):
+    """Column 6 is no row's own and answers row 3's query, column 4 row 1's, too."""
+    expected = reference.without_duplicates(QUERIES, CODES, positive, ANSWERS)
+    given = None if positive is None else jnp.asarray(positive)
+    keys = jnp.asarray(QUERIES), jnp.asarray(CODES)
+    found = without_duplicates(*keys, answers=jnp.asarray(ANSWERS), positive=given)
+    np.testing.assert_array_equal(found, expected)
+    without = reference.without_duplicates(QUERIES, CODES, positive)
+    assert not expected[3, 6] and without[3, 6] and (expected <= without).all()
+
+
 def test_texts_that_differ_leave_nothing_out():
     assert mask(queries=range(5), codes=range(7)).all()
 
@@ -58,6 +73,7 @@ BAD = {
     "matrix": (jnp.zeros((2, 2), int), jnp.zeros(2, int), ValueError, r"query_keys .*\(2, 2\)"),
     "floats": (jnp.zeros(2, int), jnp.zeros(2), TypeError, "code_keys holds float32"),
     "fewer codes": (jnp.zeros(3, int), jnp.zeros(2, int), ValueError, "3 rows but 2"),
+    "answers": (jnp.zeros(2, int), jnp.zeros(2, int), ValueError, r"answers .*\(3, 1\); .*\(2, P"),
     "one": (jnp.zeros(1, int), jnp.zeros(1, int), ValueError, "1 candidate"),
 }
 
@@ -65,4 +81,5 @@ BAD = {
 @pytest.mark.parametrize(("queries", "codes", "error", "message"), BAD.values(), ids=BAD)
 def test_bad_keys_raise(queries, codes, error, message):
     with pytest.raises(error, match=message):
-        inspect.unwrap(without_duplicates)(queries, codes)
+        answers = jnp.zeros((3, 1), int) if "answers" in message else None
+        inspect.unwrap(without_duplicates)(queries, codes, answers=answers)

@@ -55,6 +55,15 @@ def test_rows_of_scores():
     assert score.tolist() == [[5.0, 5.0, 2.0], [3.0, 0.0, 0.0]]
 
 
+@pytest.mark.parametrize("k", [1, 7, 40, 99])
+def test_rows_of_equal_scores_are_cut_by_index(k):
+    score = np.random.default_rng(0).integers(0, 4, (9, 40)).astype(np.float32)
+    index, found = top_scores(score, k)
+    order = np.argsort(-score, axis=1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(index, order)
+    np.testing.assert_array_equal(found, np.take_along_axis(score, order, axis=1))
+
+
 def test_bad_input_is_named():
     q, c = vectors()
     with pytest.raises(ValueError, match="k is 0"):

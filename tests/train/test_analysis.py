@@ -101,6 +101,19 @@ def test_infonce_is_measured_against_bm25_too(layout):
     assert found["mutual_information"].keys() == {"infonce"} and found["kl"].keys() == {"bm25"}
 
 
+def test_hard_negatives_are_no_part_of_it_and_duplicates_are(layout):
+    pairs = load_sample("go").test[:20]
+    q, c = np.random.default_rng(2).normal(size=(2, 20, 6)).astype(np.float32)
+    plain = analysed(layout, pairs, q, c, batch_size=8)
+    assert (
+        analysed(layout, pairs, q, c, batch_size=8, negatives="x", negatives_per_query=2) == plain
+    )
+    for duplicates in ("exclude", "weight"):
+        found = analysed(layout, pairs, q, c, batch_size=8, duplicates=duplicates)
+        assert abs(found["mutual_information"]["soft_infonce"]
+                   - plain["mutual_information"]["soft_infonce"]) > 1e-3  # fmt: skip
+
+
 def test_too_few_queries_for_a_batch(layout):
     pairs = load_sample("go").test[:7]
     assert analysed(layout, pairs, np.ones((7, 2)), np.ones((7, 2)), batch_size=8) == {}

@@ -105,6 +105,10 @@ def test_only_a_default_batch_size_shrinks():
         ),
         ({"estimator": "sentence", "bm25_statistics": "corpus"}, "--bm25-statistics is not used"),
         ({"estimator": "a:f"}, "no default temperature: give --temperature, in the unit of a:f"),
+        (
+            {"loss": "infonce", "duplicates": "weight"},
+            "--duplicates weight gives .* --loss infonce has none: --duplicates exclude",
+        ),
         ({"batch_size": 1}, "leaves no negatives"),
         ({"batch_size": 3}, r"--beta 0.5, --alpha 1.5, m = 2 negatives"),
         ({"epochs": 0}, "--epochs 0 is not positive"),

@@ -99,6 +99,7 @@ def test_a_sum_is_the_weighted_sum(tasks, model):
 def test_features_lie_beside_the_data(tasks, monkeypatch):
     monkeypatch.setenv("SOFTNCE_DATA", "/elsewhere")
     assert cache_folder(str(tasks), "features") == tasks / "features"
+    assert cache_folder(str(tasks / "train.jsonl"), "features") == tasks / "features"
     assert (
         cache_folder("sample", "features")
         == cache_folder("auto", "features")

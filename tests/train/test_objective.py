@@ -11,7 +11,7 @@ from jax.sharding import AxisType
 from softnce_jax.data.batches import Batch
 from softnce_jax.train.config import LOSSES, Config, resolve
 from softnce_jax.train.devices import shard_rows
-from softnce_jax.train.objective import objective
+from softnce_jax.train.objective import objective, own_columns, similarity_of, target_of
 from tests import reference
 
 RANDOM = np.random.default_rng(1)
@@ -19,20 +19,25 @@ Q, C, A, B = (RANDOM.normal(size=(8, 4)).astype(np.float32) for _ in range(4))
 QUERIES, CODES = [1, 2, 1, 3, 4, 5, 6, 7], [1, 2, 3, 4, 5, 4, 6, 7]
 BATCH = Batch(None, None, A, B, np.array(QUERIES, np.int32), np.array(CODES, np.int32))
 
+PLAIN = BATCH._replace(query_keys=None, code_keys=None)
+
 
 def settled(**given):
     return resolve(Config(batch_size=8, **given), on_sample=True, train_pairs=99)[0]
 
 
-def found(**given):
+def found(batch=None, c=C, **given):
     of_batch = jax.jit(objective(settled(**given), 2.0))
-    return of_batch(jnp.asarray(Q), jnp.asarray(C), jax.tree.map(jnp.asarray, BATCH))
+    if batch is None:
+        batch = PLAIN if given.get("duplicates", "keep") == "keep" else BATCH
+    return of_batch(jnp.asarray(Q), jnp.asarray(c), jax.tree.map(jnp.asarray, batch))
 
 
-def expected(name, where=None, **settings):
-    similarity = A @ B.T
-    weights = {"alpha": 1.5, "beta": 0.5, "temperature": 1.0, "where": where}
-    p = reference.negative_distribution(similarity, temperature=1.0, where=where)
+def expected(name, where=None, *, c=C, similarity=None, positive=None, **settings):
+    similarity = A @ B.T if similarity is None else similarity
+    given = {"where": where, "positive": positive}
+    weights = {"alpha": 1.5, "beta": 0.5, "temperature": 1.0, **given}
+    p = reference.negative_distribution(similarity, temperature=1.0, **given)
     target = {
         "infonce": (),
         "soft_infonce": (reference.negative_weights(similarity, **weights),),
@@ -40,7 +45,7 @@ def expected(name, where=None, **settings):
         "cancel_threshold": (similarity,),
     }.get(name, (p,))
     loss = getattr(reference, name)
-    return reference.mean(loss(Q, C, *target, where=where, scale=2.0, **settings))
+    return reference.mean(loss(Q, c, *target, scale=2.0, **given, **settings))
 
 
 SETTINGS = {
@@ -55,16 +60,16 @@ def test_each_loss_reads_its_target(name):
     settings = SETTINGS.get(name, {})
     np.testing.assert_allclose(found(loss=name), expected(name, **settings), rtol=1e-5)
     where = reference.without_duplicates(QUERIES, CODES)
-    without = found(loss=name, exclude_duplicates=True)
+    without = found(loss=name, duplicates="exclude")
     np.testing.assert_allclose(without, expected(name, where, **settings), rtol=1e-5)
     assert abs(found(loss=name) - without) > 1e-4
 
 
 def test_duplicates_are_those_of_the_global_batch():
     """Four devices with two rows each: rows 0 and 2 and rows 3 and 5 are on different ones."""
-    of_batch = jax.jit(objective(settled(exclude_duplicates=True), 2.0))
+    of_batch = jax.jit(objective(settled(duplicates="exclude"), 2.0))
     mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,))
-    wanted = found(exclude_duplicates=True)
+    wanted = found(duplicates="exclude")
     np.testing.assert_allclose(of_batch(*shard_rows((Q, C, BATCH), mesh)), wanted, rtol=1e-6)
     assert abs(wanted - found()) > 1e-4
 
@@ -82,3 +87,94 @@ def test_flags_reach_the_loss():
     ratio = found(loss="cancel_threshold", cancel_ratio=2.0)
     assert abs(ratio - expected("cancel_threshold", ratio=2.0)) < 1e-5
     assert abs(found(floor=0.9) - found()) > 1e-3
+
+
+# Two hard negatives a row, as a batch lays them out: of row 0 its own code, of row 1 one with the
+# query of row 0, of row 2 the code of row 3 (and of row 5), of row 4 its own function twice.
+K = 2
+HARD_CODES = [[1, 31], [32, 33], [4, 34], [35, 36], [5, 5], [37, 38], [39, 31], [40, 41]]
+ASKED = [[60, 61], [62, 1], [3, 63], [64, 65], [66, 4], [67, 68], [69, 61], [70, 71]]
+HARD = RANDOM.normal(size=(8, K, 4)).astype(np.float32)
+HARD_B = RANDOM.normal(size=(8, K, 4)).astype(np.float32)
+OWN = np.arange(8) * (1 + K)
+
+
+def together(own, hard):
+    """Each row's own entry, then its hard negatives', rows on end."""
+    return np.concatenate([np.asarray(own)[:, None], hard], axis=1).reshape(-1, *np.shape(own)[1:])
+
+
+CODES_N, ASKED_N = together(CODES, HARD_CODES), together(QUERIES, ASKED)
+HARD_BATCH = BATCH._replace(
+    code_features=together(B, HARD_B),
+    code_keys=CODES_N.astype(np.int32),
+    answers=ASKED_N[:, None].astype(np.int32),
+)
+C_N = together(C, HARD)
+EXCLUDED = reference.without_duplicates(QUERIES, CODES_N, OWN, ASKED_N[:, None])
+IN_BATCH = np.arange(8 * (1 + K)) % (1 + K) == 0
+
+
+def with_hard(**given):
+    return found(HARD_BATCH, C_N, **given)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_hard_negatives_that_are_right_never_count(name):
+    settings = SETTINGS.get(name, {})
+    given = {"c": C_N, "similarity": A @ HARD_BATCH.code_features.T, "positive": OWN} | settings
+    masks = {"keep": EXCLUDED | IN_BATCH, "exclude": EXCLUDED}
+    for duplicates, where in masks.items():
+        wanted = expected(name, where, **given)
+        np.testing.assert_allclose(with_hard(loss=name, duplicates=duplicates), wanted, rtol=1e-5)
+        # The control: counted all the same, they change the loss.
+        assert abs(expected(name, None, **given) - wanted) > 1e-4
+    assert (~masks["keep"]).sum() == 7 and (~EXCLUDED).sum() == 7 + 4
+
+
+@pytest.mark.parametrize("name", ["infonce", "soft_infonce"])
+def test_hard_negatives_in_both_directions(name):
+    similarity = A @ HARD_BATCH.code_features.T
+    given = {"c": C_N, "similarity": similarity, "positive": OWN, "symmetric": True}
+    wanted = expected(name, EXCLUDED | IN_BATCH, **given)
+    np.testing.assert_allclose(with_hard(loss=name, symmetric=True), wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["soft_infonce", "bce", "cancel_top_k"])
+@pytest.mark.parametrize("devices", [2, 4])
+def test_devices_hold_the_hard_negatives_of_their_rows(name, devices):
+    of_batch = jax.jit(objective(settled(loss=name), 2.0))
+    mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,),
+                         devices=jax.devices()[:devices])  # fmt: skip
+    value = of_batch(*shard_rows((Q, C_N, HARD_BATCH), mesh))
+    np.testing.assert_allclose(value, with_hard(loss=name), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in LOSSES if name != "infonce"])
+@pytest.mark.parametrize("hard", [False, True])
+def test_weighted_duplicates_are_the_most_similar_of_their_row(name, hard):
+    batch, c = (HARD_BATCH, C_N) if hard else (BATCH, C)
+    own, where = (OWN, EXCLUDED | IN_BATCH) if hard else (np.arange(8), None)
+    in_batch = IN_BATCH if hard else np.ones(8, bool)
+    similarity = A @ batch.code_features.T
+    for i, j in np.argwhere(~reference.without_duplicates(QUERIES, batch.code_keys, own)):
+        if in_batch[j]:
+            similarity[i, j] = similarity[i].max()
+    given = {"c": c, "similarity": similarity, "positive": own} | SETTINGS.get(name, {})
+    weighted = found(batch, c, loss=name, duplicates="weight")
+    np.testing.assert_allclose(weighted, expected(name, where, **given), rtol=1e-5)
+    # The controls. To cancel_threshold what is as similar as that is no negative.
+    for other in ("keep",) if name == "cancel_threshold" else ("keep", "exclude"):
+        assert abs(found(batch, c, loss=name, duplicates=other) - weighted) > 1e-4
+
+
+def test_the_weight_of_a_duplicate_is_the_floor_where_it_is_alone():
+    """p near 1 on the only duplicate: (beta - alpha p) / (beta - alpha / m) is below 0."""
+    batch = BATCH._replace(query_features=np.eye(8, dtype=np.float32) * 40,
+                           code_features=np.eye(8, dtype=np.float32))  # fmt: skip
+    config = settled(duplicates="weight")
+    similarity = similarity_of(config, jax.tree.map(jnp.asarray, batch))
+    w = target_of(config, "w", similarity, positive=own_columns(8, 8), where=None)
+    same = ~reference.without_duplicates(QUERIES, CODES)
+    np.testing.assert_allclose(np.asarray(w)[same], 0.1, rtol=1e-6)
+    assert same.sum() == 4 and (np.asarray(w)[~same] >= 1).all()

@@ -44,11 +44,19 @@ def stand():
     )
     layout = Layout(encoder.tokenizer, 16, 48)
     average = average_length(layout.queries([pair.query for pair in pairs]))
-    dataset = batches(
-        batch_indices(len(pairs), 8, seed=0), pairs, layout, lambda _, q: bm25_features(q, average)
-    )
+
+    def features(index_B, query_ids, index_N):
+        documents = layout.queries([pairs[i].query for i in index_N])
+        return bm25_features(query_ids, average, documents=documents)
+
+    indices = batch_indices(len(pairs), 8, seed=0)
+    dataset = batches(indices, pairs, layout, features)
+    # Of 64 functions with two queries each: hard ones are met twice and are rows' own, too.
+    near = np.array([[2 * (i // 2) + 2, 2 * (i // 2) - 1] for i in range(len(pairs))]) % len(pairs)
+    hard = batches(indices, pairs, layout, features, keys=True, negatives=near)
     params = jax.device_get(encoder.init(jax.random.key(0)))
-    return encoder, params, [dataset[n] for n in range(STEPS)]
+    chosen = [[data[n] for n in range(STEPS)] for data in (dataset, hard)]
+    return encoder, params, *chosen
 
 
 def mesh_of(devices):
@@ -57,9 +65,10 @@ def mesh_of(devices):
     )
 
 
-def losses(stand, *, devices=1, seed=0, precision="float32", own_negatives=False):
-    """The losses of 20 steps, and how often the step was compiled."""
-    encoder, params, data = stand
+def losses(stand, *, devices=1, seed=0, precision="float32", own_negatives=False, hard=None):
+    """The losses of 20 steps, or of some with hard negatives; how often the step was compiled."""
+    encoder, params, data, with_hard = stand
+    data = data if hard is None else with_hard[:hard]
     encoder = dataclasses.replace(encoder, module=encoder.module.clone(dtype=precision))
     config, _ = resolve(Config(), on_sample=True, train_pairs=128)
     mesh = mesh_of(devices)
@@ -91,13 +100,26 @@ def test_devices_do_not_change_the_losses(stand):
     assert np.abs(losses(stand, own_negatives=True)[0] - one).max() > 1e-2
 
 
+@pytest.mark.slow
+def test_devices_do_not_change_the_losses_with_hard_negatives(stand):
+    one, compilations = losses(stand, hard=4)
+    assert compilations == 1
+    for devices in (2, 4):
+        np.testing.assert_allclose(losses(stand, devices=devices, hard=4)[0], one, atol=1e-5)
+    # The control: they are there, one of them a function's own as well.
+    encoder, params, data, with_hard = stand
+    without = (encoder, params, None, data)
+    assert (np.abs(losses(without, hard=4)[0] - one) > 0.1).all()
+    assert np.isin(with_hard[0].code_keys[1::3], with_hard[0].code_keys[::3]).any()
+
+
 def test_dropout_follows_the_seed(stand):
     assert np.array_equal(losses(stand)[0], losses(stand)[0])
     assert np.abs(losses(stand)[0] - losses(stand, seed=1)[0]).max() > 1e-4
 
 
 def test_seeds_share_one_program_and_rates_do_not(stand):
-    encoder, params, data = stand
+    encoder, params, data, _ = stand
     config, _ = resolve(Config(), on_sample=True, train_pairs=128)
 
     def program(seed, peak):

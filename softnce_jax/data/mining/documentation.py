@@ -17,21 +17,24 @@ EMPHASIS = re.compile(r"(?<![\w*_`\\])(\*\*|__|\*|_)(?=[^\s*_])([^*_\n]*[^\s*_])
 CODE = re.compile(r"(`+)(.+?)\1", re.DOTALL)
 LINK = re.compile(r"!?\[([^\[\]\n]+)\]\([^()\s]*\)")
 ELEMENT = re.compile(r"</?[A-Za-z][\w:-]*(?:\s[^<>]*)?/?>|<!--.*?-->", re.DOTALL)
-SIGNATURE = re.compile(r"[\w.:#]+ ?\([^()]*\)(\s*(->|=>)\s*\S.*)?|[\w.:#\[\]() ,|*&=]+ (->|=>) \S.*")
+SIGNATURE = re.compile(
+    r"[\w.:#!?]+( ?\(.*\))?( ?\{.*\})?"  # sort(list) { |item| ... }
+    r"|[\w.:#!?]+[\[(].*[\])]\s*(->|=>)\s*\S.*"  # sort(list) -> list
+    r"|\w+(, \w+)*\s+(->|=>)\s+\S.*"  # list, key -> list
+)
 RULE = re.compile(r"[\W_]*")  # a line of signs
 
 
 def docstring(source: str) -> str:
-    """Plain words of a Python docstring: Sphinx, Google and NumPy style.
+    r"""Plain words of a Python docstring: Sphinx, Google and NumPy style.
 
     Example:
-      >>> docstring('\"\"\"Sums ``values`` with :func:`math.fsum`.\\n\\n:param values: x\"\"\"')
+      >>> docstring("'''Sums ``values`` with :func:`math.fsum`.\n\n:param values: x'''")
       'Sums values with math.fsum.'
     """
     text = re.sub(r"^[A-Za-z]*('''|\"\"\"|'|\")(.*)\1$", r"\2", source.strip(), flags=re.DOTALL)
     text = inspect.cleandoc(text.replace("\\\n", ""))
-    section = r"(Args|Arguments|Parameters|Params|Returns?|Yields?|Raises|Examples?|Notes?|Usage)"
-    ends = rf"[:@]\w[^:\n]*:|@\w+|>>>|\.\. |{section}:?\s*$|---+|===+"
+    ends = rf"[:@]\w[^:\n]*:|@\w+|>>>|\.\. |{SECTION}:?\s*$"
     text = paragraph(text.split("\n"), ends=ends)
     text = re.sub(r":[\w:+-]+:`~?([^`<]*?)(?:\s*<[^`>]*>)?`", r"\1", text)
     text = re.sub(r"`([^`<]+?)\s*<[^`>]*>`_+", r"\1", text)
@@ -39,33 +42,33 @@ def docstring(source: str) -> str:
 
 
 def rdoc(comment: str) -> str:
-    """Plain words of a Ruby comment: RDoc, YARD, TomDoc.
+    r"""Plain words of a Ruby comment: RDoc, YARD, TomDoc.
 
     Example:
-      >>> rdoc("##\\n# Sorts +list+ in <tt>place</tt>.\\n#\\n# @param list [Array]")
+      >>> rdoc("##\n# Sorts +list+ in <tt>place</tt>.\n#\n# @param list [Array]")
       'Sorts list in place.'
     """
-    lines, silent = [], False
-    for line in re.sub(r"(?m)^=(begin|end).*$", "", comment).split("\n"):
-        line = re.sub(r"^\s*#+ ?(?=[^-+]|$|-[^-]|\+[^+])", "", line)
-        if re.match(r"\s*#+(--|\+\+)", line):  # RDoc's comments in comments
-            silent = "--" in line
-        elif not silent and not re.match(r"\s*:(nodoc|call-seq|args?|yields?|stopdoc|startdoc|main|section|title|category|attr\w*|doc|singleton-method|method|include)\b", line):
-            lines.append(line)
-    ends = r"@!?\w+|=+ \S|(rubocop|steep|sorbet|yard):|frozen_string_literal"
-    text = paragraph(lines, ends=ends)
+    text = re.sub(r"(?m)^=(begin|end)\b.*$", "", comment)
+    text = re.sub(r"(?m)^[ \t]*#+(?!\S*--|\+\+) ?", "", text)
+    text = re.sub(r"(?ms)^[ \t]*#+--.*?(^[ \t]*#+\+\+|\Z)", "", text)  # RDoc's own comments
+    text = re.sub(r"(?m)^[ \t]*:?call-seq:.*\n?([ \t]+\S.*\n?)*", "\n", text)
+    text = re.sub(rf"(?ms)^=+ *{SECTION}\b.*?(?=^=|\Z)|^=+ .*?$", "\n", text)
+    text = re.sub(
+        r"(?m)^\s*(:\w[\w-]*:|(rubocop|steep|yard|\w+_string_literal|typed):).*$", "", text
+    )
+    text = paragraph(text.split("\n"), ends=r"@!?\w+|[^\s:]+::(\s|$)", code=True)
     text = re.sub(r"\brdoc-\w+:\S+", "", text)
     text = re.sub(r"\{([^{}\n]+)\}\[[^\]\s]*\]", r"\1", text)
     text = re.sub(r"\{([^{}\s]+)(?:\s+([^{}]+))?\}", lambda m: m[2] or m[1], text)
-    text = re.sub(r"(?<![\w\\])\+([^\s+][^+\n]*?)\+(?!\w)", r"\1", text)
+    text = re.sub(r"(?<![\w\\])\+([^\s+][^+\n]*?)\+", r"\1", text)
     return words(re.sub(r"\\(?=[A-Z+*_<#])", "", text))
 
 
 def javadoc(comment: str) -> str:
-    """Plain words of a Javadoc comment.
+    r"""Plain words of a Javadoc comment.
 
     Example:
-      >>> javadoc("/**\\n * Adds {@code a} &amp; {@link List#size the size}.<p>More.\\n */")
+      >>> javadoc("/**\n * Adds {@code a} &amp; {@link List#size the size}.<p>More.\n */")
       'Adds a & the size.'
     """
     return block(comment, ends=r"@\w+")
@@ -82,39 +85,43 @@ def jsdoc(comment: str) -> str:
 
 
 def phpdoc(comment: str) -> str:
-    """Plain words of a PHPDoc comment.
+    r"""Plain words of a PHPDoc comment.
 
     Example:
-      >>> phpdoc("/** {@inheritdoc} */"), phpdoc("/** Opens a file.\\n * @return bool */")
+      >>> phpdoc("/** {@inheritdoc} */"), phpdoc("/** Opens a file.\n * @return bool */")
       ('', 'Opens a file.')
     """
     return block(comment, ends=r"@\w+|```")
 
 
 def godoc(comment: str) -> str:
-    """Plain words of a Go comment; directives such as `//go:noinline` are none.
+    r"""Plain words of a Go comment; directives such as `//go:noinline` are none.
 
     Example:
-      >>> godoc("// Open opens a [File].\\n// It may fail.\\n//\\n// More.\\n//go:noinline")
+      >>> godoc("// Open opens a [File].\n// It may fail.\n//\n// More.\n//go:noinline")
       'Open opens a File. It may fail.'
     """
     lines = [line.strip() for line in comment.split("\n")]
     lines = [line for line in lines if not re.match(r"//(\w+:\S|export |line |\+build)", line)]
     text = "\n".join(re.sub(r"^// ?", "", line) for line in lines)
     text = re.sub(r"\A/\*|\*/\Z", "", text)
-    text = paragraph(text.split("\n"), ends=r"(Deprecated|BUG\(\w+\)|TODO|FIXME|XXX)\b")
+    text = paragraph(text.split("\n"), ends=r"BUG\(\w+\)|TODO\b", code=True)
     return words(re.sub(r"\[([*\w.]+)\](?![\w(\[])", r"\1", text))
 
 
 def block(comment: str, *, ends: str) -> str:
     """Plain words of a `/** … */` comment with tags and HTML."""
     text = re.sub(r"\A\s*/\*+|\*+/\s*\Z", "", comment)
-    text = re.sub(r"(?i)<(p|br|pre|ul|ol|dl|table|h\d|blockquote)\b[^<>]*>", "\n\n", BLOCK.sub("", text))
+    text = re.sub(
+        r"(?i)<(p|br|pre|ul|ol|dl|table|h\d|blockquote)\b[^<>]*>", "\n\n", BLOCK.sub("", text)
+    )
     text = paragraph([line.strip() for line in text.split("\n")], ends=ends)
     text = re.sub(r"(?i)\{@inheritdoc\}", "", text)
     text = re.sub(r"\{@(?:code|literal|value|index|systemProperty)\s*([^{}]*)\}", r"\1", text)
     text = re.sub(r"\[([^\[\]]+)\]\{@\w+\s[^{}]*\}", r"\1", text)
-    text = re.sub(r"\{@\w+\s+([^\s{}|]+)(?:[\s|]+([^{}]*))?\}", lambda m: m[2] or target(m[1]), text)
+    text = re.sub(
+        r"\{@\w+\s+([^\s{}|]+)(?:[\s|]+([^{}]*))?\}", lambda m: m[2] or target(m[1]), text
+    )
     return words(html.unescape(ELEMENT.sub("", text)))
 
 
@@ -123,27 +130,42 @@ def target(link: str) -> str:
     return link.lstrip("#").replace("#", ".")
 
 
-def paragraph(lines: Iterable[str], *, ends: str) -> str:
-    """The first paragraph that is prose, before the first line that ends the prose."""
+def paragraph(lines: Iterable[str], *, ends: str, code: bool = False) -> str:
+    """The first paragraph that is prose, before the first line that ends the prose.
+
+    Args:
+      lines: of the documentation.
+      ends: a pattern of the start of tags.
+      code: whether lines that are set in after prose are code.
+    """
     end = re.compile(rf"\s*(?:{ends})")
     kept: list[str] = []
     for line in lines:
         if end.match(line):
             break
-        if RULE.fullmatch(line):
+        inset = line.startswith(("  ", "\t")) and not (kept and kept[-1][0].isspace())
+        if RULE.fullmatch(line) or (kept and (ITEM.match(line) or (code and inset))):
             if is_prose(kept):
                 break
             kept = []
-        else:
+        if not RULE.fullmatch(line):
             kept.append(line)
     return "\n".join(kept) if is_prose(kept) else ""
 
 
 def is_prose(lines: list[str]) -> bool:
-    """Whether lines are text: neither signatures nor a block of code set in by itself."""
-    if not lines or all(SIGNATURE.fullmatch(line.strip()) for line in lines):
+    """Whether lines are text about the function: no signature, code, aside or list."""
+    if (
+        not lines
+        or lines[0].lstrip()[0] in "{}<>|$&@;="
+        or ASIDE.match(lines[0])
+        or ASSIGNMENT.match(lines[0])
+        or ITEM.match(lines[0])
+    ):
         return False
-    return not all(line.startswith(("   ", "\t")) for line in lines)
+    if all(SIGNATURE.fullmatch(line.strip()) for line in lines):
+        return False
+    return not all(line.startswith(("  ", "\t")) for line in lines)
 
 
 def words(text: str) -> str:

@@ -1,7 +1,7 @@
 r"""The six languages side by side: what a function is, where its documentation stands.
 
-A query names in its matches: `function`, the code that is kept; its `name` and `body`; `bare`, a
-statement that is a string and nothing else; `constructor`, where it is a node type of its own.
+A query names in its matches: `function`, the code that is kept; its `name` and `body`; or a
+`constructor`, where that is a node type of its own.
 Functions without a body (abstract ones, arrows to an expression) match nothing.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from softnce_jax.data.mining.documentation import docstring, godoc, javadoc, jsdoc, phpdoc, rdoc
 
@@ -21,17 +22,18 @@ class Language:
     Attributes:
       endings: of its files.
       functions: the query that finds them.
-      comment: how a documentation comment starts, the nearest one being meant (`/**`), or all
-        adjacent ones together; None where documentation stands inside the function.
+      comment: what documentation is: a "block", the last `/**` above the function; its "lines",
+        all comments above it; or a "docstring" inside.
       markup: makes plain text of the first paragraph of documentation.
       constructors: by name.
       standard: methods that every class may have and whose documentation says nothing of it.
-      tests: matches the stem of a test's file, beside names that all languages share.
+      tests: matches names of tests' folders and files (without their endings), beside those that
+        all languages share.
     """
 
     endings: tuple[str, ...]
     functions: str
-    comment: tuple[str, ...] | None
+    comment: Literal["block", "lines", "docstring"]
     markup: Callable[[str], str]
     constructors: re.Pattern[str]
     standard: re.Pattern[str]
@@ -45,11 +47,13 @@ LANGUAGES = {
             (method name: (_) @name body: (_) @body) @function
             (singleton_method name: (_) @name body: (_) @body) @function
         """,
-        comment=("#", "=begin"),
+        comment="lines",
         markup=rdoc,
         constructors=re.compile("initialize"),
-        standard=re.compile(r"to_s|inspect|hash|eql\?|==|===|<=>|initialize_\w+|respond_to_missing\?"),
-        tests=re.compile(".*_spec|tc_.*"),
+        standard=re.compile(
+            r"to_s|inspect|hash|eql\?|==|===|<=>|initialize_\w+|respond_to_missing\?"
+        ),
+        tests=re.compile("specs?|.*_spec|tc_.*"),
     ),
     "javascript": Language(
         endings=(".js", ".mjs", ".cjs", ".jsx"),
@@ -70,11 +74,11 @@ LANGUAGES = {
               (function_expression body: (_) @body)
               (arrow_function body: (statement_block) @body)]) @function
         """,
-        comment=("/**",),
+        comment="block",
         markup=jsdoc,
         constructors=re.compile("constructor"),
         standard=re.compile("toString|valueOf|toJSON|toLocaleString"),
-        tests=re.compile(r".*\.(spec|cy|stories)|karma\.conf"),
+        tests=re.compile(r"specs?|__mocks__|cypress|.*\.(spec|cy|stories)|karma\.conf"),
     ),
     "go": Language(
         endings=(".go",),
@@ -82,7 +86,7 @@ LANGUAGES = {
             (function_declaration name: (_) @name body: (_) @body) @function
             (method_declaration name: (_) @name body: (_) @body) @function
         """,
-        comment=("//", "/*"),
+        comment="lines",
         markup=godoc,
         constructors=re.compile("init"),
         standard=re.compile("String|GoString|Error|MarshalJSON|UnmarshalJSON"),
@@ -92,9 +96,8 @@ LANGUAGES = {
         endings=(".py",),
         functions="""
             (function_definition name: (_) @name body: (_) @body) @function
-            (expression_statement . (string) .) @bare
         """,
-        comment=None,
+        comment="docstring",
         markup=docstring,
         constructors=re.compile("__(init|new|post_init)__"),
         standard=re.compile(r"__\w+__"),
@@ -107,11 +110,11 @@ LANGUAGES = {
             (constructor_declaration) @constructor
             (compact_constructor_declaration) @constructor
         """,
-        comment=("/**",),
+        comment="block",
         markup=javadoc,
         constructors=re.compile("(?!)"),
         standard=re.compile("toString|hashCode|equals|clone|finalize|compareTo"),
-        tests=re.compile("Test[A-Z].*|.*(TestCase|Tests|IT)"),
+        tests=re.compile("Test[A-Z].*|.*TestCase|.*[a-z]IT"),
     ),
     "php": Language(
         endings=(".php", ".inc"),
@@ -119,7 +122,7 @@ LANGUAGES = {
             (function_definition name: (_) @name body: (_) @body) @function
             (method_declaration name: (_) @name body: (_) @body) @function
         """,
-        comment=("/**",),
+        comment="block",
         markup=phpdoc,
         constructors=re.compile("__construct"),
         standard=re.compile(r"__\w+"),

@@ -13,15 +13,32 @@ from collections.abc import Iterable
 
 # What stands before the text of a line in a block comment; `*` alone may also open a list.
 BLOCK = re.compile(r"^\s*\*(?!\*/) ?", re.MULTILINE)
-EMPHASIS = re.compile(r"(?<![\w*_`\\])(\*\*|__|\*|_)(?=[^\s*_])([^*_\n]*[^\s*_])\1(?![\w*_])")
+EMPHASIS = re.compile(r"(?<![\w*_`\\])(\*\*|\*|_)(?=[^\s*_])([^*_\n]*[^\s*_])\1(?![\w*_])")
 CODE = re.compile(r"(`+)(.+?)\1", re.DOTALL)
 LINK = re.compile(r"!?\[([^\[\]\n]+)\]\([^()\s]*\)")
-ELEMENT = re.compile(r"</?[A-Za-z][\w:-]*(?:\s[^<>]*)?/?>|<!--.*?-->", re.DOTALL)
+# Only what is HTML: `List<String>` stays.
+ELEMENT = re.compile(
+    r"</?(?:a|abbr|b|big|blockquote|br|center|cite|code|dd|dfn|div|dl|dt|em|font|h\d|hr|i|img|kbd|li|ol"
+    r"|p|pre|q|s|samp|small|span|strike|strong|sub|sup|table|td|th|tr|tt|u|ul|var)(?:\s[^<>]*)?/?>"
+    r"|<!--.*?-->",
+    re.DOTALL | re.IGNORECASE,
+)
 SIGNATURE = re.compile(
-    r"[\w.:#!?]+( ?\(.*\))?( ?\{.*\})?"  # sort(list) { |item| ... }
+    r"[\w.:#!?]+(\(.*\)| ?\{.*\})+"  # sort(list) { |item| ... }
     r"|[\w.:#!?]+[\[(].*[\])]\s*(->|=>)\s*\S.*"  # sort(list) -> list
     r"|\w+(, \w+)*\s+(->|=>)\s+\S.*"  # list, key -> list
 )
+SECTION = (
+    r"(?:Arg(?:ument)?s?|Param(?:eter)?s?|Returns?|Yields?|Raises|Examples?|Notes?|Usage|Synopsis"
+    r"|See Also)"
+)
+ASIDE = re.compile(
+    r"\W*(deprecated|todo|fixme|xxx|copyright|licen[sc]e|examples?|usage"
+    r"|see(?! (if|whether|that)))\b",
+    re.IGNORECASE,
+)
+ASSIGNMENT = re.compile(r"[\w.@$\[\]:]+ \W?=[ ~]")
+ITEM = re.compile(r"\s*([-*+•]|\d+[.)])\s")
 RULE = re.compile(r"[\W_]*")  # a line of signs
 
 
@@ -57,9 +74,9 @@ def rdoc(comment: str) -> str:
         r"(?m)^\s*(:\w[\w-]*:|(rubocop|steep|yard|\w+_string_literal|typed):).*$", "", text
     )
     text = paragraph(text.split("\n"), ends=r"@!?\w+|[^\s:]+::(\s|$)", code=True)
-    text = re.sub(r"\brdoc-\w+:\S+", "", text)
     text = re.sub(r"\{([^{}\n]+)\}\[[^\]\s]*\]", r"\1", text)
     text = re.sub(r"\{([^{}\s]+)(?:\s+([^{}]+))?\}", lambda m: m[2] or m[1], text)
+    text = re.sub(r"\brdoc-\w+:\S+", "", text)
     text = re.sub(r"(?<![\w\\])\+([^\s+][^+\n]*?)\+", r"\1", text)
     return words(re.sub(r"\\(?=[A-Z+*_<#])", "", text))
 
@@ -106,7 +123,7 @@ def godoc(comment: str) -> str:
     text = "\n".join(re.sub(r"^// ?", "", line) for line in lines)
     text = re.sub(r"\A/\*|\*/\Z", "", text)
     text = paragraph(text.split("\n"), ends=r"BUG\(\w+\)|TODO\b", code=True)
-    return words(re.sub(r"\[([*\w.]+)\](?![\w(\[])", r"\1", text))
+    return words(re.sub(r"(?<!\w)\[([*\w.]+)\](?![\w(\[])", r"\1", text))
 
 
 def block(comment: str, *, ends: str) -> str:
@@ -154,7 +171,7 @@ def paragraph(lines: Iterable[str], *, ends: str, code: bool = False) -> str:
 
 
 def is_prose(lines: list[str]) -> bool:
-    """Whether lines are text about the function: no signature, code, aside or list."""
+    """Whether lines are text about the function: no name, signature, code, aside or list."""
     if (
         not lines
         or lines[0].lstrip()[0] in "{}<>|$&@;="
@@ -162,6 +179,8 @@ def is_prose(lines: list[str]) -> bool:
         or ASSIGNMENT.match(lines[0])
         or ITEM.match(lines[0])
     ):
+        return False
+    if len(lines) == 1 and len(lines[0].split()) == 1:
         return False
     if all(SIGNATURE.fullmatch(line.strip()) for line in lines):
         return False

@@ -66,6 +66,7 @@ def source_files(root: str, language: Language, counts: Counts) -> Iterator[Sour
         except OSError:
             counts.drop("folders", "unreadable", name_in(root, folder))
             continue
+        counts.keep("folders")
         rules = with_folder(rules, folder)
         if folder != root and any(entry.name == ".git" for entry in entries):
             repository = name_in(root, folder)

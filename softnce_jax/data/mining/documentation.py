@@ -71,9 +71,9 @@ def rdoc(comment: str) -> str:
     text = re.sub(r"(?m)^[ \t]*:?call-seq:.*\n?([ \t]+\S.*\n?)*", "\n", text)
     text = re.sub(rf"(?ms)^=+ *{SECTION}\b.*?(?=^=|\Z)|^=+ .*?$", "\n", text)
     text = re.sub(
-        r"(?m)^\s*(:\w[\w-]*:|(rubocop|steep|yard|\w+_string_literal|typed):).*$", "", text
+        r"(?m)^\s*(:\w[\w-]*:|(rubocop|steep|yard|\w+_string_literal|typed):|@!|@api ).*$", "", text
     )
-    text = paragraph(text.split("\n"), ends=r"@!?\w+|[^\s:]+::(\s|$)", code=True)
+    text = paragraph(text.split("\n"), ends=r"@\w+|[^\s:]+::(\s|$)", code=True)
     text = re.sub(r"\{([^{}\n]+)\}\[[^\]\s]*\]", r"\1", text)
     text = re.sub(r"\{([^{}\s]+)(?:\s+([^{}]+))?\}", lambda m: m[2] or m[1], text)
     text = re.sub(r"\brdoc-\w+:\S+", "", text)

@@ -73,11 +73,11 @@ def source_files(root: str, language: Language, counts: Counts) -> Iterator[Sour
         inner = []
         for entry in entries:
             name = name_in(root, entry.path)
-            is_folder = entry.is_dir(follow_symlinks=False)
+            is_folder = os.path.isdir(entry.path)
             if not is_folder and not entry.name.endswith(language.endings):
                 continue
             kind = "folders" if is_folder else "files"
-            if reason := excluded(entry, language, rules):
+            if reason := excluded(entry, language, rules, is_folder=is_folder):
                 counts.drop(kind, reason, name)
             elif is_folder:
                 inner.append((entry.path, rules, repository or (None if folder != root else name)))
@@ -86,9 +86,10 @@ def source_files(root: str, language: Language, counts: Counts) -> Iterator[Sour
         folders.extend(reversed(inner))
 
 
-def excluded(entry: os.DirEntry, language: Language, rules: Rules) -> str | None:
+def excluded(
+    entry: os.DirEntry, language: Language, rules: Rules, *, is_folder: bool
+) -> str | None:
     """Why a file or folder is left out for what it is called or what it is, or None."""
-    is_folder = entry.is_dir(follow_symlinks=False)
     stem = entry.name if is_folder else entry.name.rsplit(".", 1)[0]
     if entry.is_symlink():
         return "a link"

@@ -16,7 +16,9 @@ PYTHON = {
     '"""Adds it.\n    Parameters\n    ----------\n    x : int\n    """': "Adds it.",
     '"""Parameters of it are added."""': "Parameters of it are added.",
     '"""Calls :meth:`~list.sort` and :py:func:`len <builtins.len>`."""': "Calls list.sort and len.",
-    '"""Reads `the manual <https://a.org>`_ and *all* of **it**."""': "Reads the manual and all of it.",
+    '"""See if `the manual <https://a.org>`_ is *all* **it** has."""': (
+        "See if the manual is all it has."
+    ),
     '"""Multiplies a*b*c by __name__."""': "Multiplies a*b*c by __name__.",
     '"""f(x) -> y\n\n    Finds y.\n    """': "Finds y.",
     '"""Finds y (x -> y) in it."""': "Finds y (x -> y) in it.",
@@ -42,6 +44,7 @@ RUBY = {
     "#--\n# For us.\n#++\n# Sorts it.": "Sorts it.",
     "=begin\nSorts it.\n=end": "Sorts it.",
     "# rubocop:disable all\n# Sorts it.": "Sorts it.",
+    "# @!visibility private\n# Sorts it.": "Sorts it.",
     "# -----\n# Sorts it.\n# -----": "Sorts it.",
     "# x = sort(list)": "",
     "# * Sorts it": "",

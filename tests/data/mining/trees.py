@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-NOUNS = (
-    "anchor basket candle dragon engine forest garden hammer island jacket kettle lantern".split()
-)
-VERBS = "adds counts draws finds joins lists opens reads sorts splits trims writes".split()
+NOUNS = ("anchor", "basket", "candle", "dragon", "engine", "forest", "garden", "hammer")
+VERBS = ("adds", "counts", "draws", "finds", "joins", "lists", "opens", "reads", "sorts", "splits")
 
 
 def write_tree(root: Path, files: dict[str, str | bytes]) -> Path:
@@ -21,11 +19,10 @@ def write_tree(root: Path, files: dict[str, str | bytes]) -> Path:
 
 def ruby_function(number: int) -> str:
     """A documented method unlike those of other numbers."""
-    noun, verb = NOUNS[number % 12], VERBS[number // 12 % 12]
-    inner = "".join(
-        f"  {noun}_{verb}_{number}_{k} = {verb}({noun}, {k + number})\n" for k in range(5)
-    )
-    return f"# {verb.capitalize()} the {noun} number {number} of the list.\ndef f{number}\n{inner}end\n"
+    noun, verb = NOUNS[number % 8], VERBS[number // 8 % 10]
+    lines = [f"  {noun}_{verb}_{number}_{k} = {verb}({noun}, {k + number})\n" for k in range(5)]
+    comment = f"# {verb.capitalize()} the {noun} number {number} of the list.\n"
+    return f"{comment}def f{number}\n{''.join(lines)}end\n"
 
 
 def ruby_tree(root: Path, *, files: int = 20, each: int = 4) -> Path:

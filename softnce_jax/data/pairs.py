@@ -48,6 +48,7 @@ class Corpus:
     test: Sequence[Pair]
     codebase: Sequence[Candidate]
     problems: Problems = field(default_factory=Problems)
+    notes: tuple[str, ...] = ()
 
     def hash(self) -> str:
         """SHA-256 over every row, in order: two corpora are the same data iff it is equal."""

@@ -1,28 +1,45 @@
-"""Reads a corpus."""
+"""Reads a corpus from a folder or file of the user's."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
+from softnce_jax.data.formats import find_source
 from softnce_jax.data.pairs import Candidate, Corpus, Pair
 from softnce_jax.data.problems import Problems
-from softnce_jax.data.rows import read_rows
-from softnce_jax.errors import InputError
 
-# The spellings under which a split may lie in a folder; the first is the published one.
-SPLIT_FILES = {"train": ("train",), "valid": ("valid", "dev"), "test": ("test",)}
+# Where a row's texts may stand: lists of tokens, then strings. CodeSearchNet's names, the Hub's.
+URL = ("url", "func_code_url")
+QUERY = (
+    ("docstring_tokens", "func_documentation_tokens"),
+    (
+        "docstring",
+        "query",
+        "func_documentation_string",
+    ),
+)
+CODE = (
+    ("code_tokens", "func_code_tokens"),
+    (
+        "code",
+        "original_string",
+        "func_code_string",
+        "whole_func_string",
+    ),
+)
 
 
-def read_corpus(folder: str | Path, language: str, *, strict: bool = False) -> Corpus:
-    """Reads `{train,valid,test,codebase}.jsonl` (or `.jsonl.gz`) from a folder.
+def read_corpus(path: str | Path, language: str, *, strict: bool = False) -> Corpus:
+    """Reads one language's pairs and candidates, in any of the formats of docs/data.md.
 
-    Where the folder has a subfolder of the language's name, that one is read. Each line is an
-    object with `url`, a query (`docstring_tokens` joined by spaces, else `docstring` or `query`)
-    and code (`code_tokens` joined, else `code` or `original_string`); `family` is optional. A
-    query's true code is the codebase row with the same url. Absent splits are empty.
+    A row has `url`, a query (`docstring_tokens` joined by spaces, else `docstring` or `query`) and
+    code (`code_tokens` joined, else `code` or `original_string`); `family` is optional. A query's
+    true code is the candidate with the same url. Where the data have no codebase, the functions of
+    valid and test are the candidates, and a row without url is named by its code.
 
     Args:
-      folder: the folder that was given.
+      path: a folder, perhaps with a subfolder of the language's name, or a file.
       language: one of LANGUAGES.
       strict: raise at the first unusable row instead of counting it.
 
@@ -30,100 +47,90 @@ def read_corpus(folder: str | Path, language: str, *, strict: bool = False) -> C
       The corpus, with what was skipped in `problems`.
 
     Raises:
-      InputError: no such folder, no codebase, or (strict) an unusable row, by file and line.
+      InputError: nothing there that is known, or (strict) an unusable row, by file and line.
     """
-    root = Path(folder)
-    if not root.is_dir():
-        raise InputError(f"{root}: no such folder; --data takes auto, sample or a folder of JSONL")
+    root = Path(path)
     if (root / language).is_dir():
         root = root / language
-    problems = Problems(strict=strict)
-    codebase = _codebase(_split_file(root, "codebase"), language, problems)
-    urls = {candidate.url for candidate in codebase}
-    splits = {
-        split: _pairs(next(filter(None, (_find(root, n) for n in names)), None), language, problems)
-        for split, names in SPLIT_FILES.items()
-    }
-    for split in ("valid", "test"):
-        splits[split] = _answerable(splits[split], urls, problems)
-    pairs = {split: [pair for pair, _ in placed] for split, placed in splits.items()}
-    return Corpus(str(root), language, **pairs, codebase=codebase, problems=problems)
+    source = find_source(root)
+    rows = _Rows(language, Problems(strict=strict), named=source.has_codebase)
+    for split, place, row in source.rows(rows.problems):
+        rows.add(split, place, row)
+    notes = list(source.notes)
+    if not source.has_codebase:
+        rows.use_functions_of("valid", "test")
+        notes.append(f"no codebase: the {len(rows.codebase)} functions of valid and test stand in")
+    rows.leave_out_unanswerable("valid", "test")
+    pairs = {split: [pair for _, pair in placed] for split, placed in rows.pairs.items()}
+    codebase = list(rows.codebase.values())
+    return Corpus(str(root), language, **pairs, codebase=codebase,
+                  problems=rows.problems, notes=tuple(notes))  # fmt: skip
 
 
-def _find(root: Path, name: str) -> Path | None:
-    paths = [path for end in (".jsonl", ".jsonl.gz") if (path := root / f"{name}{end}").is_file()]
-    if len(paths) > 1:
-        raise InputError(f"{paths[0]} and {paths[1].name} both exist: remove one")
-    return paths[0] if paths else None
+class _Rows:
+    """The usable rows so far; the others go to the problems."""
 
+    def __init__(self, language: str, problems: Problems, *, named: bool):
+        self.language, self.problems, self.named = language, problems, named
+        self.pairs: dict[str, list[tuple[str, Pair]]] = {"train": [], "valid": [], "test": []}
+        self.codebase: dict[str, Candidate] = {}
+        self._seen: set[tuple[str, str, str]] = set()
 
-def _split_file(root: Path, name: str) -> Path:
-    path = _find(root, name)
-    if path is None:
-        raise InputError(f"{root}: neither {name}.jsonl nor {name}.jsonl.gz is there")
-    return path
-
-
-def _pairs(path: Path | None, language: str, problems: Problems) -> list[tuple[Pair, str]]:
-    """The usable pairs of a file, each with its file and line."""
-    if path is None:
-        return []
-    placed, seen = [], set()
-    for place, row in read_rows(path, problems):
-        query = _text(row, "docstring_tokens", "docstring", "query")
-        code = _text(row, "code_tokens", "code", "original_string")
-        reason = _unusable(row, language, query=query, code=code)
-        if reason is None and (row["url"], query) in seen:
-            reason = "the same url and query again"
+    def add(self, split: str, place: str, row: dict) -> None:
+        code = _text(row, *CODE)
+        texts = (
+            {"code": code} if split == "codebase" else {"query": _text(row, *QUERY), "code": code}
+        )
+        url = next((row[name] for name in URL if isinstance(row.get(name), str)), None)
+        if url is None and not self.named and code:
+            url = f"code:{hashlib.sha256(code.encode()).hexdigest()[:16]}"
+        reason = _unusable(row, self.language, texts | {"url": url}) or self._repeated(
+            split, url, texts
+        )
         if reason is not None:
-            problems.add(reason, place)
-            continue
-        seen.add((row["url"], query))
-        placed.append((Pair(query, code, row["url"], language, row.get("family")), place))
-    return placed
-
-
-def _codebase(path: Path, language: str, problems: Problems) -> list[Candidate]:
-    candidates: dict[str, Candidate] = {}
-    for place, row in read_rows(path, problems):
-        code = _text(row, "code_tokens", "code", "original_string")
-        reason = _unusable(row, language, code=code)
-        if reason is None and row["url"] in candidates:
-            reason = "a url that an earlier candidate has"
-        if reason is not None:
-            problems.add(reason, place)
-            continue
-        candidates[row["url"]] = Candidate(code, row["url"], language, row.get("family"))
-    return list(candidates.values())
-
-
-def _answerable(
-    placed: list[tuple[Pair, str]], urls: set[str], problems: Problems
-) -> list[tuple[Pair, str]]:
-    answerable = []
-    for pair, place in placed:
-        if pair.url in urls:
-            answerable.append((pair, place))
+            self.problems.add(reason, place)
+        elif split == "codebase":
+            self.codebase[url] = Candidate(code, url, self.language, row.get("family"))
         else:
-            problems.add("a query whose url has no candidate in the codebase", place)
-    return answerable
+            pair = Pair(texts["query"], code, url, self.language, row.get("family"))
+            self._seen.add((split, url, pair.query))
+            self.pairs[split].append((place, pair))
+
+    def use_functions_of(self, *splits: str) -> None:
+        """Makes the functions of these splits the candidates."""
+        for _, pair in (placed for split in splits for placed in self.pairs[split]):
+            candidate = Candidate(pair.code, pair.url, pair.language, pair.family)
+            self.codebase.setdefault(pair.url, candidate)
+
+    def leave_out_unanswerable(self, *splits: str) -> None:
+        """Leaves out pairs of these splits whose function is no candidate."""
+        for split in splits:
+            for place, pair in self.pairs[split]:
+                if pair.url not in self.codebase:
+                    self.problems.add("a query whose url has no candidate in the codebase", place)
+            self.pairs[split] = [x for x in self.pairs[split] if x[1].url in self.codebase]
+
+    def _repeated(self, split: str, url: str, texts: dict[str, str]) -> str | None:
+        if split == "codebase":
+            return "a url that an earlier candidate has" if url in self.codebase else None
+        again = (split, url, texts["query"]) in self._seen
+        return "the same url and query again" if again else None
 
 
-def _text(row: dict, tokens: str, *names: str) -> str | None:
+def _text(row: dict, tokens: tuple[str, ...], names: tuple[str, ...]) -> str | None:
     """The first of the fields that is there, as text; None where none is."""
-    if isinstance(row.get(tokens), list) and row[tokens]:
-        return " ".join(map(str, row[tokens])).strip()
+    for name in tokens:
+        if isinstance(row.get(name), list) and row[name]:
+            return " ".join(map(str, row[name])).strip()
     present = [row[name] for name in names if isinstance(row.get(name), str)]
     return next((text.strip() for text in present if text.strip()), "" if present else None)
 
 
-def _unusable(row: dict, language: str, **texts: str | None) -> str | None:
+def _unusable(row: dict, language: str, texts: dict[str, str | None]) -> str | None:
     """Why a row cannot be used, or None."""
-    if not isinstance(row.get("url"), str):
-        return "no url"
     for name, text in texts.items():
         if text is None:
-            return f"no {name}"
+            return f"no {name} among its fields ({', '.join(map(str, row))})"
         if not text:
             return f"an empty {name}"
     if row.get("language", language) != language:

@@ -1,4 +1,4 @@
-"""Makes training data of a source tree: `python experiments/mine.py PATH --lang ruby --out my_data`."""
+"""Makes training data of a source tree: `python experiments/mine.py PATH --lang ruby --out DIR`."""
 
 from softnce_jax import cli
 from softnce_jax.data.mining.config import Config

@@ -49,7 +49,8 @@ def docstring(source: str) -> str:
       >>> docstring("'''Sums ``values`` with :func:`math.fsum`.\n\n:param values: x'''")
       'Sums values with math.fsum.'
     """
-    text = re.sub(r"^[A-Za-z]*('''|\"\"\"|'|\")(.*)\1$", r"\2", source.strip(), flags=re.DOTALL)
+    opening = re.match(r"[A-Za-z]*('''|\"\"\"|'|\")", source)
+    text = source[opening.end() :].removesuffix(opening[1]) if opening else source
     text = inspect.cleandoc(text.replace("\\\n", ""))
     ends = rf"[:@]\w[^:\n]*:|@\w+|>>>|\.\. |{SECTION}:?\s*$"
     text = paragraph(text.split("\n"), ends=ends)

@@ -14,7 +14,9 @@ from softnce_jax.data.mining.report import Counts
 from softnce_jax.dataflow.extract import GRAMMARS
 
 SHORTEST = 3  # lines of a body
+LONGEST_TEXT = 5_000  # characters of documentation that are looked at
 LONGEST = 300  # lines of a function; in longer ones, modules in disguise, the inner ones are mined
+TORN = 2_000  # nodes that are broken, from which a file is not looked at further
 TEST_NAME = re.compile(r"tests?(_.*|[A-Z].*)?")
 
 
@@ -44,7 +46,10 @@ def functions(source: bytes, language: str, counts: Counts, name: str) -> list[F
       The functions in their order.
     """
     root = parser(language).parse(source).root_node
-    counts.broken += root.has_error
+    if root.has_error:
+        counts.broken += 1
+        if is_torn(root):
+            return []
     matches = tree_sitter.QueryCursor(query(language)).matches(root)
     found = [{label: nodes[0] for label, nodes in match.items()} for _, match in matches]
     comments = Comments([each["comment"] for each in found if "comment" in each], source)
@@ -65,6 +70,18 @@ def functions(source: bytes, language: str, counts: Counts, name: str) -> list[F
             kept.append(function)
             end = whole.end_byte
     return kept
+
+
+def is_torn(root: tree_sitter.Node) -> bool:
+    """Whether large parts of a tree are broken; there queries may take quadratic time."""
+    nodes, broken = [root], 0
+    while nodes:
+        node = nodes.pop()
+        broken += node.child_count if node.type == "ERROR" else 1
+        if broken > TORN:
+            return True
+        nodes.extend(child for child in node.children if child.has_error)
+    return False
 
 
 def position(nodes: dict[str, tree_sitter.Node]) -> tuple[int, int]:
@@ -95,7 +112,7 @@ def judge(
         return None, f"longer than {LONGEST} lines"
     if whole.has_error:
         return None, "broken syntax"
-    if not (prose := rules.markup(text)):
+    if not (prose := rules.markup(text[:LONGEST_TEXT])):
         return None, "documentation without prose"
     code = text_of(whole, source)
     if (bare := without_comments(code, language)) is None:

@@ -29,7 +29,7 @@ def split(homes: Sequence[str], groups: Groups) -> list[str]:
       Names of splits, in order.
 
     Raises:
-      InputError: fewer than LEAST functions, or parts so large that a split stays empty.
+      InputError: fewer than LEAST functions, or fewer than three parts.
 
     Example:
       >>> homes = [f"{n % 30}.rb" for n in range(90)]
@@ -45,22 +45,39 @@ def split(homes: Sequence[str], groups: Groups) -> list[str]:
     parts: dict[int, list[int]] = defaultdict(list)
     for place in range(len(homes)):
         parts[groups.of(place)].append(place)
+    if len(parts) < 3:
+        raise InputError(f"{len(homes)} pairs, in {len(parts)} parts; three splits need 3")
+    ordered = sorted(parts.values(), key=lambda part: digest(min(homes[n] for n in part)))
     names = ["train"] * len(homes)
-    wanted = {name: round(SHARE * len(homes)) for name in ("test", "valid")}
-    excess = SHARE * len(homes) / 2  # so that a few large files still make three splits
-    for part in sorted(parts.values(), key=lambda part: digest(min(homes[n] for n in part))):
-        fits = (name for name, left in wanted.items() if 0 < left >= len(part) - excess)
-        name = next(fits, "train")
-        for place in part:
+    for name, chosen in choose([len(part) for part in ordered]).items():
+        for place in (place for at in chosen for place in ordered[at]):
             names[place] = name
-        if name != "train":
-            wanted[name] -= len(part)
-    if missing := [name for name in ("train", "valid", "test") if name not in names]:
-        largest = max(map(len, parts.values()))
-        raise InputError(
-            f"nothing is left for {missing[0]}: {largest} of {len(homes)} pairs must stay together"
-        )
     return names
+
+
+def choose(sizes: Sequence[int]) -> dict[str, list[int]]:
+    """Which parts are tested and which validate, in their order.
+
+    Example:
+      >>> choose([30, 400, 20, 450, 60, 40])
+      {'test': [0, 2, 4], 'valid': [5]}
+      >>> choose([30, 20, 50])
+      {'test': [1], 'valid': [0]}
+    """
+    whole = sum(sizes)
+    wanted = {"test": round(SHARE * whole), "valid": round(SHARE * whole)}
+    excess = SHARE * whole / 2  # so that a few large files still make three splits
+    chosen: dict[str, list[int]] = {name: [] for name in wanted}
+    for at, size in enumerate(sizes):
+        name = next((name for name, left in wanted.items() if 0 < left >= size - excess), None)
+        if name is not None:
+            chosen[name].append(at)
+            wanted[name] -= size
+    for name in wanted:
+        if not chosen[name]:
+            taken = {at for each in chosen.values() for at in each}
+            chosen[name].append(min((s, at) for at, s in enumerate(sizes) if at not in taken)[1])
+    return chosen
 
 
 def digest(name: str) -> bytes:

@@ -67,6 +67,10 @@ def test_too_few_pairs_name_both_numbers():
     assert len(split(homes_of(LEAST, 20), Groups(LEAST))) == LEAST
 
 
-def test_one_file_cannot_be_split():
-    with pytest.raises(InputError, match="nothing is left for valid: 90 of 100 pairs"):
-        split(["a.rb"] * 90 + ["b.rb"] * 10, Groups(100))
+def test_three_parts_are_needed():
+    homes = ["a.rb"] * 60 + ["b.rb"] * 30 + ["c.rb"] * 10
+    names = split(homes, Groups(100))
+    assert {home: name for home, name in zip(homes, names, strict=True)}["a.rb"] == "train"
+    assert set(names) == {"train", "valid", "test"}
+    with pytest.raises(InputError, match="100 pairs, in 2 parts; three splits need 3"):
+        split(homes, joined(100, [(0, 60)]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from softnce_jax.data.mining.documentation import docstring, godoc, javadoc, jsdoc, phpdoc, rdoc
+from softnce_jax.data.mining.functions import LONGEST_TEXT
 
 PYTHON = {
     '"""One line."""': "One line.",
@@ -113,4 +114,4 @@ def test_first_paragraph_in_plain_words(words, comment, expected):
     "unit", ["{", "[", "<a ", "`", "*", "{@code ", "_a", "# ", "=", "(", ":a:`"]
 )
 def test_hostile_comments_take_no_time(words, unit):
-    assert isinstance(words(unit * (20_000 // len(unit))), str)
+    assert isinstance(words(unit * (LONGEST_TEXT // len(unit))), str)

@@ -422,3 +422,11 @@ def test_broken_syntax_costs_only_the_function_it_is_in():
 @pytest.mark.parametrize("unit", ["(", "{", "if (a) ", "def f\n", "<<A ", '"#{', "/*"])
 def test_any_text_is_read(language, unit):
     functions((unit * 4_000).encode(), language, Counts(), "file")
+
+
+@pytest.mark.parametrize("broken", [10, 3000])
+def test_a_file_torn_all_over_is_left_out(broken):
+    source = python(3) + "\n" + "x = ) (\n" * broken
+    counts = Counts()
+    found = functions(source.encode(), "python", counts, "file")
+    assert len(found) == (broken == 10) and counts.broken == 1

@@ -39,7 +39,7 @@ def test_help_explains_every_flag_in_a_line(name, tmp_path):
         assert flag in done.stdout
 
 
-@pytest.mark.parametrize("name", ["sweep", "negatives", "tables", "figures"])
+@pytest.mark.parametrize("name", ["sweep", "negatives", "tables", "figures", "mine"])
 def test_help_of_the_programs_of_grids(name, tmp_path):
     done = program(name, "--help", cwd=tmp_path)
     assert done.returncode == 0 and "--out" in done.stdout

@@ -1,0 +1,27 @@
+"""The configuration of mining."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from tyro.conf import Positional
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Turns a source tree or a git repository into training data for finetune.py.
+
+    Nothing of the tree is run or imported, and git is not called.
+    """
+
+    path: Positional[str]
+    """The folder to read."""
+    lang: str
+    """ruby, javascript, go, python, java or php."""
+    out: str
+    """Where the data go: a folder of the language's name is made in it."""
+    split_by: Literal["file", "folder"] = "file"
+    """What is never split: a file, or a folder below PATH (and each repository in it)."""
+    processes: int | None = None
+    """At work; by default one a core."""

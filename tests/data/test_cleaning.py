@@ -1,0 +1,103 @@
+"""Cleaning rules: each drops what it names, and leaves its nearest neighbour."""
+
+from __future__ import annotations
+
+import pytest
+
+from softnce_jax.data import cleaning
+from softnce_jax.data.cleaning import is_english, unclean, without_comments
+from softnce_jax.data.pairs import LANGUAGES
+from softnce_jax.data.sample import load_sample
+
+CODE = "def area(w, h):\n    return w * h"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_sample_is_clean(language):
+    for pair in load_sample(language).train:
+        assert unclean(pair.query, pair.code, language) is None
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        (["area", "of"], cleaning.SHORT),
+        (["the", "area", "of"], None),
+        ("the area of a box " * 51 + "a", None),
+        ("the area of a box " * 51 + "a b", cleaning.LONG),
+        ('Shows <img src="a.png"> as text', cleaning.SPECIAL),
+        ("Shows the <b>img</b> as text", None),
+        ("See https://example.org for the area", cleaning.SPECIAL),
+        (["see", "https", ":", "//example.org"], cleaning.SPECIAL),
+        ("Speaks the https protocol to a server", None),
+        ("Gibt die Fläche eines Rechtecks zurück", cleaning.FOREIGN),
+        ("Devuelve el área de un rectángulo", cleaning.FOREIGN),
+        ("返回矩形的面积 和 宽度 高度", cleaning.FOREIGN),
+        ("Returns the area of a naïve rectangle", None),
+    ],
+)
+def test_queries(query, reason):
+    assert unclean(query, CODE, "python") == reason
+
+
+@pytest.mark.parametrize(
+    ("language", "code", "bare"),
+    [
+        ("python", CODE, CODE),
+        ("python", "def f(x):\n    return (", None),
+        ("python", "# a comment alone", ""),
+        (
+            "python",
+            'def f(x):\n    r"""Doc."""\n    return "# no"  # yes',
+            'def f(x):\n    return "# no"',
+        ),
+        (
+            "python",
+            "def f():\n    é = '''a\n\n  b'''  # ü\n    return é",
+            "def f():\n    é = '''a\n\n  b'''\n    return é",
+        ),
+        ("ruby", "def f(a)\n  # why\n  '# no'\nend", "def f(a)\n  '# no'\nend"),
+        ("ruby", "def f(a)\n  a +", None),
+        (
+            "java",
+            "@Override\npublic int f() { return/* c */1; } // d",
+            "@Override\npublic int f() { return 1; }",
+        ),
+        ("java", "/** Doc. */\nFoo(int a) { x(); }", "Foo(int a) { x(); }"),
+        ("java", "public int f() { return 1 ", None),
+        (
+            "javascript",
+            "get size() { // n\n  return `// ${this.n}` }",
+            "get size() {\n  return `// ${this.n}` }",
+        ),
+        ("javascript", "function (a) { /* b */ return a }", "function (a) {  return a }"),
+        ("javascript", "load: function (a) { return a }", "load: function (a) { return a }"),
+        ("javascript", "function (a) { return a", None),
+        (
+            "php",
+            "public function f($a) {\n  # b\n  return '# no';\n}",
+            "public function f($a) {\n  return '# no';\n}",
+        ),
+        ("php", "function f($a) { return ", None),
+        (
+            "go",
+            "func (s *S) F() error {\n\t// why\n\treturn nil\n}",
+            "func (s *S) F() error {\n\treturn nil\n}",
+        ),
+        ("go", "func F() error { return", None),
+    ],
+)
+def test_comments_leave_and_broken_code_does_not_parse(language, code, bare):
+    assert without_comments(code, language) == bare
+    reason = cleaning.UNPARSED if bare is None else None if bare else cleaning.EMPTY
+    assert unclean("The area of a rectangle", code, language) == reason
+
+
+def test_short_english_with_names_in_it_is_english():
+    for text in ("Delete a file.", "capwords(s, sep) to string", "Lock the mailbox.", "x"):
+        assert is_english(text)
+
+
+def test_deep_code_is_no_matter():
+    code = "def f(x):\n    return " + "(" * 4000 + "x" + ")" * 4000
+    assert without_comments(code, "python") == code

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from softnce_jax.data.pairs import LANGUAGES, Corpus, read_corpus
+from softnce_jax.data.pairs import LANGUAGES, Corpus
+from softnce_jax.data.read import read_corpus
 from softnce_jax.data.sample import load_sample
 from softnce_jax.errors import InputError
 
@@ -19,7 +20,7 @@ def load_corpora(data: str, lang: str, *, strict: bool = False) -> tuple[list[Co
     """Loads the corpora that the flags `--data` and `--lang` name.
 
     Args:
-      data: `sample`; a folder of JSONL (see `read_corpus`); or `auto`, CodeSearchNet where it
+      data: `sample`; a folder or file (see `read_corpus`); or `auto`, CodeSearchNet where it
         lies in `data_folder()`, else the sample.
       lang: one of LANGUAGES, or `all`.
       strict: unusable rows are errors.
@@ -46,5 +47,5 @@ def load_corpora(data: str, lang: str, *, strict: bool = False) -> tuple[list[Co
     if data == "sample":
         return [load_sample(language) for language in languages], notes
     corpora = [read_corpus(data, language, strict=strict) for language in languages]
-    notes += [f"{c.language}: {line}" for c in corpora for line in c.problems.lines()]
+    notes += [f"{c.language}: {line}" for c in corpora for line in (*c.notes, *c.problems.lines())]
     return corpora, notes

@@ -30,7 +30,7 @@ class SweepConfig:
     seed: str | None = None
     """Seeds; those of the paper by default, 1234,12345,123456."""
     data: str | None = None
-    """auto, sample or a JSONL folder, as for finetune.py."""
+    """auto, sample, or a folder or file of yours, as for finetune.py."""
     set: tuple[str, ...] = ()
     """Any other setting of finetune.py, as epochs=2 or alpha=1.3,1.5."""
     out: str = "runs/sweep"
@@ -59,7 +59,7 @@ class NegativesConfig:
     seed: str = "1234,12345,123456"
     """Seeds, with commas between them."""
     data: str = "sample"
-    """sample, or a JSONL folder with families."""
+    """sample, or data of yours with families."""
     set: tuple[str, ...] = ()
     """Any other setting of finetune.py, as epochs=2."""
     out: str = "runs/negatives"

@@ -47,7 +47,7 @@ class Config:
     lang: str = "ruby"
     """ruby, javascript, go, python, java, php, or all."""
     data: str = "auto"
-    """auto (CodeSearchNet where it is prepared, else the sample), sample, or a JSONL folder."""
+    """auto (CodeSearchNet where prepared, else the sample), sample, or your folder or file."""
     strict: bool = False
     """Make unusable rows an error instead of skipping and counting them."""
     fold: int | None = None
@@ -135,7 +135,7 @@ class EvaluateConfig:
     lang: str = "ruby"
     """ruby, javascript, go, python, java, php, or all."""
     data: str = "auto"
-    """auto (CodeSearchNet where it is prepared, else the sample), sample, or a JSONL folder."""
+    """auto (CodeSearchNet where prepared, else the sample), sample, or your folder or file."""
     split: Literal["test", "valid"] | None = None
     """Whose queries; test where it has any, else valid."""
     strict: bool = False

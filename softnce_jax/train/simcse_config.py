@@ -23,7 +23,7 @@ class SimcseConfig:
     lang: str = "all"
     """ruby, javascript, go, python, java, php, or all."""
     data: str = "auto"
-    """auto (CodeSearchNet where it is prepared, else the sample), sample, or a JSONL folder."""
+    """auto (CodeSearchNet where prepared, else the sample), sample, or your folder or file."""
     strict: bool = False
     """Make unusable rows an error instead of skipping and counting them."""
     model: str = "sentence-transformers/msmarco-distilbert-dot-v5"

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from softnce_jax.data.pairs import read_corpus
+from softnce_jax.data.read import read_corpus
 from softnce_jax.data.sources import load_corpora
 from softnce_jax.errors import InputError
 from tests.data.folders import write_folder
@@ -83,7 +83,7 @@ def test_duplicate_candidate(tmp_path):
 def test_absent_folder_and_files(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         read_corpus(tmp_path / "nowhere", "go")
-    with pytest.raises(InputError, match=r"neither codebase\.jsonl nor"):
+    with pytest.raises(InputError, match=r"no data here that is known \(it is empty\)"):
         read_corpus(tmp_path, "go")
     write_folder(tmp_path, codebase=[GOOD])
     (tmp_path / "codebase.jsonl.gz").write_bytes(b"")

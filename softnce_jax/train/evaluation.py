@@ -60,7 +60,10 @@ def evaluate(config: EvaluateConfig, say: Callable[[str], None] = print) -> dict
         task = RetrievalTask(pairs, corpus.codebase, layout)
         values[corpus.language] = score(task, embedder, params, out, config.depth)
         protocols[corpus.language] = {"split": split} | protocol(
-            queries=len(pairs), candidates=len(corpus.codebase), data_hash=corpus.hash()
+            queries=len(pairs),
+            candidates=len(corpus.codebase),
+            data_hash=corpus.hash(),
+            data=corpus.protocol,
         )
     names = {corpus.language: names_of(getattr(corpus, split)) for corpus, split in chosen}
     write_queries(out, Queries(values, names))

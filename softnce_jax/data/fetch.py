@@ -23,7 +23,8 @@ import pyarrow.parquet as pq
 import requests
 from tqdm import tqdm
 
-CHUNK = 1 << 18
+CHUNK = 1 << 13  # what is lost of a transfer that breaks off is less
+SMALL = 1 << 20  # needs no progress bar
 PATIENCE = 30.0  # seconds without a byte after which a transfer counts as stalled
 TRIES = 3  # in a row that bring nothing
 Say = Callable[[str], None]
@@ -153,7 +154,7 @@ def _bar(remote: Remote, start: int, total: int | None) -> tqdm:
         "unit": "B",
         "unit_scale": True,
         "mininterval": 0.2 if sys.stderr.isatty() else 20,
-        "disable": total is not None and total < CHUNK,
+        "disable": total is not None and total < SMALL,
     }
     return tqdm(total=total, initial=start, desc=Path(remote.name).name, **settings)
 
@@ -212,6 +213,8 @@ def _reason(error: requests.RequestException) -> str:
         return f"HTTP {error.response.status_code}"
     if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return "no answer in time"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the transfer broke off"
     if isinstance(error, requests.exceptions.JSONDecodeError):
         return "not a listing"
     inner = error.args[0] if error.args else error

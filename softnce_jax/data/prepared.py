@@ -69,6 +69,9 @@ def read_prepared(folder: Path, language: str) -> Corpus:
     """
     try:
         about = json.loads((folder / ABOUT).read_text("utf-8"))
+        for file, size in about["bytes"].items():
+            if (found := (folder / file).stat().st_size) != size:
+                raise ValueError(f"{file} has {found:,} bytes, not {size:,}")
         sources = tfds.builder_from_directory(folder).as_data_source(
             deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES
         )
@@ -76,9 +79,6 @@ def read_prepared(folder: Path, language: str) -> Corpus:
             name: Records(sources[split], _pair, about["sha256"][split])
             for name, split in NAMES.items()
         }
-        counts = {split: len(splits[name]) for name, split in NAMES.items()}
-        if counts != about["counts"]:
-            raise ValueError(f"{counts} functions, not {about['counts']}")
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError(
             f"{folder} is damaged ({error}): remove it and run experiments/prepare.py again"

@@ -104,7 +104,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             )
         self._made = self._parts_folder(dl_manager)
         about = {name: split for name, (_, split) in splits.items()}
-        (folder / ABOUT).write_text(json.dumps(self._about(about), indent=2) + "\n", "utf-8")
+        (folder / ABOUT).write_text(
+            json.dumps(self._about(about, folder), indent=2) + "\n", "utf-8"
+        )
         return infos
 
     def _post_download_and_prepare_hook(self) -> None:
@@ -138,7 +140,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         if len(new) < len(found.shards):
             done = len(found.shards) - len(new)
             self.say(f"{self.language}: {done} of {len(found.shards)} shards were done before")
-        for _ in self._run(functools.partial(make_part, folder=folder, lists=keys), new):
+        work = functools.partial(make_part, language=self.language, folder=folder, lists=keys)
+        for _ in self._run(work, new):
             pass
         dropped: Counter[str] = Counter()
         for shard in found.shards:
@@ -180,7 +183,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def _parts_folder(self, dl_manager: tfds.download.DownloadManager) -> Path:
         return Path(dl_manager.download_dir) / self.name / f"{self.language}-parts"
 
-    def _about(self, splits: dict[str, assemble.Split]) -> dict[str, Any]:
+    def _about(self, splits: dict[str, assemble.Split], folder: Path) -> dict[str, Any]:
         """What is told beside the records."""
         counts = {name: len(split.order) for name, split in splits.items()}
         for line in differences(self.language, counts) if self.select == "lists" else ():
@@ -190,4 +193,5 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             "protocol": protocol(self.language, counts, self.select),
             "counts": counts,
             "sha256": {name: split.sha256 for name, split in splits.items()},
+            "bytes": {path.name: path.stat().st_size for path in sorted(folder.iterdir())},
         }

@@ -6,15 +6,15 @@ files `LANGUAGE/SPLIT.txt`, or in a zip of those. Pickles are never read.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
-import io
 import json
 import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -75,6 +75,7 @@ def files_below(folder: Path) -> list[Path]:
     """Every file below a folder, in an order that is the same everywhere."""
     if not folder.is_dir():
         raise InputError(f"--from {folder}: no such folder")
+    folder = folder.resolve()
     files = (path for path in folder.rglob("*") if path.is_file())
     return sorted(files, key=lambda path: path.relative_to(folder).parts)
 
@@ -130,11 +131,12 @@ def _is_of(row: Any, language: str) -> bool:
 
 def _split_of(name: PurePosixPath, path: Path) -> str:
     """The split that a file's name tells, or else the nearest folder's."""
-    for part in reversed(name.parts):
+    for part in name.parts[:-4:-1]:  # not what lies above the data
         if (told := _SPLIT.search(part.lower())) is not None:
             return {"valid": "validation", "dev": "validation"}.get(told[1], told[1])
     raise InputError(
-        f"{path}: functions, but neither its name nor its folder's says train, valid or test"
+        f"{path}: functions, but neither its name nor its folder's says train, valid or test (what "
+        "is split already, with codebase.jsonl, is trained on with --data FOLDER)"
     )
 
 
@@ -181,11 +183,14 @@ def _row(line: bytes) -> dict[str, Any] | None:
     return row if isinstance(row, dict) else None
 
 
-def _open(path: Path, member: str | None) -> BinaryIO:
+@contextlib.contextmanager
+def _open(path: Path, member: str | None) -> Iterator[IO[bytes]]:
     """A file, or a member of a zip, as bytes; unpacked on the way if it is gzipped."""
-    if member is None:
-        file: Any = path.open("rb")
-        return gzip.open(file, "rb") if path.name.endswith(".gz") else file
-    with zipfile.ZipFile(path) as archive:
-        file = archive.open(member)  # keeps the archive open
-    return gzip.open(file, "rb") if member.endswith(".gz") else io.BufferedReader(file)
+    with contextlib.ExitStack() as opened:
+        file: Any = opened.enter_context(path.open("rb"))
+        if member is not None:
+            file = opened.enter_context(zipfile.ZipFile(file))
+            file = opened.enter_context(file.open(member))
+        if (member or path.name).endswith(".gz"):
+            file = opened.enter_context(gzip.open(file, "rb"))
+        yield file

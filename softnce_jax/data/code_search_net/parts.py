@@ -56,11 +56,12 @@ def part_path(folder: Path, shard: Shard) -> Path:
     return folder / f"{name}.array_record"
 
 
-def make_part(shard: Shard, folder: Path, lists: Path | None) -> None:
+def make_part(shard: Shard, language: str, folder: Path, lists: Path | None) -> None:
     """Writes the part of a shard.
 
     Args:
       shard: what to read.
+      language: of the functions that are kept.
       folder: of parts.
       lists: keys of the urls of each split, as `save_lists` wrote them; None to clean by rules.
 
@@ -76,6 +77,8 @@ def make_part(shard: Shard, folder: Path, lists: Path | None) -> None:
     try:
         for row in read(shard):
             found = NO_ROW if row is None else records.function(row)
+            if isinstance(found, dict) and found["language"] != language:
+                found = f"its language is {found['language']!r}"
             if isinstance(found, str):
                 dropped[found] += 1
                 continue

@@ -44,7 +44,7 @@ def load_corpora(data: str, lang: str, *, strict: bool = False) -> tuple[list[Co
     notes = []
     if data == "auto":
         real = data_folder() / "code_search_net"
-        if absent := [language for language in languages if not (real / language).is_dir()]:
+        if absent := [language for language in languages if not _is_there(real / language)]:
             notes.append(
                 f"no CodeSearchNet ({', '.join(absent)}) in {real}: using the embedded sample (to "
                 f"have it, python experiments/prepare.py --lang {lang}; to train on your own data, "
@@ -56,6 +56,13 @@ def load_corpora(data: str, lang: str, *, strict: bool = False) -> tuple[list[Co
     corpora = [_read(data, language, strict=strict) for language in languages]
     notes += [f"{c.language}: {line}" for c in corpora for line in (*c.notes, *c.problems.lines())]
     return corpora, notes
+
+
+def _is_there(folder: Path) -> bool:
+    """Whether a folder holds more than a preparing that was broken off."""
+    return folder.is_dir() and any(
+        not entry.name.startswith("incomplete.") for entry in folder.iterdir()
+    )
 
 
 def _read(data: str, language: str, *, strict: bool) -> Corpus:

@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import tensorflow_datasets as tfds
+from tqdm import tqdm
 
 from softnce_jax.data.code_search_net import assemble
 from softnce_jax.data.code_search_net.found import Found, files_below, look, read_list
@@ -110,7 +112,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         return infos
 
     def _post_download_and_prepare_hook(self) -> None:
-        shutil.rmtree(self._made)  # once nothing can be lost
+        begun = Path(self.data_dir).parent.glob("incomplete.*")  # by processes that were killed
+        for folder in (self._made, *begun):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager, by_hand: str | None = None
@@ -141,7 +145,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             done = len(found.shards) - len(new)
             self.say(f"{self.language}: {done} of {len(found.shards)} shards were done before")
         work = functools.partial(make_part, language=self.language, folder=folder, lists=keys)
-        for _ in self._run(work, new):
+        calm = 0.2 if sys.stderr.isatty() else 20
+        for _ in tqdm(self._run(work, new), self.language, len(new), unit="shard", mininterval=calm,
+                      disable=len(new) < 2):  # fmt: skip
             pass
         dropped: Counter[str] = Counter()
         for shard in found.shards:

@@ -152,7 +152,10 @@ def fetch_first(
 
 def _before(record: Path, folder: Path) -> list[Path] | None:
     """The files that were fetched before, if they are whole."""
-    remotes = [Remote(**fields) for fields in json.loads(record.read_text("utf-8"))]
+    try:
+        remotes = [Remote(**fields) for fields in json.loads(record.read_text("utf-8"))]
+    except ValueError:  # half of it was written
+        return None
     files = [folder / remote.name for remote in remotes]
     whole = (f.exists() and damage(f, r) is None for f, r in zip(files, remotes, strict=True))
     return files if all(whole) else None

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -161,3 +162,12 @@ def on_zenodo(server, record: int, files: dict[str, bytes]) -> None:
         links = {"self": f"{server.base}{path}"}
         listed.append({"key": name, "size": len(content), "checksum": checksum, "links": links})
     server.files[f"/api/records/{record}"] = json.dumps({"files": listed}).encode()
+
+
+def write(folder: Path, files: dict[str, bytes]) -> str:
+    """Writes files below a folder."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return str(folder)

@@ -41,17 +41,8 @@ def run():
     return run
 
 
-def write(folder, files: dict[str, bytes]):
-    """Writes files below a folder."""
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return str(folder)
-
-
 @pytest.fixture
 def by_hand(tmp_path):
     """A folder with the zip of functions and the zip of lists."""
     files = {"ruby.zip": archives.zenodo_zip(), "dataset.zip": archives.dataset_zip()}
-    return write(tmp_path / "by_hand", files)
+    return archives.write(tmp_path / "by_hand", files)

@@ -19,8 +19,7 @@ from softnce_jax.data.pairs import Candidate, Pair
 from softnce_jax.data.sources import load_corpora
 from softnce_jax.errors import InputError
 from tests.data.code_search_net import archives
-from tests.data.code_search_net.archives import LISTS, RAW
-from tests.data.code_search_net.conftest import write
+from tests.data.code_search_net.archives import LISTS, RAW, write
 
 ROWS = {row["url"]: row for rows in RAW.values() for row in rows}
 RECORD = 7857872

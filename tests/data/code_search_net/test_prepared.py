@@ -24,12 +24,12 @@ from softnce_jax.errors import InputError
 from softnce_jax.train.config import Config
 from softnce_jax.train.setup import prepare_data
 from tests.data.code_search_net import archives
-from tests.data.code_search_net.conftest import by_hand, data, run, write  # noqa: F401
+from tests.data.code_search_net.archives import write
 from tests.data.folders import write_folder
 
 
 @pytest.fixture
-def corpus(run, by_hand):  # noqa: F811
+def corpus(run, by_hand):
     run(folder=by_hand)
     (corpus,), _ = load_corpora("auto", "ruby")
     return corpus
@@ -108,7 +108,7 @@ def test_damage_is_told_before_any_work(corpus, name):
     read_prepared(folder, "ruby")
 
 
-def test_the_newest_version_is_read(corpus, data):  # noqa: F811
+def test_the_newest_version_is_read(corpus, data):
     folder = prepared_folder("ruby")
     newer = folder.with_name("1.1.0")
     newer.mkdir()
@@ -119,7 +119,7 @@ def test_the_newest_version_is_read(corpus, data):  # noqa: F811
         load_corpora("auto", "ruby")
 
 
-def test_files_in_the_data_folder_are_read_as_before(data):  # noqa: F811
+def test_files_in_the_data_folder_are_read_as_before(data):
     splits = {name: by_url(name) for name in ("train", "valid", "test", "codebase")}
     write_folder(data / "code_search_net" / "ruby", **splits)
     (found,), notes = load_corpora("auto", "ruby")
@@ -129,9 +129,17 @@ def test_files_in_the_data_folder_are_read_as_before(data):  # noqa: F811
     assert "python experiments/prepare.py --lang all" in notes[0]
 
 
+def test_what_was_only_begun_is_not_there(run, tmp_path, data):
+    with pytest.raises(InputError):
+        run(folder=write(tmp_path / "by_hand", {"r.zip": archives.zenodo_zip()[:-9]}))
+    (data / "code_search_net" / "ruby" / "incomplete.ABC_1.0.0").mkdir(parents=True)
+    (sample,), notes = load_corpora("auto", "ruby")
+    assert sample.name == "sample" and "no CodeSearchNet (ruby)" in notes[0]
+
+
 @pytest.mark.slow
-def test_the_programs_from_files_by_hand_to_a_result(by_hand, data, tmp_path):  # noqa: F811
-    root = Path(__file__).resolve().parents[2]
+def test_the_programs_from_files_by_hand_to_a_result(by_hand, data, tmp_path):
+    root = Path(__file__).resolve().parents[3]
 
     def program(name: str, *flags: str) -> subprocess.CompletedProcess:
         return subprocess.run(

@@ -17,12 +17,6 @@ def data_folder() -> Path:
     return Path(os.environ.get("SOFTNCE_DATA", "~/.cache/softnce_jax")).expanduser()
 
 
-def prepared_folder(language: str) -> Path | None:
-    """Where `experiments/prepare.py` put a language, the newest version; None if nowhere."""
-    versions = (data_folder() / "code_search_net" / language).glob(f"*.*.*/{ABOUT}")
-    return max((path.parent for path in versions), default=None)
-
-
 def load_corpora(data: str, lang: str, *, strict: bool = False) -> tuple[list[Corpus], list[str]]:
     """Loads the corpora that the flags `--data` and `--lang` name.
 
@@ -67,9 +61,14 @@ def _is_there(folder: Path) -> bool:
 
 def _read(data: str, language: str, *, strict: bool) -> Corpus:
     """The corpus of a language in a folder, prepared or in any other form."""
-    folder = prepared_folder(language)
-    if folder is None or Path(data) != folder.parents[1]:
+    if (folder := prepared_folder(Path(data), language)) is None:
         return read_corpus(data, language, strict=strict)
     from softnce_jax.data.prepared import read_prepared  # here, since most data are not TFDS's
 
     return read_prepared(folder, language)
+
+
+def prepared_folder(root: Path, language: str) -> Path | None:
+    """Where `experiments/prepare.py` put a language, the newest version; None if nowhere."""
+    versions = (root / language).glob(f"*.*.*/{ABOUT}")
+    return max((path.parent for path in versions), default=None)

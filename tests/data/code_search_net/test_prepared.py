@@ -82,8 +82,10 @@ def test_two_languages_end_to_end(corpus):
     assert list(both) == [*corpus.train, *corpus.test] and both[13:17] == list(both)[13:17]
 
 
-def test_a_record_is_what_tfds_makes(corpus):
-    features = tfds.builder_from_directory(prepared_folder("ruby")).info.features
+def test_a_record_is_what_tfds_makes(corpus, data):
+    features = tfds.builder_from_directory(
+        prepared_folder(data / "code_search_net", "ruby")
+    ).info.features
     serializer = ExampleSerializer(features.get_serialized_info())
     for row in (by_url("train")[0], archives.row("train", 1, code_tokens=[], code="é\n\u2028")):
         found = records.function(row)
@@ -94,8 +96,8 @@ def test_a_record_is_what_tfds_makes(corpus):
 
 
 @pytest.mark.parametrize("name", ["train", "test"])
-def test_damage_is_told_before_any_work(corpus, name):
-    folder = prepared_folder("ruby")
+def test_damage_is_told_before_any_work(corpus, data, name):
+    folder = prepared_folder(data / "code_search_net", "ruby")
     (path,) = folder.glob(f"*-{name}.array_record-*")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
@@ -109,12 +111,12 @@ def test_damage_is_told_before_any_work(corpus, name):
 
 
 def test_the_newest_version_is_read(corpus, data):
-    folder = prepared_folder("ruby")
+    folder = prepared_folder(data / "code_search_net", "ruby")
     newer = folder.with_name("1.1.0")
     newer.mkdir()
-    assert prepared_folder("ruby") == folder
+    assert prepared_folder(data / "code_search_net", "ruby") == folder
     (newer / "softnce.json").write_text("{}")
-    assert prepared_folder("ruby") == newer
+    assert prepared_folder(data / "code_search_net", "ruby") == newer
     with pytest.raises(InputError, match="is damaged"):
         load_corpora("auto", "ruby")
 
@@ -127,6 +129,12 @@ def test_files_in_the_data_folder_are_read_as_before(data):
     (_, *_), notes = load_corpora("auto", "all")
     assert "(javascript, go, python, java, php)" in notes[0]
     assert "python experiments/prepare.py --lang all" in notes[0]
+
+
+def test_prepared_data_are_read_from_wherever_they_lie(corpus, data):
+    moved = data.rename(data.with_name("moved")) / "code_search_net"
+    (found,), notes = load_corpora(str(moved), "ruby")
+    assert found.hash() == corpus.hash() and not notes
 
 
 def test_what_was_only_begun_is_not_there(run, tmp_path, data):

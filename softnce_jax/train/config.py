@@ -138,6 +138,8 @@ class EvaluateConfig:
     """auto (CodeSearchNet where prepared, else the sample), sample, or your folder or file."""
     split: Literal["test", "valid"] | None = None
     """Whose queries; test where it has any, else valid."""
+    judgements: str | None = None
+    """Graded relevance to score instead: CodeSearchNet's annotationStore.csv, or qrels."""
     strict: bool = False
     """Make unusable rows an error instead of skipping and counting them."""
     download: bool = False

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from softnce_jax.data.batches import Layout
 from softnce_jax.data.pairs import Corpus
 from softnce_jax.data.sources import load_corpora
 from softnce_jax.encoders.checkpoints import load
@@ -14,7 +17,6 @@ from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.errors import InputError
 from softnce_jax.retrieval.bm25 import bm25_top
 from softnce_jax.retrieval.embed import Embedder
-from softnce_jax.retrieval.evaluate import vector_ranks
 from softnce_jax.retrieval.metrics import per_query
 from softnce_jax.retrieval.results import protocol
 from softnce_jax.retrieval.task import RetrievalTask
@@ -24,6 +26,7 @@ from softnce_jax.train.checkpoint import Checkpoints, read_config
 from softnce_jax.train.config import Config, EvaluateConfig
 from softnce_jax.train.devices import make_mesh
 from softnce_jax.train.fit import start
+from softnce_jax.train.judge import JudgedTask
 from softnce_jax.train.loop import schedule_of
 from softnce_jax.train.queries import Queries, names_of, write_queries
 from softnce_jax.train.results import show, summaries, versions
@@ -32,13 +35,15 @@ from softnce_jax.train.setup import build_encoder, make_layout, prepare_data
 
 
 def evaluate(config: EvaluateConfig, say: Callable[[str], None] = print) -> dict:
-    """Scores a model and BM25; writes results.json, and a run and qrels for each language.
+    """Scores a model and BM25 on a split or on judgements; writes results.json and queries.npz.
 
     Raises:
       InputError: a model or data that cannot be used, before any work.
     """
+    if config.judgements and config.split:
+        raise InputError(f"--split {config.split}: judged queries are in no split")
     corpora, notes = load_corpora(config.data, config.lang, strict=config.strict)
-    chosen = [(corpus, choose_split(corpus, config.split)) for corpus in corpora]
+    tasks = [make_task(config, corpus) for corpus in corpora]
     encoder, params = open_model(config)
     encoder = dataclasses.replace(
         encoder,
@@ -49,33 +54,31 @@ def evaluate(config: EvaluateConfig, say: Callable[[str], None] = print) -> dict
         say(line)
     layout = make_layout(encoder, (c.codebase for c in corpora), config.data, say)
     name = Path(config.model).resolve().name if Path(config.model).exists() else config.model
-    out = Path(config.out or f"runs/evaluate-{name.replace('/', '_')}-{config.lang}")
+    kind = "judged" if config.judgements else "evaluate"
+    out = Path(config.out or f"runs/{kind}-{name.replace('/', '_')}-{config.lang}")
+    out.mkdir(parents=True, exist_ok=True)
     embedder = Embedder(encoder, make_mesh())
     values: dict[str, dict] = {}
-    protocols = {}
-    for corpus, split in chosen:
-        pairs = getattr(corpus, split)
-        say(f"{corpus.name}, {corpus.language}: {len(pairs)} {split} queries, "
-            f"{len(corpus.codebase)} candidates")  # fmt: skip
-        task = RetrievalTask(pairs, corpus.codebase, layout)
-        values[corpus.language] = score(task, embedder, params, out, config.depth)
-        protocols[corpus.language] = {"split": split} | protocol(
-            queries=len(pairs),
-            candidates=len(corpus.codebase),
-            data_hash=corpus.hash(),
-            data=corpus.protocol,
-        )
-    names = {corpus.language: names_of(getattr(corpus, split)) for corpus, split in chosen}
-    write_queries(out, Queries(values, names))
+    for task in tasks:
+        say(task.about())
+        values[task.language] = task.score(embedder, params, layout, out)
+    write_queries(out, Queries(values, {task.language: task.names() for task in tasks}))
     results = {
         "config": dataclasses.asdict(config),
-        "protocol": protocols,
+        "protocol": {task.language: task.protocol() for task in tasks},
         "metrics": summaries(values, seed=config.seed),
         "versions": versions(),
     }
     write_json(out / "results.json", results)
     show(results, out, say)
     return results
+
+
+def make_task(config: EvaluateConfig, corpus: Corpus) -> SplitTask | JudgedTask:
+    """What the flags ask for of one language."""
+    if config.judgements:
+        return JudgedTask(Path(config.judgements), corpus)
+    return SplitTask(corpus, choose_split(corpus, config.split), config.depth)
 
 
 def choose_split(corpus: Corpus, split: str | None) -> str:
@@ -118,20 +121,52 @@ def open_checkpoint(path: Path) -> tuple[Encoder, Any]:
         checkpoints.close()
 
 
-def score(task: RetrievalTask, embedder: Embedder, params: Any, out: Path, depth: int) -> dict:
-    """Metrics of every query for BM25 and the model; writes their runs and the qrels."""
-    language = task.candidates[0].language
-    folder = out / language
-    folder.mkdir(parents=True, exist_ok=True)
-    # A url may have several queries, so a query's id is its place.
-    query_ids = [f"q{number}" for number in range(len(task.pairs))]
-    urls = [candidate.url for candidate in task.candidates]
-    q_QD, c_MD = task.vectors(embedder, params)
-    queries = [pair.query for pair in task.pairs]
-    codes = [candidate.code for candidate in task.candidates]
-    top = {"BM25": bm25_top(queries, codes, depth), "model": top_candidates(q_QD, c_MD, depth)}
-    for name, (index_QK, score_QK) in top.items():
-        write_run(folder / f"{name.lower()}.run", query_ids, urls, index_QK, score_QK, name=name)
-    write_qrels(folder / "qrels", query_ids, urls, task.relevant_QG, task.grade_QG)
-    places = vector_ranks(q_QD, c_MD, task.relevant_QG, task.grade_QG, mesh=embedder.mesh)
-    return {"BM25": per_query(task.bm25_ranks()), "model": per_query(places)}
+class SplitTask:
+    """The queries of a split and the candidates of its language."""
+
+    def __init__(self, corpus: Corpus, split: str, depth: int):
+        self.corpus, self.split, self.depth = corpus, split, depth
+        self.language = corpus.language
+        self.pairs = getattr(corpus, split)
+
+    def about(self) -> str:
+        """What is asked and searched."""
+        return (
+            f"{self.corpus.name}, {self.language}: {len(self.pairs)} {self.split} queries, "
+            f"{len(self.corpus.codebase)} candidates"
+        )
+
+    def score(self, embedder: Embedder, params: Any, layout: Layout, out: Path) -> dict[str, dict]:
+        """Metrics of every query for BM25 and the model; writes their runs and the qrels."""
+        folder = out / self.language
+        folder.mkdir(parents=True, exist_ok=True)
+        task = RetrievalTask(self.pairs, self.corpus.codebase, layout)
+        q_QD, c_MD = task.vectors(embedder, params)
+        self._write_trec(folder, task, q_QD, c_MD)
+        places = task.vector_ranks(q_QD, c_MD, embedder.mesh)
+        return {"BM25": per_query(task.bm25_ranks()), "model": per_query(places)}
+
+    def protocol(self) -> dict:
+        """What the numbers depend on, for results.json."""
+        return {"split": self.split} | protocol(
+            queries=len(self.pairs),
+            candidates=len(self.corpus.codebase),
+            data_hash=self.corpus.hash(),
+            data=self.corpus.protocol,
+        )
+
+    def names(self) -> dict[str, np.ndarray]:
+        """Which queries are the same, for queries.npz."""
+        return names_of(self.pairs)
+
+    def _write_trec(self, folder: Path, task: RetrievalTask, q_QD, c_MD) -> None:
+        # A url may have several queries, so a query's id is its place.
+        query_ids = [f"q{number}" for number in range(len(self.pairs))]
+        urls = [candidate.url for candidate in self.corpus.codebase]
+        queries = [pair.query for pair in self.pairs]
+        codes = [candidate.code for candidate in self.corpus.codebase]
+        depth = self.depth
+        top = {"BM25": bm25_top(queries, codes, depth), "model": top_candidates(q_QD, c_MD, depth)}
+        for name, found in top.items():
+            write_run(folder / f"{name.lower()}.run", query_ids, urls, *found, name=name)
+        write_qrels(folder / "qrels", query_ids, urls, task.relevant_QG, task.grade_QG)

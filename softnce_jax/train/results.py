@@ -15,7 +15,7 @@ from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.estimators.sums import parse
 from softnce_jax.retrieval.embed import Embedder
 from softnce_jax.retrieval.metrics import per_query, summarize
-from softnce_jax.retrieval.results import protocol, results_table
+from softnce_jax.retrieval.results import COLUMNS, protocol, results_table
 from softnce_jax.retrieval.task import RetrievalTask
 from softnce_jax.train.analysis import Evaluated, analyse
 from softnce_jax.train.checkpoint import Best
@@ -147,7 +147,8 @@ def show(results: dict, folder: Path, say: Callable[[str], None]) -> None:
         about = results["protocol"].get(language)
         size = f": {about['queries']} queries, {about['candidates']} candidates" if about else ""
         say(f"\n{language}{size}\n{results_table(systems)}")
-        bm25, *_, ours = (system["mrr"]["value"] for system in systems.values())
+        main = next(name for name in COLUMNS if name in systems["BM25"])
+        bm25, *_, ours = (system[main]["value"] for system in systems.values())
         if ours <= bm25:
-            say(f"BM25 is not beaten: MRR {ours:.3f} against {bm25:.3f}")
+            say(f"BM25 is not beaten: {COLUMNS[main]} {ours:.3f} against {bm25:.3f}")
     say(f"\nrun folder: {folder}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import ir_measures
@@ -62,6 +63,39 @@ def test_ir_measures_reads_the_same_numbers(trained, tmp_path, system):
     summary = results["metrics"]["python"][system]
     for name, measure in names.items():
         assert summary[name]["value"] == pytest.approx(found[measure], abs=1e-9), name
+
+
+def test_judgements(trained, tmp_path):
+    """The run's own queries, judged: 3 for the true code, 0 for another function."""
+    tasks, run, _ = trained
+    pairs = [json.loads(line) for line in (tasks / "test.jsonl").read_text().splitlines()]
+    lines = [f"Python,{p['query']},{p['url']},3" for p in pairs]
+    lines += [f"Python,{pairs[0]['query']},elsewhere,1", f"Python,nobody knows,{pairs[0]['url']},0"]
+    judgements = tmp_path / "judged.csv"
+    judgements.write_text("\n".join(["language,query,url,relevance", *lines]))
+    said = []
+    config = EvaluateConfig(
+        model=str(run), lang="python", data=str(tasks), out=str(tmp_path / "out"),
+        judgements=str(judgements),
+    )  # fmt: skip
+    results = evaluate(config, said.append)
+    assert f"{len(pairs) + 1} of {len(pairs) + 2} judged functions among them" in "\n".join(said)
+    about = results["protocol"]["python"]
+    assert (about["queries"], about["judged"]) == (len(pairs), len(pairs) + 2)
+    found = results["metrics"]["python"]
+    place = scored(run, tasks, tmp_path / "split")["metrics"]["python"]
+    for system in ("BM25", "model"):
+        assert found[system]["ndcg_judged"]["value"] > 0.9  # little else was judged
+        # One relevant function: its nDCG falls with its place as its reciprocal rank does.
+        assert place[system]["mrr"]["value"] <= found[system]["ndcg_all"]["value"] < 1
+    written = read_queries(tmp_path / "out").values["python"]["model"]["ndcg_all"]
+    assert written.mean() == pytest.approx(found["model"]["ndcg_all"]["value"])
+    assert "nDCG judged" in "\n".join(said)
+    judgements.write_text("query,url,relevance\nsort,elsewhere,3\n")
+    with pytest.raises(InputError, match="none of the relevant functions of 1 queries is among"):
+        evaluate(config, said.append)
+    with pytest.raises(InputError, match="--split test: judged queries are in no split"):
+        evaluate(dataclasses.replace(config, split="test"), said.append)
 
 
 def test_split_without_queries(trained, tmp_path):

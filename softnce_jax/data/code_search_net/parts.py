@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from array_record.python import array_record_module
 
-from softnce_jax.data.cleaning import EMPTY, UNPARSED, unclean, without_comments
+from softnce_jax.data.cleaning import EMPTY, UNPARSED, unclean, unusable
 from softnce_jax.data.code_search_net import records
 from softnce_jax.data.code_search_net.found import Shard, read
 
@@ -140,7 +140,7 @@ def by_rules(found: records.Function, split: str) -> tuple[bool, bool, str | Non
         return reason is None, split != "train", reason
     if reason in (UNPARSED, EMPTY):
         return False, False, reason
-    return False, bool(without_comments(code, language)), reason
+    return False, unusable(code, language) is None, reason
 
 
 def save_lists(folder: Path, lists: dict[str, list[str]]) -> Path:

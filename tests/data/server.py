@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,16 +24,17 @@ class Server:
 
 
 @contextmanager
-def serving(stalled: float = 0.5) -> Iterator[Server]:
-    """A server that stops with the block; a stalled answer holds for so many seconds."""
+def serving() -> Iterator[Server]:
+    """A server that stops with the block; until then a stalled answer holds."""
     httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     httpd.server = Server(f"http://127.0.0.1:{httpd.server_port}")
-    httpd.stalled = stalled
+    httpd.over = threading.Event()
     thread = threading.Thread(target=httpd.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield httpd.server
     finally:
+        httpd.over.set()
         httpd.shutdown()
         thread.join()
         httpd.server_close()
@@ -64,7 +64,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body[start:until])
         if fault[0] == "stall":
             self.wfile.flush()
-            time.sleep(self.server.stalled)
+            self.server.over.wait(60)
         self.close_connection = True
 
     def log_message(self, *_):

@@ -22,9 +22,11 @@ def server():
         yield server
 
 
-def get(server, folder, name="data.bin", said=None, **about):
+def get(server, folder, name="data.bin", said=None, patience=10.0, **about):
     remote = Remote(f"{server.base}/{name}", f"sub/{name}", **about)
-    return fetch(remote, folder, (said if said is not None else []).append, patience=0.2, pause=0)
+    return fetch(
+        remote, folder, (said if said is not None else []).append, patience=patience, pause=0
+    )
 
 
 def test_a_file_is_fetched_once_and_its_checksum_kept(server, tmp_path):
@@ -69,14 +71,14 @@ def test_progress_is_never_given_up(server, tmp_path):
 
 def test_a_transfer_that_stalls_is_broken_off_and_resumed(server, tmp_path):
     server.faults["/data.bin"] = [("stall", 70_000)]
-    assert get(server, tmp_path).read_bytes() == BODY
+    assert get(server, tmp_path, patience=1.0).read_bytes() == BODY
     assert server.asked[1][1] is not None
 
 
 def test_a_transfer_that_always_stalls_fails(server, tmp_path):
     server.faults["/data.bin"] = [("stall", 0)] * 3
     with pytest.raises(Unavailable, match=r"no answer in time \(3 times\)"):
-        get(server, tmp_path)
+        get(server, tmp_path, patience=0.5)
 
 
 def test_what_another_process_left_is_resumed(server, tmp_path):

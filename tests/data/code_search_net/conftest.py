@@ -23,7 +23,7 @@ def data(tmp_path, monkeypatch):
 @pytest.fixture
 def server(monkeypatch):
     """Every host is this server, which has nothing yet."""
-    monkeypatch.setattr(fetch.fetch, "__kwdefaults__", {"patience": 0.2, "tries": 2, "pause": 0})
+    monkeypatch.setattr(fetch.fetch, "__kwdefaults__", {"patience": 1.0, "tries": 2, "pause": 0})
     with serving() as server:
         monkeypatch.setattr(origins, "HOSTS", dict.fromkeys(origins.HOSTS, server.base))
         yield server

@@ -75,9 +75,21 @@ def unclean(query: str | Sequence[str], code: str, language: str) -> str | None:
         return SPECIAL
     if not is_english(text):
         return FOREIGN
-    if (bare := without_comments(code, language)) is None:
+    return unusable(code, language)
+
+
+def unusable(code: str, language: str) -> str | None:
+    """Why code is dropped, whatever its query: UNPARSED, EMPTY, or None.
+
+    Example:
+      >>> unusable("# nothing", "ruby"), unusable("def f = 1", "ruby")
+      ('code without anything but comments', None)
+    """
+    if (parsed := _parse(code, language)) is None:
         return UNPARSED
-    return None if bare else EMPTY
+    root, *_ = parsed
+    kinds = {node.type for node in root.named_children}
+    return None if kinds - {"php_tag", "comment", "line_comment", "block_comment"} else EMPTY
 
 
 def query_tokens(text: str) -> list[str]:
@@ -114,15 +126,10 @@ def without_comments(code: str, language: str) -> str | None:
       >>> without_comments("def f(x):\n    '''Doc.'''\n    # why\n    return x  # x", "python")
       'def f(x):\n    return x'
     """
-    for before, after in _PLACES[language]:
-        coded = f"{before}{code}{after}".encode("utf-8", "replace")
-        root = _parser(language).parse(coded).root_node
-        if not root.has_error:
-            break
-    else:
+    if (parsed := _parse(code, language)) is None:
         return None
-    bare, at = bytearray(), len(before.encode())
-    end = len(coded) - len(after.encode())
+    root, coded, at, end = parsed
+    bare = bytearray()
     for start, stop in _comments(root):
         bare += coded[at:start]
         at = max(at, min(stop, end))
@@ -135,6 +142,16 @@ def without_comments(code: str, language: str) -> str | None:
             bare += b" "  # so that what stood around it stays two tokens
     bare += coded[at:end]
     return bare.decode("utf-8", "replace").strip("\n")
+
+
+def _parse(code: str, language: str) -> tuple[tree_sitter.Node, bytes, int, int] | None:
+    """The root, what was parsed, and where in it the code begins and ends; None for an error."""
+    for before, after in _PLACES[language]:
+        coded = f"{before}{code}{after}".encode("utf-8", "replace")
+        root = _parser(language).parse(coded).root_node
+        if not root.has_error:
+            return root, coded, len(before.encode()), len(coded) - len(after.encode())
+    return None
 
 
 def _comments(root: tree_sitter.Node) -> Iterator[tuple[int, int]]:

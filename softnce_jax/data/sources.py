@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from softnce_jax.data.code_search_net.published import ABOUT
 from softnce_jax.data.pairs import LANGUAGES, Corpus
 from softnce_jax.data.read import read_corpus
 from softnce_jax.data.sample import load_sample
@@ -20,8 +21,8 @@ def load_corpora(data: str, lang: str, *, strict: bool = False) -> tuple[list[Co
     """Loads the corpora that the flags `--data` and `--lang` name.
 
     Args:
-      data: `sample`; a folder or file (see `read_corpus`); or `auto`, CodeSearchNet where it
-        lies in `data_folder()`, else the sample.
+      data: `sample`; a folder or file (see `read_corpus`); or `auto`, CodeSearchNet where it is
+        prepared, or lies as files, in `data_folder()`, else the sample.
       lang: one of LANGUAGES, or `all`.
       strict: unusable rows are errors.
 
@@ -37,15 +38,37 @@ def load_corpora(data: str, lang: str, *, strict: bool = False) -> tuple[list[Co
     notes = []
     if data == "auto":
         real = data_folder() / "code_search_net"
-        found = all((real / language).is_dir() for language in languages)
-        data = str(real) if found else "sample"
-        if not found:
+        if absent := [language for language in languages if not _is_there(real / language)]:
             notes.append(
-                f"no CodeSearchNet in {real}: using the embedded sample (to train on your own "
-                f"data, --data FOLDER; see 'Bring your data' in README.md)"
+                f"no CodeSearchNet ({', '.join(absent)}) in {real}: using the embedded sample (to "
+                f"have it, python experiments/prepare.py --lang {lang}; to train on your own data, "
+                f"--data FOLDER)"
             )
+        data = "sample" if absent else str(real)
     if data == "sample":
         return [load_sample(language) for language in languages], notes
-    corpora = [read_corpus(data, language, strict=strict) for language in languages]
+    corpora = [_read(data, language, strict=strict) for language in languages]
     notes += [f"{c.language}: {line}" for c in corpora for line in (*c.notes, *c.problems.lines())]
     return corpora, notes
+
+
+def _is_there(folder: Path) -> bool:
+    """Whether a folder holds more than a preparing that was broken off."""
+    return folder.is_dir() and any(
+        not entry.name.startswith("incomplete.") for entry in folder.iterdir()
+    )
+
+
+def _read(data: str, language: str, *, strict: bool) -> Corpus:
+    """The corpus of a language in a folder, prepared or in any other form."""
+    if (folder := prepared_folder(Path(data), language)) is None:
+        return read_corpus(data, language, strict=strict)
+    from softnce_jax.data.prepared import read_prepared  # here, since most data are not TFDS's
+
+    return read_prepared(folder, language)
+
+
+def prepared_folder(root: Path, language: str) -> Path | None:
+    """Where `experiments/prepare.py` put a language, the newest version; None if nowhere."""
+    versions = (root / language).glob(f"*.*.*/{ABOUT}")
+    return max((path.parent for path in versions), default=None)

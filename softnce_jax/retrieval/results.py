@@ -19,13 +19,16 @@ COLUMNS = {
 }
 
 
-def protocol(*, queries: int, candidates: int, data_hash: str) -> dict[str, int | str]:
+def protocol(
+    *, queries: int, candidates: int, data_hash: str, data: str | None = None
+) -> dict[str, int | str]:
     """What a result must say to be comparable: MRR falls with every candidate added.
 
     Args:
       queries: Q, the queries evaluated.
       candidates: M, the candidates each was ranked among.
       data_hash: of the rows they were read from.
+      data: their name, where they have one, or in what they differ from those of that name.
 
     Returns:
       Entries for results.json.
@@ -34,7 +37,8 @@ def protocol(*, queries: int, candidates: int, data_hash: str) -> dict[str, int 
       >>> protocol(queries=3, candidates=5, data_hash="0f")["candidates"]
       5
     """
-    return {
+    named = {} if data is None else {"data": data}
+    return named | {
         "queries": queries,
         "candidates": candidates,
         "data_hash": data_hash,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from softnce_jax.data.code_search_net.published import COUNTS
+
 LANGUAGES = ("ruby", "python", "java", "javascript", "php", "go")  # the order of its columns
 # train, queries, candidates
 SIZES = {
-    "ruby": (24_927, 1_261, 4_360),
-    "python": (251_820, 14_918, 43_827),
-    "java": (164_923, 10_955, 40_347),
-    "javascript": (58_025, 3_291, 13_981),
-    "php": (241_241, 14_014, 52_660),
-    "go": (167_288, 8_122, 28_120),
+    language: (train, test, codebase) for language, (train, _, test, codebase) in COUNTS.items()
 }
 COLUMNS = (*LANGUAGES, "mean")
 # (encoder, loss, estimator) -> MRR of COLUMNS

@@ -154,6 +154,7 @@ class SplitTask:
             queries=len(self.pairs),
             candidates=len(self.corpus.codebase),
             data_hash=self.corpus.hash(),
+            data=self.corpus.protocol,
         )
 
     def names(self) -> dict[str, np.ndarray]:

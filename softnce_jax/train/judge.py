@@ -64,6 +64,7 @@ class JudgedTask:
             queries=int(self._relevant_Q().sum()),
             candidates=len(self.corpus.codebase),
             data_hash=self.corpus.hash(),
+            data=self.corpus.protocol,
         ) | {
             "judgements_hash": self.file_hash,
             "judged": judged,

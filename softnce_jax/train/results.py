@@ -135,7 +135,10 @@ def evaluate(
     for corpus in data.corpora:
         task = RetrievalTask(corpus.test, corpus.codebase, layout)
         protocols[corpus.language] = {"train_pairs": len(corpus.train)} | protocol(
-            queries=len(corpus.test), candidates=len(corpus.codebase), data_hash=corpus.hash()
+            queries=len(corpus.test),
+            candidates=len(corpus.codebase),
+            data_hash=corpus.hash(),
+            data=corpus.protocol,
         )
         found = values[corpus.language] = {"BM25": per_query(task.bm25_ranks())}
         analyses[corpus.language] = {}

@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 from softnce_jax.data.batches import Features, Layout
 from softnce_jax.data.folds import over_families
 from softnce_jax.data.negatives import HardNegatives, read_negatives
-from softnce_jax.data.pairs import Candidate, Corpus, Pair
+from softnce_jax.data.pairs import Candidate, Corpus, Joined, Pair
 from softnce_jax.data.sources import data_folder, load_corpora
 from softnce_jax.encoders.checkpoints import load
 from softnce_jax.encoders.encoder import Encoder
@@ -38,7 +38,7 @@ class Data(NamedTuple):
 
     config: Config
     corpora: list[Corpus]
-    train: list[Pair]
+    train: Sequence[Pair]
     mesh: Mesh
     notes: list[str]
     negatives: HardNegatives | None = None
@@ -50,7 +50,7 @@ def prepare_data(config: Config) -> Data:
     """Reads the data and settles the configuration. Raises InputError before any work."""
     corpora, notes = read_corpora(config)
     check_splits(corpora, ("train", "valid", "test"))
-    train = [pair for corpus in corpora for pair in corpus.train]
+    train = Joined([corpus.train for corpus in corpora])
     negatives = mined(config, train)
     if negatives is not None:
         config = dataclasses.replace(config, negatives_per_query=negatives.index_RK.shape[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from softnce_jax.data import cleaning
-from softnce_jax.data.cleaning import is_english, unclean, without_comments
+from softnce_jax.data.cleaning import is_english, unclean, unusable, without_comments
 from softnce_jax.data.pairs import LANGUAGES
 from softnce_jax.data.sample import load_sample
 
@@ -91,6 +91,23 @@ def test_comments_leave_and_broken_code_does_not_parse(language, code, bare):
     assert without_comments(code, language) == bare
     reason = cleaning.UNPARSED if bare is None else None if bare else cleaning.EMPTY
     assert unclean("The area of a rectangle", code, language) == reason
+
+
+@pytest.mark.parametrize(
+    ("language", "comment"),
+    [
+        ("python", "# a"),
+        ("ruby", "=begin\na\n=end"),
+        ("java", "/** a */ // b"),
+        ("javascript", "// a"),
+        ("php", "# a"),
+        ("go", "/* a */"),
+    ],
+)
+def test_comments_alone_are_no_code(language, comment):
+    assert unusable(comment, language) == cleaning.EMPTY
+    code = next(pair.code for pair in load_sample(language).train)
+    assert unusable(f"{comment}\n{code}", language) is None
 
 
 def test_short_english_with_names_in_it_is_english():

@@ -1,0 +1,1 @@
+"""CodeSearchNet as a TFDS dataset: six configurations, four splits, ArrayRecord, no tensorflow."""

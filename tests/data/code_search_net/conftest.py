@@ -1,0 +1,48 @@
+"""A data folder of the test's own, and servers on this machine in place of the network's."""
+
+from __future__ import annotations
+
+import pytest
+
+from softnce_jax.data import fetch
+from softnce_jax.data.code_search_net import origins, published
+from softnce_jax.train.prepare import prepare
+from softnce_jax.train.prepare_config import PrepareConfig
+from tests.data.code_search_net import archives
+from tests.data.server import serving
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path, monkeypatch):
+    """Prepared data go below the test's folder."""
+    monkeypatch.setenv("SOFTNCE_DATA", str(tmp_path / "data"))
+    monkeypatch.setitem(published.COUNTS, archives.LANGUAGE, archives.COUNTS)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """Every host is this server, which has nothing yet."""
+    monkeypatch.setattr(fetch.fetch, "__kwdefaults__", {"patience": 1.0, "tries": 2, "pause": 0})
+    with serving() as server:
+        monkeypatch.setattr(origins, "HOSTS", dict.fromkeys(origins.HOSTS, server.base))
+        yield server
+
+
+@pytest.fixture
+def run():
+    """Prepares Ruby in this process; returns what was said."""
+
+    def run(**flags) -> list[str]:
+        said: list[str] = []
+        prepare(PrepareConfig(**{"lang": "ruby", "processes": 1} | flags), said.append)
+        return said
+
+    return run
+
+
+@pytest.fixture
+def by_hand(tmp_path):
+    """A folder with the zip of functions and the zip of lists."""
+    files = {"ruby.zip": archives.zenodo_zip(), "dataset.zip": archives.dataset_zip()}
+    return archives.write(tmp_path / "by_hand", files)

@@ -1,0 +1,158 @@
+"""Fetching over a network that fails, each time in one way."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+
+import pytest
+
+from softnce_jax.data.fetch import Remote, Unavailable, fetch, listing
+from tests.data.server import serving
+
+BODY = bytes(range(256)) * 400
+SHA256 = hashlib.sha256(BODY).hexdigest()
+
+
+@pytest.fixture
+def server():
+    with serving() as server:
+        server.files["/data.bin"] = BODY
+        yield server
+
+
+def get(server, folder, name="data.bin", said=None, patience=10.0, **about):
+    remote = Remote(f"{server.base}/{name}", f"sub/{name}", **about)
+    return fetch(
+        remote, folder, (said if said is not None else []).append, patience=patience, pause=0
+    )
+
+
+def test_a_file_is_fetched_once_and_its_checksum_kept(server, tmp_path):
+    path = get(server, tmp_path)
+    assert path == tmp_path / "sub" / "data.bin" and path.read_bytes() == BODY
+    assert (path.parent / "data.bin.sha256").read_text() == f"{SHA256}  data.bin\n"
+    assert get(server, tmp_path) == path
+    assert server.asked == [("/data.bin", None)]
+    assert sorted(p.name for p in path.parent.iterdir()) == ["data.bin", "data.bin.sha256"]
+
+
+def test_a_refusal_ends_it_at_once(server, tmp_path):
+    for code in (404, 403, 410):
+        server.faults["/data.bin"] = [("status", code)]
+        with pytest.raises(Unavailable, match=f"HTTP {code}"):
+            get(server, tmp_path)
+    assert len(server.asked) == 3
+
+
+def test_a_busy_server_is_asked_again(server, tmp_path):
+    server.faults["/data.bin"] = [("status", 503), ("status", 429)]
+    assert get(server, tmp_path).read_bytes() == BODY
+    server.faults["/other.bin"] = [("status", 503)] * 9
+    with pytest.raises(Unavailable, match=r"HTTP 503 \(3 times\)"):
+        get(server, tmp_path, "other.bin")
+
+
+def test_a_body_that_ends_early_is_resumed_where_it_broke_off(server, tmp_path):
+    server.faults["/data.bin"] = [("cut", 20_000), ("cut", 50_000)]
+    assert get(server, tmp_path).read_bytes() == BODY
+    assert [wanted for _, wanted in server.asked] == [None, "bytes=16384-", "bytes=65536-"]
+
+
+def test_progress_is_never_given_up(server, tmp_path):
+    server.faults["/data.bin"] = [("cut", 9_000)] * 10
+    assert get(server, tmp_path).read_bytes() == BODY
+    server.faults["/data.bin"] = [("cut", 0)] * 3
+    (tmp_path / "sub" / "data.bin").unlink()
+    with pytest.raises(Unavailable, match="3 times"):
+        get(server, tmp_path)
+
+
+def test_a_transfer_that_stalls_is_broken_off_and_resumed(server, tmp_path):
+    server.faults["/data.bin"] = [("stall", 70_000)]
+    assert get(server, tmp_path, patience=1.0).read_bytes() == BODY
+    assert server.asked[1][1] is not None
+
+
+def test_a_transfer_that_always_stalls_fails(server, tmp_path):
+    server.faults["/data.bin"] = [("stall", 0)] * 3
+    with pytest.raises(Unavailable, match=r"no answer in time \(3 times\)"):
+        get(server, tmp_path, patience=0.5)
+
+
+def test_what_another_process_left_is_resumed(server, tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "data.bin.part").write_bytes(BODY[:300])
+    assert get(server, tmp_path, size=len(BODY)).read_bytes() == BODY
+    assert server.asked == [("/data.bin", "bytes=300-")]
+
+
+def test_a_server_without_ranges_starts_again(server, tmp_path):
+    server.faults["/data.bin"] = [("cut", 20_000), ("ranges",)]
+    assert get(server, tmp_path).read_bytes() == BODY
+
+
+def test_a_part_that_is_longer_than_the_file_is_dropped(server, tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "data.bin.part").write_bytes(BODY + BODY)
+    assert get(server, tmp_path).read_bytes() == BODY
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "md5"])
+def test_a_wrong_checksum_leaves_nothing(server, tmp_path, algorithm):
+    right = hashlib.new(algorithm, BODY).hexdigest()
+    wrong = hashlib.new(algorithm, BODY[1:]).hexdigest()
+    with pytest.raises(Unavailable, match=f"{algorithm} is {right}, not {wrong}"):
+        get(server, tmp_path, digest=f"{algorithm}:{wrong}")
+    assert not list((tmp_path / "sub").iterdir())
+    assert get(server, tmp_path, digest=f"{algorithm}:{right}").read_bytes() == BODY
+
+
+def test_a_wrong_length_is_damage(server, tmp_path):
+    with pytest.raises(Unavailable, match="102,400 bytes instead of 102,401"):
+        get(server, tmp_path, size=len(BODY) + 1)
+
+
+def test_a_checksum_of_ones_own_counts(server, tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "data.bin.sha256").write_text(f"{'0' * 64}  data.bin\n")
+    with pytest.raises(Unavailable, match=f"sha256 is {SHA256}, not 0000"):
+        get(server, tmp_path)
+    (tmp_path / "sub" / "data.bin.sha256").write_text(SHA256.upper())
+    assert get(server, tmp_path).read_bytes() == BODY
+
+
+def test_a_file_that_changed_since_is_fetched_again(server, tmp_path):
+    path, said = get(server, tmp_path), []
+    path.write_bytes(BODY[:-1] + b"x")
+    assert get(server, tmp_path, said=said).read_bytes() == BODY
+    assert len(said) == 1 and "fetching it again" in said[0]
+
+
+@pytest.mark.parametrize("name", ["page.zip", "page.parquet"])
+def test_a_page_of_apologies_is_no_archive(server, tmp_path, name):
+    server.files[f"/{name}"] = b"<html>We are sorry</html>"
+    with pytest.raises(Unavailable, match=f"not a whole {name.split('.')[1]} file"):
+        get(server, tmp_path, name)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a", "b")
+    server.files["/page.zip"] = buffer.getvalue()
+    assert get(server, tmp_path, "page.zip").exists()
+
+
+def test_nobody_there(tmp_path):
+    with serving() as server:
+        pass
+    with pytest.raises(Unavailable, match=r"[Rr]efused"):
+        get(server, tmp_path)
+    with pytest.raises(Unavailable, match=r"[Rr]efused"):
+        listing(server.base)
+
+
+def test_listings(server):
+    server.files["/list"] = b'[{"path": "a"}]'
+    assert listing(f"{server.base}/list") == ([{"path": "a"}], None)
+    with pytest.raises(Unavailable, match="not a listing"):
+        listing(f"{server.base}/data.bin")

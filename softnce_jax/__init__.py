@@ -21,6 +21,7 @@ Names of arrays end in their dimensions (`score_BN`); the dimension key is
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from softnce_jax.blockwise import blockwise_soft_infonce
     from softnce_jax.losses import (
         bce,
         cancel_threshold,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "bce",
+    "blockwise_soft_infonce",
     "cancel_threshold",
     "cancel_top_k",
     "infonce",
@@ -52,6 +54,6 @@ def __getattr__(name: str):
     """The public functions, imported when asked for: processes that load data need no jax."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from softnce_jax import losses, weights
+    from softnce_jax import blockwise, losses, weights
 
-    return getattr(losses if hasattr(losses, name) else weights, name)
+    return next(getattr(of, name) for of in (losses, weights, blockwise) if hasattr(of, name))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LOSSES = (ROOT / "softnce_jax" / "losses").glob("[a-z]*.py")
-OURS = {"softnce_jax", "softnce_jax.losses", "softnce_jax.weights"}
+OURS = {f"softnce_jax{room}" for room in ("", ".losses", ".weights", ".blockwise")}
 OURS |= {f"softnce_jax.losses.{path.stem}" for path in LOSSES}
 
 

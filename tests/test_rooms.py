@@ -9,7 +9,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "softnce_jax"
-MATHS = [PACKAGE / "weights.py", PACKAGE / "diagnostics.py", *(PACKAGE / "losses").glob("*.py")]
+MATHS = [
+    PACKAGE / "weights.py",
+    PACKAGE / "blockwise.py",
+    PACKAGE / "diagnostics.py",
+    *(PACKAGE / "losses").glob("*.py"),
+]
 ROOMS = ("data", "dataflow", "estimators", "encoders", "retrieval", "train", "sweep")
 # Each room and the rooms it may use; errors are everyone's.
 MAY_USE = {

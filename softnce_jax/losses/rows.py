@@ -130,8 +130,10 @@ def reduce_rows(loss_B, counted_B, reduce_fn):
     return reduce_fn(loss_B, where=counted_B | ~jnp.any(counted_B))
 
 
-def over_rows(function, *arrays):
+def over_rows(function, *arrays, scalar=False):
     """`function(*arrays)`, also on meshes with Explicit axes, rows sharded as in arrays[0].
+
+    The function gives an array of rows, or with `scalar` one number.
 
     Under Explicit axes the product of two sharded matrices, and much else, names no sharding and
     raises. So the function runs with these axes Auto; the `jit` lends it the mesh of its arguments
@@ -141,6 +143,7 @@ def over_rows(function, *arrays):
     explicit = [s.mesh for s in shardings if AxisType.Explicit in s.mesh.axis_types]
     if not explicit:
         return function(*arrays)
-    out = NamedSharding(explicit[0], PartitionSpec(*shardings[0].spec[:1]))
+    rows = () if scalar else shardings[0].spec[:1]
+    out = NamedSharding(explicit[0], PartitionSpec(*rows))
     axes = explicit[0].explicit_axes
     return jax.jit(jax.sharding.auto_axes(function, axes=axes, out_sharding=out))(*arrays)

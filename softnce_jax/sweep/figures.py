@@ -178,7 +178,7 @@ def estimators(pyplot: Any, scores: Scores) -> Any:
         return None
     views = dict(reversed(views.items()))
     figure, axes = pyplot.subplots(
-        len(views), 2, figsize=(WIDTH, 3.9 * len(views)), layout="constrained", squeeze=False
+        len(views), 2, figsize=(WIDTH, 2.7 * len(views)), layout="constrained", squeeze=False
     )
     for row, (name, view) in zip(axes, views.items(), strict=True):
         title = ESTIMATORS.get(name, name)

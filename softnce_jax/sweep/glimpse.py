@@ -7,10 +7,11 @@ import textwrap
 from collections import Counter
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from softnce_jax.data.batches import batch_indices, batches
-from softnce_jax.data.pairs import Pair
+from softnce_jax.data.pairs import Joined, Pair
 from softnce_jax.encoders.checkpoints import load
 from softnce_jax.retrieval.layout import layout_of
 from softnce_jax.sweep.scores import Run
@@ -45,7 +46,7 @@ def glimpse(run: Run) -> Glimpse:
     batch = batches(indices, data.train, layout, make_features(data, layout))[0]
     similarity_BN = batch.query_features @ batch.code_features.T
     settings = {name: run.config[name] for name in ("alpha", "beta", "temperature", "floor")}
-    w_BN = np.asarray(negative_weights(np.asarray(similarity_BN), **settings))
+    w_BN = np.asarray(negative_weights(jnp.asarray(similarity_BN), **settings))
     pairs = [data.train[i] for i in np.asarray(indices[0])]
     chosen = together(pairs)[:SHOWN]
     texts = [textwrap.shorten(pairs[i].query, 38, placeholder=" …") for i in chosen]
@@ -58,8 +59,8 @@ def data_of(run: Run) -> Data:
     names = {field.name for field in dataclasses.fields(Config)} & run.config.keys()
     config = Config(**{name: run.config[name] for name in names})
     corpora, _ = read_corpora(config)
-    train = [pair for corpus in corpora for pair in corpus.train]
-    return Data(config, corpora, train, make_mesh(), [], frozen_estimators(config))
+    train = Joined([corpus.train for corpus in corpora])
+    return Data(config, corpora, train, make_mesh(), notes=[], frozen=frozen_estimators(config))
 
 
 def together(pairs: list[Pair]) -> list[int]:

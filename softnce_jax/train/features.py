@@ -45,9 +45,9 @@ def make_features(
         return None
     terms = parse(config.estimator)
     parts = {
-        term.name: drawn(frozen[term.name], data.train, folder, say)
-        if term.name in frozen
-        else bm25(data.train, layout, config.bm25_statistics)
+        term.name: bm25(data.train, layout, config.bm25_statistics)
+        if term.name == "bm25"
+        else drawn(frozen[term.name], data.train, folder, say)
         for term in terms
     }
 

@@ -165,17 +165,15 @@ def _losses(plan, q_BD, c_ND, scale, positive_B, where, similar, *others):
     where_BN = where if where is not None and where.ndim == 2 else None
     rows = Rows(None, positive_B, counted_B, None, where_BN, similar)
     rest = jax.lax.stop_gradient((rows, Shared(others[:4], others[4:])))
-    reduced = functools.partial(_reduced, counted_B if where is not None else None, plan.reduce_fn)
-    coefficient_B = jax.grad(reduced)(jnp.zeros(len(q_BD), jnp.float32))
     scale = jnp.asarray(scale, jnp.float32)
-    q_BD, c_ND, scale, coefficient_B = _varying_alike(q_BD, c_ND, scale, coefficient_B)
     if plan.reduce_fn is None:
-        return _every_row(plan, q_BD, c_ND, scale, *rest)
-    return _total(plan, coefficient_B, q_BD, c_ND, scale, *rest)
+        return _every_row(plan, *_varying_alike(q_BD, c_ND, scale), *rest)
 
+    def reduced(loss_B):
+        return reduce_rows(loss_B, None if where is None else counted_B, plan.reduce_fn)
 
-def _reduced(counted_B, reduce_fn, loss_B):
-    return reduce_rows(loss_B, counted_B, reduce_fn or jnp.sum)
+    coefficient_B = jax.grad(reduced)(jnp.zeros(len(q_BD), jnp.float32))
+    return _total(plan, *_varying_alike(coefficient_B, q_BD, c_ND, scale), *rest)
 
 
 def _left_in(positive_B, where):

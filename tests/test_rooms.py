@@ -18,11 +18,11 @@ MATHS = [
 ROOMS = ("data", "dataflow", "estimators", "encoders", "retrieval", "train", "sweep")
 # Each room and the rooms it may use; errors are everyone's.
 MAY_USE = {
-    "data": {"data", "dataflow"},  # the grammars
+    "data": {"data", "dataflow", "packing"},  # the grammars
     "dataflow": {"dataflow"},
     "estimators": {"estimators", "retrieval", "encoders", "data"},
-    "encoders": {"encoders", "dataflow"},
-    "retrieval": {"retrieval", "encoders", "dataflow", "data"},
+    "encoders": {"encoders", "dataflow", "packing"},
+    "retrieval": {"retrieval", "encoders", "dataflow", "data", "packing"},
     "train": {
         "train",
         "retrieval",
@@ -33,6 +33,7 @@ MAY_USE = {
         "losses",
         "weights",
         "diagnostics",
+        "packing",
     },
     "sweep": {"sweep", "train", "retrieval", "encoders", "data", "weights"},
 }

@@ -15,10 +15,29 @@ import numpy as np
 
 from softnce_jax.data.duplicates import answer_keys, text_keys
 from softnce_jax.data.pairs import Candidate, Pair
+from softnce_jax.packing import PackedRows, Room, bucket, fill, first_fit, sizes
 
 if TYPE_CHECKING:
     from softnce_jax.dataflow.example import Example, GraphRows
     from softnce_jax.dataflow.store import GraphCodes
+
+
+class PaddedTexts(NamedTuple):
+    """Every text in a row of its own."""
+
+    queries: np.ndarray  # (B, L) int32
+    codes: np.ndarray | GraphRows  # (N, L) int32; with data flow where the encoder reads it
+
+
+class PackedTexts(NamedTuple):
+    """Queries and candidates packed together, in groups of as many of either.
+
+    A text's number is its row in the batch, candidates counted on after the B queries.
+    """
+
+    rows: PackedRows  # of G groups
+    queries: np.ndarray  # (G, B / G) int32, the slots of queries among those of their group
+    codes: np.ndarray  # (G, N / G) int32
 
 
 class Batch(NamedTuple):
@@ -28,13 +47,22 @@ class Batch(NamedTuple):
     order is the same on any number of hosts and devices.
     """
 
-    query_ids: np.ndarray  # (B, L) int32
-    code_ids: np.ndarray | GraphRows  # (N, L) int32; with data flow where the encoder reads it
+    texts: PaddedTexts | PackedTexts
     query_features: np.ndarray | None  # (B, F) float32
     code_features: np.ndarray | None  # (N, F) float32
     query_keys: np.ndarray | None = None  # (B,) int32, equal where the texts are
     code_keys: np.ndarray | None = None  # (N,) int32
     answers: np.ndarray | None = None  # (N, P) int32, keys of the queries that a candidate answers
+
+    @property
+    def pairs(self) -> int:
+        """Rows of the batch, or of a host's share of it."""
+        return self.texts.queries.size if self.packed else len(self.texts.queries)
+
+    @property
+    def packed(self) -> bool:
+        """Whether texts share rows."""
+        return isinstance(self.texts, PackedTexts)
 
 
 # The features (a, b) of a batch from the indices of its pairs (B,), the ragged token ids of their
@@ -43,12 +71,13 @@ Features = Callable[[np.ndarray, list[list[int]], np.ndarray], tuple[np.ndarray,
 
 
 class Layout(NamedTuple):
-    """How texts become rows: the tokenizer, the padded lengths, and code's data flow if any."""
+    """How texts become rows: the tokenizer, the longest lengths, code's data flow, packing."""
 
     tokenizer: object  # encoders.tokenize.Tokenizer, which this module need not import
     query_length: int
     code_length: int
     graphs: GraphCodes | None = None
+    packed: bool = True
 
     def queries(self, texts: Sequence[str]) -> list[list[int]]:
         """Ragged token ids of queries."""
@@ -60,11 +89,19 @@ class Layout(NamedTuple):
             return self.graphs(rows)
         return self.tokenizer.tokenize([row.code for row in rows], self.code_length)
 
-    def pad_codes(self, ragged: list[list[int]] | list[Example]) -> np.ndarray | GraphRows:
-        """What `codes` gave, in arrays of one shape."""
+    def pad(self, queries: list[list[int]], codes: list[list[int]] | list[Example]) -> PaddedTexts:
+        """What `queries` and `codes` gave, a row each."""
+        ids_BL = self.tokenizer.pad(queries, self.query_length)
         if self.graphs is not None:
-            return self.graphs.pad(ragged)
-        return self.tokenizer.pad(ragged, self.code_length)
+            return PaddedTexts(ids_BL, self.graphs.pad(codes))
+        return PaddedTexts(ids_BL, self.tokenizer.pad(codes, self.code_length))
+
+    @property
+    def room(self) -> Room:
+        """What a packed row holds."""
+        if self.graphs is None:
+            return Room(max(self.query_length, self.code_length))
+        return Room(max(self.query_length, self.graphs.length), self.graphs.edge_room)
 
 
 def batch_indices(pairs: int, batch_size: int, seed: int) -> grain.MapDataset:
@@ -91,6 +128,8 @@ def batches(
     keys: bool = False,
     negatives: np.ndarray | None = None,
     shard: tuple[int, int] = (0, 1),
+    groups: int = 1,
+    code_sizes: np.ndarray | None = None,
 ) -> grain.MapDataset:
     """Lays batches out: element n is this host's rows of batch n.
 
@@ -106,6 +145,9 @@ def batches(
       negatives: the pairs whose functions are hard negatives of each pair, (R, K) indices; None for
         none.
       shard: (index, count) of this host.
+      groups: G, into which packed texts are split, on all hosts: devices, or their slices.
+      code_sizes: what the function of every pair takes of a packed row, (R, 3) as of
+        `packing.sizes`; needed by several hosts, which must choose the same number of rows.
 
     Returns:
       A MapDataset of Batch with B / count rows and (1 + K) · B / count candidates.
@@ -118,10 +160,17 @@ def batches(
         queries = layout.queries([pairs[i].query for i in index_B])
         index_N = with_negatives(index_B[own], negatives)
         candidates = [pairs[i] for i in index_N]
+        codes = layout.codes(candidates)
+        if not layout.packed:
+            texts = layout.pad(queries[own], codes)
+        elif shard[1] == 1:
+            texts = pack(queries, codes, sizes(codes), layout, groups=groups, shard=shard)
+        else:
+            size_N3 = code_sizes[with_negatives(index_B, negatives)]
+            texts = pack(queries, codes, size_N3, layout, groups=groups, shard=shard)
         a_BF, b_NF = features(index_B, queries, index_N) if features else (None, None)
         return Batch(
-            layout.tokenizer.pad(queries[own], layout.query_length),
-            layout.pad_codes(layout.codes(candidates)),
+            texts,
             None if a_BF is None else a_BF[own],
             b_NF,
             text_keys([pairs[i].query for i in index_B[own]]) if keys else None,
@@ -130,6 +179,50 @@ def batches(
         )
 
     return indices.map(lay_out)
+
+
+def pack(
+    queries: list[list[int]],
+    own_codes: list[list[int]] | list[Example],
+    code_size_N3: np.ndarray,
+    layout: Layout,
+    *,
+    groups: int,
+    shard: tuple[int, int],
+) -> PackedTexts:
+    """This host's groups of a batch, in as many rows as the group that needs most.
+
+    Args:
+      queries: of the whole batch.
+      own_codes: of this host's candidates.
+      code_size_N3: what each candidate of the whole batch takes.
+      layout: how.
+      groups: G, of all hosts.
+      shard: (index, count) of this host.
+    """
+    room, every = layout.room, range(groups)
+    query_of = np.arange(len(queries)).reshape(groups, -1)
+    code_of = np.arange(len(code_size_N3)).reshape(groups, -1)
+    size_B3 = sizes(queries)
+    plans = [
+        first_fit(np.concatenate([size_B3[query_of[g]], code_size_N3[code_of[g]]]), room)
+        for g in every
+    ]
+    own = every[shard[0] * groups // shard[1] : (shard[0] + 1) * groups // shard[1]]
+    first = code_of[own[0], 0]
+    packed = fill(
+        [
+            [queries[i] for i in query_of[g]] + [own_codes[i - first] for i in code_of[g]]
+            for g in own
+        ],
+        [plans[g] for g in own],
+        [[*query_of[g], *(len(queries) + code_of[g])] for g in own],
+        rows=bucket(max(plan.rows for plan in plans)),
+        room=room,
+        pad_id=layout.tokenizer.pad_id,
+    )
+    slots = np.stack([plans[g].slot_T(room.slots) for g in own])
+    return PackedTexts(packed, *np.split(slots, [query_of.shape[1]], axis=1))
 
 
 def with_negatives(index_B: np.ndarray, negatives: np.ndarray | None) -> np.ndarray:

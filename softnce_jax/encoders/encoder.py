@@ -10,11 +10,13 @@ import jax.numpy as jnp
 from transformers import PretrainedConfig
 
 from softnce_jax.dataflow.example import GraphRows
-from softnce_jax.encoders.graph import graph_mask, node_words
-from softnce_jax.encoders.pooling import first_token, mean_pool
+from softnce_jax.encoders.dropout import Dropout
+from softnce_jax.encoders.graph import graph_mask, node_words, same_text
+from softnce_jax.encoders.pooling import first_token, mean_pool, pool_slots
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
 from softnce_jax.encoders.tokenize import Tokenizer
 from softnce_jax.errors import InputError
+from softnce_jax.packing import NOWHERE, PackedRows, slots_of
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int
@@ -90,55 +92,88 @@ class Encoder:
     def embed(
         self,
         params: dict[str, Any],
-        rows: Int[Array, "R L"] | GraphRows,
+        rows: Int[Array, "R L"] | GraphRows | PackedRows,
         *,
         key: jax.Array | None = None,
-    ) -> Float[Array, "R D"]:
-        """The vectors of padded rows.
+        first_text: int = 0,
+    ) -> Float[Array, "*R D"]:
+        """The vectors of rows.
 
         Args:
           params: the network's parameters.
-          rows: token ids, padded on the right; or code with its data flow.
+          rows: token ids, padded on the right; code with its data flow; or texts packed.
           key: of dropout; None for no dropout.
+          first_text: the number in the batch of the first row's text, by which dropout is drawn;
+            packed rows know their texts' numbers.
 
         Returns:
-          Float32 vectors (R, D).
+          Float32 vectors (R, D); of packed rows (G, R·S, D), those of all slots.
 
         Raises:
           InputError: rows longer than the network has positions.
         """
+        if isinstance(rows, PackedRows):
+            return self._embed_packed(params, rows, key)
         if isinstance(rows, GraphRows):
-            return self._embed_graphs(params, rows, key)
+            return self._embed_graphs(params, rows, key, first_text)
         ids_RL = jnp.asarray(rows)
         self._check_length(ids_RL.shape[1])
         mask_RL = ids_RL != self.tokenizer.pad_id
-        states_RLD = self.states(params, ids_RL, mask_RL, self.positions(mask_RL), key=key)
+        dropout = _of_rows(key, ids_RL, first_text)
+        states_RLD = self.states(params, ids_RL, mask_RL, self.positions(mask_RL), dropout=dropout)
         return self.pool(params, states_RLD, mask_RL)
 
-    def _embed_graphs(self, params, rows: GraphRows, key) -> Float[Array, "R D"]:
+    def _embed_graphs(self, params, rows: GraphRows, key, first_text) -> Float[Array, "R D"]:
         """As `embed`: nodes have the mean of their pieces, position 0, and are not pooled."""
         ids_RL, span_RL2, edge_RE2 = (jnp.asarray(x, jnp.int32) for x in rows)
         self._check_length(ids_RL.shape[1])
         is_node_RL = span_RL2[..., 0] >= 0
         is_token_RL = (ids_RL != self.tokenizer.pad_id) & ~is_node_RL
-        first, last = self.tokenizer.head[0], self.tokenizer.tail[-1]
-        is_special_RL = is_token_RL & ((ids_RL == first) | (ids_RL == last))
-        word_RLD = params["embeddings"]["word_embeddings"]["embedding"][ids_RL]
         states_RLD = self.states(
             params,
             ids_RL,
-            graph_mask(span_RL2, edge_RE2, is_token_RL, is_special_RL),
+            graph_mask(span_RL2, edge_RE2, is_token_RL, self._is_special(ids_RL) & is_token_RL),
             jnp.where(is_node_RL, 0, self.positions(is_token_RL)),
-            key=key,
-            inputs_embeds=node_words(word_RLD, span_RL2),
+            inputs_embeds=node_words(self._words(params, ids_RL), span_RL2),
+            dropout=_of_rows(key, ids_RL, first_text),
         )
         return self.pool(params, states_RLD, is_token_RL)
 
-    def positions(self, mask_RL: Bool[Array, "R L"]) -> Int[Array, "R L"]:
-        """Position ids: RoBERTa counts tokens only (padding has the pad id), BERT counts places."""
-        if self.tokenizer.first_position == 0:
-            return jnp.broadcast_to(jnp.arange(mask_RL.shape[1]), mask_RL.shape)
-        return jnp.cumsum(mask_RL, axis=1) * mask_RL + self.tokenizer.first_position - 1
+    def _embed_packed(self, params, rows: PackedRows, key) -> Float[Array, "G S D"]:
+        """As `embed`, for rows of several texts, which see nothing of each other."""
+        groups, _, length = rows.ids.shape
+        flat = jax.tree.map(lambda x: jnp.asarray(x, jnp.int32).reshape(-1, *x.shape[2:]), rows)
+        self._check_length(length)
+        is_token_RL, mask_RLL, words_RLD = flat.text != NOWHERE, same_text(flat.text), None
+        positions_RL = self.positions(is_token_RL, flat.place)
+        if flat.spans is not None:
+            is_node_RL = flat.spans[..., 0] >= 0
+            is_token_RL &= ~is_node_RL
+            is_special_RL = self._is_special(flat.ids) & is_token_RL
+            mask_RLL = graph_mask(flat.spans, flat.edges, is_token_RL, is_special_RL, flat.text)
+            positions_RL = jnp.where(is_node_RL, 0, positions_RL)
+            words_RLD = node_words(self._words(params, flat.ids), flat.spans)
+        dropout = None if key is None else Dropout.of(key, flat.text, flat.place)
+        states_RLD = self.states(
+            params, flat.ids, mask_RLL, positions_RL, inputs_embeds=words_RLD, dropout=dropout
+        )
+        counted_RL = is_token_RL if self.pooling == "mean" else is_token_RL & (flat.place == 0)
+        pooled_RSD = pool_slots(states_RLD, flat.slot, counted_RL, slots_of(length))
+        vector_RD = self._finish(params, pooled_RSD.reshape(-1, pooled_RSD.shape[-1]))
+        return vector_RD.reshape(groups, -1, vector_RD.shape[-1])
+
+    def positions(
+        self, mask_RL: Bool[Array, "R L"], place_RL: Int[Array, "R L"] | None = None
+    ) -> Int[Array, "R L"]:
+        """Position ids of tokens from their places in their texts, by default one text a row.
+
+        RoBERTa counts tokens and begins after the padding's position, BERT counts places from 0.
+        """
+        first = self.tokenizer.first_position
+        if place_RL is None:
+            place_RL = jnp.broadcast_to(jnp.arange(mask_RL.shape[1]), mask_RL.shape)
+            place_RL = place_RL if first == 0 else jnp.cumsum(mask_RL, axis=1) - 1
+        return place_RL if first == 0 else jnp.where(mask_RL, place_RL + first, first - 1)
 
     def states(
         self,
@@ -147,19 +182,12 @@ class Encoder:
         mask: Bool[Array, "R L"] | Bool[Array, "R L L"],
         positions_RL: Int[Array, "R L"],
         *,
-        key: jax.Array | None = None,
         inputs_embeds: Float[Array, "R L D"] | None = None,
+        dropout: Dropout | None = None,
     ) -> Float[Array, "R L D"]:
         """Last hidden states of rows in any layout; arguments as those of the module."""
-        return self.module.apply(
-            {"params": params},
-            ids_RL,
-            mask,
-            positions_RL,
-            inputs_embeds=inputs_embeds,
-            deterministic=key is None,
-            rngs={} if key is None else {"dropout": key},
-        )
+        given = {"inputs_embeds": inputs_embeds, "dropout": dropout}
+        return self.module.apply({"params": params}, ids_RL, mask, positions_RL, **given)
 
     def pool(
         self,
@@ -169,13 +197,20 @@ class Encoder:
     ) -> Float[Array, "R D"]:
         """One float32 vector a row, of unit length if `normalize`."""
         if self.pooling == "mean":
-            vector_RD = mean_pool(states_RLD, mask_RL)
-        else:
-            vector_RD = first_token(states_RLD)
+            return self._finish(params, mean_pool(states_RLD, mask_RL))
+        return self._finish(params, first_token(states_RLD))
+
+    def _finish(self, params, vector_RD) -> Float[Array, "R D"]:
         if self.pooling == "pooler":
             vector_RD = self.module.apply({"params": params}, vector_RD, method="pooled")
             vector_RD = vector_RD.astype(jnp.float32)
         return unit_length(vector_RD) if self.normalize else vector_RD
+
+    def _is_special(self, ids_RL):
+        return (ids_RL == self.tokenizer.head[0]) | (ids_RL == self.tokenizer.tail[-1])
+
+    def _words(self, params, ids_RL):
+        return params["embeddings"]["word_embeddings"]["embedding"][ids_RL]
 
     def _check_length(self, length: int) -> None:
         if length > self.max_length:
@@ -200,3 +235,33 @@ def unit_length(vector_RD: Float[Array, "R D"]) -> Float[Array, "R D"]:
     squared_R1 = jnp.sum(vector_RD**2, axis=1, keepdims=True)
     there_R1 = squared_R1 > 0
     return jnp.where(there_R1, vector_RD * jax.lax.rsqrt(jnp.where(there_R1, squared_R1, 1)), 0)
+
+
+def of_slots(vector_GSD: Float[Array, "G S D"], slot_GT: Int[Array, "G T"]) -> Float[Array, "R D"]:
+    """The vectors of texts from those of all slots of packed rows.
+
+    Args:
+      vector_GSD: as `Encoder.embed` gives them for packed rows.
+      slot_GT: where the texts of each group are; no slot twice.
+
+    Returns:
+      Vectors (G·T, D), group after group.
+
+    Example:
+      >>> of_slots(jnp.array([[[1.0], [2.0], [3.0]]]), jnp.array([[2, 0]])).ravel().tolist()
+      [3.0, 1.0]
+    """
+
+    def of_group(vector_SD, slot_T):
+        return vector_SD.at[slot_T].get(unique_indices=True, mode="promise_in_bounds")
+
+    vector_GTD = jax.vmap(of_group)(vector_GSD, slot_GT)
+    return vector_GTD.reshape(-1, vector_GTD.shape[-1])
+
+
+def _of_rows(key: jax.Array | None, ids_RL, first_text: int) -> Dropout | None:
+    """The dropout of rows of one text each."""
+    if key is None:
+        return None
+    text_R1 = jnp.arange(first_text, first_text + len(ids_RL))[:, None]
+    return Dropout.of(key, text_R1, jnp.arange(ids_RL.shape[1])[None])

@@ -15,6 +15,7 @@ def graph_mask(
     edge_RE2: Int[Array, "R E 2"],
     is_token_RL: Bool[Array, "R L"],
     is_special_RL: Bool[Array, "R L"],
+    text_RL: Int[Array, "R L"] | None = None,
 ) -> Bool[Array, "R L L"]:
     """Who sees whom in rows of code and data-flow nodes.
 
@@ -26,6 +27,8 @@ def graph_mask(
       edge_RE2: pairs of a node and its parent; L where there is none.
       is_token_RL: special tokens and pieces.
       is_special_RL: the special tokens that see nodes.
+      text_RL: which text each place belongs to, in rows of several. They see nothing of each
+        other, and a node without pieces and parents, alone with its text, sees all of it.
 
     Returns:
       A mask (R, L, L): whether the place of the second axis sees that of the third.
@@ -53,7 +56,18 @@ def graph_mask(
     special_RLL = is_special_RL[:, :, None] & is_node_RL[:, None]
     mask_RLL = tokens_RLL | special_RLL | stands_RLL | stands_RLL.swapaxes(1, 2)
     row_R1 = jnp.arange(len(edge_RE2))[:, None]
-    return mask_RLL.at[row_R1, edge_RE2[..., 0], edge_RE2[..., 1]].set(True, mode="drop")
+    mask_RLL = mask_RLL.at[row_R1, edge_RE2[..., 0], edge_RE2[..., 1]].set(True, mode="drop")
+    if text_RL is None:
+        return mask_RLL
+    # What sees nothing averages over its row, so in a row of its own over its text. Nodes whose
+    # pieces were cut off fill their rows, so that these averages are the same packed and padded.
+    mask_RLL &= same_text(text_RL)
+    return mask_RLL | (~jnp.any(mask_RLL, axis=2, keepdims=True) & same_text(text_RL))
+
+
+def same_text(text_RL: Int[Array, "R L"]) -> Bool[Array, "R L L"]:
+    """Whether two places of a row belong to one text; those of no text to one another."""
+    return text_RL[:, :, None] == text_RL[:, None]
 
 
 def node_words(

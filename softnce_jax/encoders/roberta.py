@@ -2,7 +2,7 @@
 
 `setup` is inherited, so every parameter has its published name. BERT's modules have the same
 parameters and arithmetic, so BERT checkpoints fit too (their positions start at 0), and
-DistilBERT's once renamed.
+DistilBERT's once renamed. Dropout is ours: its bits follow the tokens wherever they stand.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
-from flax.linen.attention import dot_product_attention_weights
 from transformers.models.roberta.modeling_flax_roberta import FlaxRobertaModule
+
+from softnce_jax.encoders.dropout import Dropout, Kind
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 class AnyMaskRobertaModule(FlaxRobertaModule):
     """RoBERTa or BERT whose rows may carry any attention mask.
+
+    Attributes:
+      attention_dropout: how attention weights are dropped, as in `Dropout.attention`.
 
     Example:
       >>> import jax
@@ -33,6 +38,8 @@ class AnyMaskRobertaModule(FlaxRobertaModule):
       (1, 3, 8)
     """
 
+    attention_dropout: Kind = "shared"
+
     def __call__(
         self,
         input_ids_RL: Int[Array, "R L"],
@@ -40,7 +47,7 @@ class AnyMaskRobertaModule(FlaxRobertaModule):
         position_ids_RL: Int[Array, "R L"],
         *,
         inputs_embeds: Float[Array, "R L D"] | None = None,
-        deterministic: bool = True,
+        dropout: Dropout | None = None,
     ) -> Float[Array, "R L D"]:
         """The last hidden states.
 
@@ -49,19 +56,20 @@ class AnyMaskRobertaModule(FlaxRobertaModule):
           mask: who is seen: (R, L), or who sees whom: (R, query L, key L).
           position_ids_RL: rows of the position table.
           inputs_embeds: word embeddings to use instead of those of the ids.
-          deterministic: no dropout; else the "dropout" key is drawn from as the stock module does.
+          dropout: where its bits come from; None for no dropout.
 
         Returns:
           Last hidden states (R, L, D) in the module's dtype.
         """
-        bias_R1LL = attention_bias(mask, self.dtype)
-        hidden_RLD = self._embed(input_ids_RL, position_ids_RL, inputs_embeds, deterministic)
+        bias_R1LL = attention_bias(mask, jnp.float32)
+        hidden_RLD = self._embed(input_ids_RL, position_ids_RL, inputs_embeds)
+        hidden_RLD = drop(hidden_RLD, self.config, dropout, 0)
         # Blocks are called from here, not through the layers' own remat, so it is applied here.
-        run = block
-        if self.gradient_checkpointing:
-            run = nn.remat(block, static_argnums=(3,))
-        for layer in self.encoder.layer.layers:
-            hidden_RLD = run(layer, hidden_RLD, bias_R1LL, deterministic)
+        run = nn.remat(block, static_argnums=(4, 5)) if self.gradient_checkpointing else block
+        for number, layer in enumerate(self.encoder.layer.layers):
+            hidden_RLD = run(
+                layer, hidden_RLD, bias_R1LL, dropout, 3 * number + 1, self.attention_dropout
+            )
         if self.is_initializing():
             self.pooled(hidden_RLD[:, 0])
         return hidden_RLD
@@ -70,13 +78,13 @@ class AnyMaskRobertaModule(FlaxRobertaModule):
         """The pooler's output tanh(W h + b) for states of first tokens."""
         return self.pooler(first_RD[:, None])
 
-    def _embed(self, input_ids_RL, position_ids_RL, inputs_embeds, deterministic):
+    def _embed(self, input_ids_RL, position_ids_RL, inputs_embeds):
         tables = self.embeddings
         words_RLD = tables.word_embeddings(input_ids_RL) if inputs_embeds is None else inputs_embeds
         types_RLD = tables.token_type_embeddings(jnp.zeros_like(input_ids_RL))
         sum_RLD = words_RLD.astype(self.dtype) + types_RLD
         sum_RLD += tables.position_embeddings(position_ids_RL)
-        return tables.dropout(tables.LayerNorm(sum_RLD), deterministic=deterministic)
+        return tables.LayerNorm(sum_RLD)
 
 
 def attention_bias(
@@ -106,30 +114,39 @@ def attention_bias(
     return jnp.where(mask, 0.0, jnp.finfo(dtype).min).astype(dtype)
 
 
-def block(layer, hidden_RLD, bias_R1LL, deterministic):
-    """One transformer layer: attention under the bias, then the feed-forward part."""
-    attended_RLD = attend(layer.attention.self, hidden_RLD, bias_R1LL, deterministic)
-    hidden_RLD = layer.attention.output(attended_RLD, hidden_RLD, deterministic=deterministic)
-    return layer.output(layer.intermediate(hidden_RLD), hidden_RLD, deterministic=deterministic)
+def block(layer, hidden_RLD, bias_R1LL, dropout, site, attention_dropout):
+    """One transformer layer: attention under the bias, then the feed-forward part.
+
+    Its three uses of dropout are `site`, the attention's, and the two that follow.
+    """
+    config, attention = layer.config, layer.attention
+    mixed_RLD = attend(
+        attention.self, hidden_RLD, bias_R1LL, dropout, site=site, kind=attention_dropout
+    )
+    mixed_RLD = drop(attention.output.dense(mixed_RLD), config, dropout, site + 1)
+    hidden_RLD = attention.output.LayerNorm(mixed_RLD + hidden_RLD)
+    wide_RLD = layer.intermediate(hidden_RLD)
+    narrow_RLD = drop(layer.output.dense(wide_RLD), config, dropout, site + 2)
+    return layer.output.LayerNorm(narrow_RLD + hidden_RLD)
 
 
-def attend(attention, hidden_RLD, bias_R1LL, deterministic):
-    """Self-attention of every head under the bias, heads merged."""
+def drop(x_RLD, config, dropout, site):
+    """States after the dropout of a site, if there is any."""
+    return x_RLD if dropout is None else dropout.hidden(x_RLD, config.hidden_dropout_prob, site)
+
+
+def attend(attention, hidden_RLD, bias_R1LL, dropout, *, site, kind):
+    """Self-attention of every head under the bias, heads merged; the softmax is in float32."""
     heads = (*hidden_RLD.shape[:2], attention.config.num_attention_heads, attention.head_dim)
     query, key, value = (
         project(hidden_RLD).reshape(heads)
         for project in (attention.query, attention.key, attention.value)
     )
-    rate = attention.config.attention_probs_dropout_prob
-    dropping = not deterministic and rate > 0.0
-    weights_RHLL = dot_product_attention_weights(
-        query,
-        key,
-        bias=bias_R1LL,
-        dropout_rng=attention.make_rng("dropout") if dropping else None,
-        dropout_rate=rate,
-        deterministic=deterministic,
-        dtype=attention.dtype,
-    )
-    mixed = jnp.einsum("...hqk,...khd->...qhd", weights_RHLL, value)
+    query = query / jnp.sqrt(attention.head_dim).astype(query.dtype)
+    scores_RHLL = jnp.einsum("rqhd,rkhd->rhqk", query, key, preferred_element_type=bias_R1LL.dtype)
+    weights_RHLL = jax.nn.softmax(scores_RHLL + bias_R1LL).astype(value.dtype)
+    if dropout is not None:
+        rate = attention.config.attention_probs_dropout_prob
+        weights_RHLL = dropout.attention(weights_RHLL, rate, site, kind)
+    mixed = jnp.einsum("rhqk,rkhd->rqhd", weights_RHLL, value)
     return mixed.reshape(hidden_RLD.shape)

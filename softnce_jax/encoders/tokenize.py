@@ -79,7 +79,8 @@ class Tokenizer:
         """The ids of every text: special tokens, prefix, text, special tokens.
 
         Args:
-          texts: any strings; the empty string gives the special tokens alone.
+          texts: any strings; the empty string gives the special tokens alone. Padding tokens that
+            they spell are left out.
           max_length: tokens at most, special tokens included; longer texts lose their end.
 
         Returns:
@@ -93,7 +94,12 @@ class Tokenizer:
             specials = len(self.head) + len(self.tail)
             raise InputError(f"max_length {max_length} must exceed the {specials} special tokens")
         encodings = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [[*self.head, *encoding.ids[:room], *self.tail] for encoding in encodings]
+        return [[*self.head, *self._tokens(encoding)[:room], *self.tail] for encoding in encodings]
+
+    def _tokens(self, encoding) -> list[int]:
+        """The ids without padding, which a text may spell: nothing would see it, packed or not."""
+        ids = encoding.ids
+        return [id for id in ids if id != self.pad_id] if self.pad_id in ids else ids
 
     def pieces(self, words: Sequence[str], *, after_space: bool) -> list[list[int]]:
         """The ids of every word, without special tokens.
@@ -107,7 +113,7 @@ class Tokenizer:
         """
         texts = [f"@ {word}" for word in words] if after_space else list(words)
         encodings = self._backend.encode_batch_fast(texts, add_special_tokens=False)
-        return [encoding.ids[after_space:] for encoding in encodings]
+        return [self._tokens(encoding)[after_space:] for encoding in encodings]
 
     def fingerprint(self) -> str:
         """A hash of everything that the ids depend on."""

@@ -1,21 +1,22 @@
-"""Embeds any number of texts: rows of similar length together, nothing dropped."""
+"""Embeds any number of texts, packed into rows; nothing dropped."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from softnce_jax.dataflow.example import Example, edge_room, graph_rows
+from softnce_jax.dataflow.example import Example, edge_room
 from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.packing import PackedRows, Plan, Room, fill, first_fit, sizes
 
-# Rows are padded to one of these lengths: one compilation each.
-LENGTHS = (32, 64, 128, 256, 512, 1024)
+SHORTEST_ROW = 64
 TOKENS_PER_CALL = 8192
+TEXTS_PER_PLAN = 2048  # packed together: the time of a plan grows with their square
 
 
 class Embedder:
@@ -30,47 +31,63 @@ class Embedder:
     def __init__(self, encoder: Encoder, mesh: Mesh, *, key: jax.Array | None = None):
         self.encoder = encoder
         self.mesh = mesh
-        rows = NamedSharding(mesh, PartitionSpec("data"))
+        self._split = NamedSharding(mesh, PartitionSpec("data"))
         whole = NamedSharding(mesh, PartitionSpec())
         embed = functools.partial(encoder.embed, key=key)
-        self._embed = jax.jit(embed, in_shardings=(whole, rows), out_shardings=whole)
+        self._embed = jax.jit(embed, in_shardings=(whole, self._split), out_shardings=whole)
 
     def __call__(self, params: Any, ragged: Sequence[Sequence[int] | Example]) -> np.ndarray:
         """Vectors (n, D) float32 of n ragged rows of token ids or Examples, in their order."""
+        size_T3 = sizes(ragged)
+        room = self._room(size_T3, graphs=isinstance(ragged[0], Example))
         vectors: list[np.ndarray] = [np.zeros(0)] * len(ragged)
-        order = sorted(range(len(ragged)), key=lambda i: len(ragged[i]))
-        for bucket, chosen in self._blocks(order, ragged):
-            missing = self._rows(bucket) - len(chosen)
-            rows = self._pad([ragged[i] for i in [*chosen, *chosen[-1:] * missing]], bucket)
-            for i, vector_D in zip(chosen, np.asarray(self._embed(params, rows)), strict=False):
-                vectors[i] = vector_D
+        for chosen, plan, rows in self._calls(size_T3, room):
+            texts = self._rows([ragged[i] for i in chosen], chosen, plan, rows, room)
+            found_SD = np.concatenate(np.asarray(self._embed(params, texts)))
+            for i, slot in zip(chosen, plan.slot_T(room.slots), strict=True):
+                vectors[i] = found_SD[slot]
         return np.stack(vectors)
 
-    def _pad(self, ragged: list[Sequence[int]] | list[Example], bucket: int):
-        """Rows as arrays of a bucket's length, at most that of the longest row there can be."""
+    def _room(self, size_T3: np.ndarray, *, graphs: bool) -> Room:
+        """Rows as short as the longest text allows, in few sizes."""
         encoder = self.encoder
-        if not isinstance(ragged[0], Example):
-            return encoder.tokenizer.pad(ragged, min(bucket, encoder.max_length))
-        # A node that sees nothing averages over its row: full rows keep the length of training.
-        length = min(bucket, encoder.code_length + encoder.flow_length)
-        edges = edge_room(max(len(example.edges) for example in ragged))
-        return graph_rows(ragged, length, encoder.tokenizer.pad_id, edges=edges)
+        longest = max(encoder.query_length, encoder.code_length + encoder.flow_length)
+        length = min(longest, max(SHORTEST_ROW, power_of_two(int(size_T3[:, 0].max()))))
+        return Room(length, edge_room(int(size_T3[:, 2].max())) if graphs else 0)
 
-    def _rows(self, length: int) -> int:
-        """Rows of one call: as many on each device, about TOKENS_PER_CALL tokens in all."""
-        each = max(1, TOKENS_PER_CALL // length // self.mesh.size)
-        return each * self.mesh.size
+    def _calls(self, size_T3: np.ndarray, room: Room) -> Iterator[tuple[np.ndarray, Plan, int]]:
+        """The texts of each call, where they go and in how many rows."""
+        plan = plan_all(size_T3, room)
+        devices = self.mesh.size
+        most = max(1, TOKENS_PER_CALL // room.length // devices) * devices
+        for first in range(0, plan.rows, most):
+            left = power_of_two(-(-(plan.rows - first) // devices)) * devices
+            chosen = np.flatnonzero((first <= plan.row_T) & (plan.row_T < first + most))
+            own = Plan(plan.row_T[chosen] - first, plan.start_T3[chosen])
+            yield chosen, own, min(most, left)
 
-    def _blocks(self, order: list[int], ragged: Sequence[Sequence[int]]):
-        """Splits rows sorted by length into (padded length, rows) blocks."""
-        start = 0
-        for length in LENGTHS:
-            end = start
-            while end < len(order) and len(ragged[order[end]]) <= length:
-                end += 1
-            rows = self._rows(length)
-            for first in range(start, end, rows):
-                yield length, order[first : min(first + rows, end)]
-            start = end
-        if start < len(order):
-            raise ValueError(f"{len(ragged[order[start]])} tokens, at most {LENGTHS[-1]} in a row")
+    def _rows(self, texts, numbers, plan: Plan, rows: int, room: Room) -> PackedRows:
+        """Packed rows on the devices, each a group of as many."""
+        pad_id = self.encoder.tokenizer.pad_id
+        packed = fill([texts], [plan], [numbers], rows=rows, room=room, pad_id=pad_id)
+
+        def put(x: np.ndarray) -> jax.Array:
+            x = x.reshape(self.mesh.size, -1, *x.shape[2:])
+            return jax.make_array_from_callback(x.shape, self._split, x.__getitem__)
+
+        return jax.tree.map(put, packed)
+
+
+def plan_all(size_T3: np.ndarray, room: Room) -> Plan:
+    """One plan of many texts, packed some thousand at a time."""
+    parts, rows = [], 0
+    for start in range(0, len(size_T3), TEXTS_PER_PLAN):
+        part = first_fit(size_T3[start : start + TEXTS_PER_PLAN], room)
+        parts.append(part._replace(row_T=part.row_T + rows))
+        rows += part.rows
+    return Plan(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def power_of_two(least: int) -> int:
+    """The smallest that is at least so much."""
+    return 1 << max(0, least - 1).bit_length()

@@ -119,8 +119,15 @@ class Config:
     """Rules by which code comes with its data flow; published for graphcodebert."""
     flow_length: int | None = None
     """Places of a function's row that tokens leave to data flow, beside --code-length."""
+    layout: Literal["packed", "padded"] = "packed"
+    """Texts share rows, or each has a padded row: the same numbers, in two to four times the time."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """The encoder's arithmetic; parameters and loss stay float32."""
+    """The encoder's arithmetic; parameters, softmax and loss stay float32."""
+    attention_dropout: Literal["shared", "elementwise", "off"] = "shared"
+    """One draw of dropped attention weights for all texts and heads (as transformers' Flax models),
+    one for each weight (as PyTorch, slower), or none."""
+    gradient_checkpointing: bool = False
+    """Recompute each layer for its gradient: less memory, a third more time."""
     seed: int = 1234
     """Of initial weights, batches and dropout."""
     evaluate_every: float | None = None
@@ -165,7 +172,17 @@ class EvaluateConfig:
 
 # Fields that change where a run is or how it is watched, not what it computes.
 # An estimator's model and the file of negatives are compared by their hashes.
-NOT_COMPARED = ("out", "download", "keep", "strict", "sentence_model", "teacher", "negatives")
+NOT_COMPARED = (
+    "out",
+    "download",
+    "keep",
+    "strict",
+    "sentence_model",
+    "teacher",
+    "negatives",
+    "layout",
+    "gradient_checkpointing",
+)
 
 
 def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Config, list[str]]:

@@ -55,6 +55,7 @@ def fit(config: Config, say: Callable[[str], None] = print) -> dict:
         say(line)
     parts = (rows for corpus in data.corpora for rows in (corpus.train, corpus.codebase))
     layout = make_layout(encoder, parts, config.data, say)
+    layout = layout._replace(packed=data.config.layout == "packed")
     data = data._replace(features=make_features(data, layout, say))
     run.start()
 
@@ -157,6 +158,7 @@ def make_loop(
             keys=data.negatives is not None or data.config.duplicates != "keep",
             negatives=data.negatives and data.negatives.index_RK,
             shard=shard,
+            groups=data.mesh.size,
         ),
         urls=lambda n: [data.train[i].url for i in np.asarray(indices[n])],
         validate=validate,

@@ -97,7 +97,7 @@ class Loop:
                 # The step before is read now that this one is under way.
                 if running is not None:
                     self._record(*running, bar)
-                running = number, len(batch.query_ids) * jax.process_count(), metrics
+                running = number, batch.pairs * jax.process_count(), metrics
                 due = number % self._steps.evaluate == 0 or number == self._steps.total
                 if due or stop.received:
                     self._record(*running, bar)

@@ -111,7 +111,12 @@ def build_encoder(data: Data) -> tuple[Encoder, Any]:
             raise InputError(f"{flag}, but {config.encoder} has {encoder.max_length} positions")
     lengths |= {"dataflow": config.dataflow, "flow_length": config.flow_length}
     cosine = {"auto": encoder.normalize, "dot": False, "cosine": True}[config.similarity]
-    return dataclasses.replace(encoder, normalize=cosine, **lengths), jax.device_get(params)
+    module = encoder.module.clone(
+        attention_dropout=config.attention_dropout,
+        gradient_checkpointing=config.gradient_checkpointing,
+    )
+    encoder = dataclasses.replace(encoder, module=module, normalize=cosine, **lengths)
+    return encoder, jax.device_get(params)
 
 
 def make_layout(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
-from softnce_jax.data.batches import Batch
-from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.data.batches import Batch, PackedTexts, PaddedTexts
+from softnce_jax.encoders.encoder import Encoder, of_slots
 from softnce_jax.train.diagnose import Diagnose
 from softnce_jax.train.objective import Objective
 from softnce_jax.train.state import TrainState
@@ -39,12 +40,9 @@ def make_step(
 
     def step(seed_bits, state: TrainState, batch: Batch) -> tuple[TrainState, dict]:
         key = jax.random.fold_in(jax.random.wrap_key_data(seed_bits), state.step)
-        query_key, code_key = jax.random.split(key)
 
         def loss_of(params):
-            q_BD = encoder.embed(params, batch.query_ids, key=query_key)
-            c_ND = encoder.embed(params, batch.code_ids, key=code_key)
-            return loss(q_BD, c_ND, batch)
+            return loss(*embed_texts(encoder, params, batch.texts, key), batch)
 
         value, gradients = jax.value_and_grad(loss_of)(state.params)
         updates, opt_state = tx.update(gradients, state.opt_state, state.params)
@@ -58,3 +56,17 @@ def make_step(
         return TrainState(state.step + 1, params, opt_state), metrics
 
     return partial(jax.jit(step, donate_argnums=1), seed_bits)
+
+
+def embed_texts(
+    encoder: Encoder, params: Any, texts: PaddedTexts | PackedTexts, key: jax.Array | None
+) -> tuple[jax.Array, jax.Array]:
+    """The vectors of a batch's queries (B, D) and candidates (N, D).
+
+    Either layout gives the same, dropout included: its bits follow the texts' numbers.
+    """
+    if isinstance(texts, PackedTexts):
+        vector_GSD = encoder.embed(params, texts.rows, key=key)
+        return of_slots(vector_GSD, texts.queries), of_slots(vector_GSD, texts.codes)
+    q_BD = encoder.embed(params, texts.queries, key=key)
+    return q_BD, encoder.embed(params, texts.codes, key=key, first_text=len(q_BD))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import numpy as np
 import pytest
 
@@ -9,10 +10,13 @@ from softnce_jax.data.batches import Layout, batch_indices, batches, load_ahead
 from softnce_jax.data.duplicates import text_keys
 from softnce_jax.data.pairs import Pair
 from softnce_jax.estimators.bm25 import average_length, bm25_features
+from softnce_jax.packing import sizes
 
 
 class Words:
     """A tokenizer of the tests: one id a word, found by its number."""
+
+    pad_id = 1
 
     def tokenize(self, texts, max_length):
         return [[int(word) for word in text.split()][:max_length] for text in texts]
@@ -22,7 +26,24 @@ class Words:
 
 
 PAIRS = [Pair(f"{10 + i} {10 + i % 3}", f"{100 + i} {200 + i} 7", f"u{i}", "go") for i in range(13)]
-LAYOUT = Layout(Words(), 4, 6)
+LAYOUT = Layout(Words(), 4, 6, packed=False)
+PACKED = LAYOUT._replace(packed=True)
+every_layout = pytest.mark.parametrize("layout", [LAYOUT, PACKED], ids=["padded", "packed"])
+
+
+def texts_of(batch):
+    """The ids of each query and of each candidate, unpadded, as the encoder would find them."""
+    if not batch.packed:
+        return [[[i for i in row if i != 1] for row in ids.tolist()] for ids in batch.texts]
+    rows, *slots = batch.texts
+    found = []
+    for slot_GT in slots:
+        found.append([])
+        for group, slot_T in enumerate(slot_GT):
+            for slot in slot_T:
+                row, own = divmod(int(slot), PACKED.room.slots)
+                found[-1].append(rows.ids[group, row][rows.slot[group, row] == own].tolist())
+    return found
 
 
 def bm25(_, query_ids, index_N):
@@ -45,37 +66,55 @@ def test_pure_function_of_seed_and_step():
     assert any((first[n] != other[n]).any() for n in range(3))
 
 
-def test_resuming_reads_the_same_batches():
-    dataset = batches(batch_indices(13, 4, seed=3), PAIRS, LAYOUT, bm25)
+@every_layout
+def test_resuming_reads_the_same_batches(layout):
+    dataset = batches(batch_indices(13, 4, seed=3), PAIRS, layout, bm25)
     whole = load_ahead(dataset, 0)
     straight = [next(whole) for _ in range(9)]
     resumed = load_ahead(dataset, 5)
     for expected in straight[5:]:
         found = next(resumed)
-        for a, b in zip(expected, found, strict=True):
-            np.testing.assert_array_equal(a, b)
-    assert any((a != b).any() for a, b in zip(straight[0], straight[1], strict=True))
+        jax.tree.map(np.testing.assert_array_equal, expected, found)
+    assert texts_of(straight[0]) != texts_of(straight[1])
 
 
-def test_rows_hold_the_pair():
+@pytest.mark.parametrize("groups", [1, 2, 4])
+@every_layout
+def test_rows_hold_the_pair(layout, groups):
     indices = batch_indices(13, 4, seed=0)
-    batch = batches(indices, PAIRS, LAYOUT)[2]
-    assert batch.query_features is None
-    for row, i in enumerate(indices[2]):
-        assert batch.query_ids[row].tolist() == [10 + i, 10 + i % 3, 1, 1]
-        assert batch.code_ids[row].tolist() == [100 + i, 200 + i, 7, 1, 1, 1]
+    batch = batches(indices, PAIRS, layout, groups=groups)[2]
+    assert batch.query_features is None and batch.pairs == 4
+    queries, codes = texts_of(batch)
+    assert queries == [[10 + i, 10 + i % 3] for i in indices[2]]
+    assert codes == [[100 + i, 200 + i, 7] for i in indices[2]]
+    if layout.packed:
+        rows = batch.texts.rows
+        assert len(rows.ids) == groups
+        # Numbers are of the batch: queries, then codes.
+        assert set(rows.text.ravel()) == {-1, *range(8)}
+        assert rows.ids[rows.text == 2].tolist() == queries[2]
+        assert rows.ids[rows.text == 4 + 3].tolist() == codes[3]
 
 
+SIZES = sizes(PACKED.codes(PAIRS))
+
+
+def assert_parts(whole, parts):
+    """The arrays of hosts end to end are those of one."""
+    joined = jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)
+    jax.tree.map(np.testing.assert_array_equal, joined, whole)
+
+
+@every_layout
 @pytest.mark.parametrize("hosts", [2, 4])
-def test_hosts_hold_the_rows_of_one_batch(hosts):
+def test_hosts_hold_the_rows_of_one_batch(hosts, layout):
     indices = batch_indices(13, 4, seed=1)
-    whole = batches(indices, PAIRS, LAYOUT, bm25, keys=True)[6]
+    options = {"keys": True, "groups": 4, "code_sizes": SIZES}
+    whole = batches(indices, PAIRS, layout, bm25, **options)[6]
     parts = [
-        batches(indices, PAIRS, LAYOUT, bm25, keys=True, shard=(h, hosts))[6] for h in range(hosts)
+        batches(indices, PAIRS, layout, bm25, shard=(h, hosts), **options)[6] for h in range(hosts)
     ]
-    for name in whole._fields:
-        joined = np.concatenate([getattr(part, name) for part in parts])
-        np.testing.assert_array_equal(joined, getattr(whole, name))
+    assert_parts(whole, parts)
     # The control: statistics of a host's own queries only would be others.
     own = bm25_features(LAYOUT.queries([PAIRS[i].query for i in indices[6][: 4 // hosts]]), 2.0)
     assert not np.array_equal(
@@ -91,16 +130,16 @@ def test_keys_only_where_they_are_wanted():
 NEGATIVES = np.array([[(i + 1) % 13, (i + 5) % 13] for i in range(13)])
 
 
-def test_each_rows_candidates_lie_together():
+@every_layout
+def test_each_rows_candidates_lie_together(layout):
     """Its own, then its hard negatives: ids, features and keys of the same pairs."""
     indices = batch_indices(13, 4, seed=0)
     b_RF = np.random.default_rng(0).normal(size=(13, 3))
     features = lambda index_B, _, index_N: (b_RF[index_B], b_RF[index_N])
-    batch = batches(indices, PAIRS, LAYOUT, features, keys=True, negatives=NEGATIVES)[2]
+    batch = batches(indices, PAIRS, layout, features, keys=True, negatives=NEGATIVES)[2]
     drawn = [j for i in indices[2] for j in (i, *NEGATIVES[i])]
-    assert len(batch.query_ids) == 4 and len(batch.query_features) == 4
-    for row, i in enumerate(drawn):
-        assert batch.code_ids[row].tolist() == [100 + i, 200 + i, 7, 1, 1, 1]
+    assert batch.pairs == len(batch.query_features) == 4
+    assert texts_of(batch)[1] == [[100 + i, 200 + i, 7] for i in drawn]
     np.testing.assert_array_equal(batch.code_features, b_RF[drawn])
     np.testing.assert_array_equal(batch.code_keys, text_keys([PAIRS[i].code for i in drawn]))
     np.testing.assert_array_equal(
@@ -109,8 +148,9 @@ def test_each_rows_candidates_lie_together():
     np.testing.assert_array_equal(batch.query_keys, batch.answers[::3, 0])
 
 
+@every_layout
 @pytest.mark.parametrize("hosts", [2, 4])
-def test_hosts_hold_the_hard_negatives_of_their_rows(hosts):
+def test_hosts_hold_the_hard_negatives_of_their_rows(hosts, layout):
     indices = batch_indices(13, 4, seed=1)
     seen = []
 
@@ -119,15 +159,13 @@ def test_hosts_hold_the_hard_negatives_of_their_rows(hosts):
             seen.append([text for text in texts if text.endswith(" 7")])
             return super().tokenize(texts, max_length)
 
-    options = {"keys": True, "negatives": NEGATIVES}
-    whole = batches(indices, PAIRS, LAYOUT, bm25, **options)[6]
-    layout = LAYOUT._replace(tokenizer=Counting())
+    options = {"keys": True, "negatives": NEGATIVES, "groups": 4, "code_sizes": SIZES}
+    whole = batches(indices, PAIRS, layout, bm25, **options)[6]
+    layout = layout._replace(tokenizer=Counting())
     parts = [
         batches(indices, PAIRS, layout, bm25, **options, shard=(h, hosts))[6] for h in range(hosts)
     ]
-    for name in whole._fields:
-        joined = np.concatenate([getattr(part, name) for part in parts])
-        np.testing.assert_array_equal(joined, getattr(whole, name))
+    assert_parts(whole, parts)
     # Each host tokenized the code of its own share and nobody else's.
     assert [len(texts) for texts in seen if texts] == [12 // hosts] * hosts
 

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from transformers import RobertaConfig
 
+from softnce_jax.encoders.dropout import Dropout
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule, attention_bias
 
 R, L = 4, 24
@@ -25,28 +24,24 @@ def inputs(model):
     return ids, mask, counted if model.config.model_type == "roberta" else places
 
 
-def ours(model, params, ids, mask, positions, *, key=None):
+def ours(model, params, ids, mask, positions):
     module = AnyMaskRobertaModule(model.config)
-    rngs = {} if key is None else {"dropout": key}
-    return module.apply(
-        {"params": params}, ids, mask, positions, deterministic=key is None, rngs=rngs
-    )
+    return module.apply({"params": params}, ids, mask, positions)
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
-@pytest.mark.parametrize("key", [None, jax.random.key(3)], ids=["eval", "dropout"])
 @pytest.mark.parametrize("kind", ["roberta", "bert"])
-def test_equals_transformers_to_the_bit(kind, key, dimensions, request):
+def test_equals_transformers_to_the_bit(kind, dimensions, request):
     model = request.getfixturevalue(kind)
     ids, mask, positions = inputs(model)
     wide = mask if dimensions == 2 else jnp.broadcast_to(mask[:, None], (R, L, L))
-    states = ours(model, model.params, ids, wide, positions, key=key)
+    states = ours(model, model.params, ids, wide, positions)
     module = AnyMaskRobertaModule(model.config)
     pooled = module.apply({"params": model.params}, states[:, 0], method="pooled")
-    stock = model(ids, mask, dropout_rng=key, train=key is not None)
+    stock = model(ids, mask)
     np.testing.assert_array_equal(states, stock.last_hidden_state)
     np.testing.assert_array_equal(pooled, stock.pooler_output)
-    other = model(ids, jnp.ones_like(mask), dropout_rng=key, train=key is not None)
+    other = model(ids, jnp.ones_like(mask))
     assert np.abs(states - other.last_hidden_state).max() > 1e-2
 
 
@@ -79,12 +74,11 @@ def test_remat_keeps_values_and_gradients_and_is_there(roberta):
     ids, mask, positions = inputs(roberta)
     config = RobertaConfig(**roberta.config.to_dict() | {"num_hidden_layers": 1})
     variables = {"params": roberta.params}
-    rngs = {"dropout": jax.random.key(1)}
+    dropout = Dropout.of(jax.random.key(1), jnp.arange(R)[:, None], jnp.arange(L)[None])
 
     def value(variables, checkpointing):
         module = AnyMaskRobertaModule(config, gradient_checkpointing=checkpointing)
-        apply = partial(module.apply, deterministic=False, rngs=rngs)
-        return jnp.sum(apply(variables, ids, mask, positions) ** 2)
+        return jnp.sum(module.apply(variables, ids, mask, positions, dropout=dropout) ** 2)
 
     gradient = jax.value_and_grad(value)
     plain, kept = (jax.jit(gradient, static_argnums=1)(variables, on) for on in (False, True))

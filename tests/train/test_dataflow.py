@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import jax
 import pytest
 
+from softnce_jax.data.batches import batch_indices, batches
 from softnce_jax.data.sample import load_sample
 from softnce_jax.dataflow.example import GraphRows
 from softnce_jax.encoders.checkpoints import load
@@ -75,12 +77,16 @@ def test_batches_have_one_shape(run):
     data = prepare_data(config(run[0]))
     encoder, _ = build_encoder(data)
     layout = make_layout(encoder, [data.train], data.config.data, print)
-    shapes = set()
-    for start in range(0, 24, 8):
-        rows = layout.pad_codes(layout.codes(data.train[start : start + 8]))
-        assert isinstance(rows, GraphRows)
-        shapes.add(tuple(array.shape for array in rows))
-    assert len(shapes) == 1 and shapes.pop()[0] == (8, 64)
+    for packed in (False, True):
+        laid = batches(batch_indices(24, 8, seed=0), data.train, layout._replace(packed=packed))
+        texts = [laid[n].texts for n in range(3)]
+        shapes = {tuple(array.shape for array in jax.tree.leaves(text)) for text in texts}
+        if packed:  # in rows and edges; the number of rows may differ
+            shapes = {tuple(shape[2:] for shape in arrays) for arrays in shapes}
+            assert texts[0].rows.edges.shape[2] == layout.room.edges == 64
+        else:
+            assert isinstance(texts[0].codes, GraphRows) and texts[0].codes.ids.shape == (8, 64)
+        assert len(shapes) == 1
 
 
 @pytest.mark.slow

@@ -242,11 +242,11 @@ def test_code_with_data_flow(tasks, file):
     graphs.prepare(pairs)
     near = read_negatives(str(file), pairs).index_RK
     indices = batch_indices(24, 8, seed=0)
-    layout = Layout(tokenizer, 16, 32, graphs)
+    layout = Layout(tokenizer, 16, 32, graphs, packed=False)
     batch = batches(indices, pairs, layout, keys=True, negatives=near)[0]
-    assert isinstance(batch.code_ids, GraphRows)
+    assert isinstance(batch.texts.codes, GraphRows)
     drawn = [pairs[j] for i in indices[0] for j in (i, *near[i])]
-    for found, expected in zip(batch.code_ids, graphs.pad(graphs(drawn)), strict=True):
+    for found, expected in zip(batch.texts.codes, graphs.pad(graphs(drawn)), strict=True):
         assert len(found) == 32
         np.testing.assert_array_equal(found, expected)
 

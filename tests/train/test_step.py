@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from jax.sharding import AxisType
 from transformers import RobertaConfig
 
-from softnce_jax.data.batches import Layout, batch_indices, batches
+from softnce_jax.data.batches import Batch, Layout, batch_indices, batches
 from softnce_jax.data.sample import load_sample
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
@@ -49,14 +51,18 @@ def stand():
         documents = layout.queries([pairs[i].query for i in index_N])
         return bm25_features(query_ids, average, documents=documents)
 
-    indices = batch_indices(len(pairs), 8, seed=0)
-    dataset = batches(indices, pairs, layout, features)
     # Of 64 functions with two queries each: hard ones are met twice and are rows' own, too.
     near = np.array([[2 * (i // 2) + 2, 2 * (i // 2) - 1] for i in range(len(pairs))]) % len(pairs)
-    hard = batches(indices, pairs, layout, features, keys=True, negatives=near)
-    params = jax.device_get(encoder.init(jax.random.key(0)))
-    chosen = [[data[n] for n in range(STEPS)] for data in (dataset, hard)]
-    return encoder, params, *chosen
+
+    @functools.cache
+    def drawn(*, hard=False, packed=True, groups=1):
+        options = {"keys": True, "negatives": near} if hard else {}
+        indices = batch_indices(len(pairs), 8, seed=0)
+        laid = layout._replace(packed=packed)
+        data = batches(indices, pairs, laid, features, groups=groups, **options)
+        return [data[n] for n in range(STEPS)]
+
+    return encoder, jax.device_get(encoder.init(jax.random.key(0))), drawn
 
 
 def mesh_of(devices):
@@ -65,11 +71,20 @@ def mesh_of(devices):
     )
 
 
-def losses(stand, *, devices=1, seed=0, precision="float32", own_negatives=False, hard=None):
-    """The losses of 20 steps, or of some with hard negatives; how often the step was compiled."""
-    encoder, params, data, with_hard = stand
-    data = data if hard is None else with_hard[:hard]
-    encoder = dataclasses.replace(encoder, module=encoder.module.clone(dtype=precision))
+class Run(NamedTuple):
+    """The losses of 20 steps, or of some; compilations and shapes; the first gradient norm."""
+
+    losses: np.ndarray
+    compilations: int
+    shapes: int
+    norms: np.ndarray
+
+
+def run(stand, *, devices=1, seed=0, steps=STEPS, own_negatives=False, module=None, **drawn):
+    """Steps from the first on; `drawn` says which batches, `module` changes the encoder's."""
+    encoder, params, batches_of = stand
+    data = batches_of(groups=devices, **drawn)[:steps]
+    encoder = dataclasses.replace(encoder, module=encoder.module.clone(**module or {}))
     config, _ = resolve(Config(), on_sample=True, train_pairs=128)
     mesh = mesh_of(devices)
     rate = learning_rate(1e-3, STEPS)
@@ -77,62 +92,80 @@ def losses(stand, *, devices=1, seed=0, precision="float32", own_negatives=False
     whole = objective(config, 1.0)
 
     def part(q_BD, c_ND, batch):
-        return whole(q_BD[:6], c_ND[:6], jax.tree.map(lambda x: x[:6], batch))
+        features = (x[:6] for x in (batch.query_features, batch.code_features))
+        return whole(q_BD[:6], c_ND[:6], Batch(batch.texts, *features))
 
     step = make_step(encoder, part if own_negatives else whole, tx, rate, seed)
     state = jax.jit(lambda p: create(p, tx), out_shardings=replicated(mesh))(params)
-    values = []
+    found = []
     for batch in data:
         state, metrics = step(state, shard_rows(batch, mesh))
-        values.append(float(metrics["loss"]))
-    return np.array(values), step.func._cache_size()
+        found.append([float(metrics[name]) for name in ("loss", "grad_norm")])
+    shapes = {jax.tree.leaves(batch.texts)[0].shape for batch in data}
+    losses, norms = np.transpose(found)
+    return Run(losses, step.func._cache_size(), len(shapes), norms)
 
 
 def test_devices_do_not_change_the_losses(stand):
-    one, compilations = losses(stand)
-    assert compilations == 1
-    assert one[-4:].mean() < one[:4].mean()
+    """Dropout included, though each device packs its texts for itself."""
+    one = run(stand)
+    assert one.compilations == one.shapes <= 4
+    assert one.losses[-4:].mean() < one.losses[:4].mean()
     for devices in (2, 4):
-        many, compilations = losses(stand, devices=devices)
-        np.testing.assert_allclose(many, one, rtol=0, atol=1e-5)
-        assert compilations == 1
+        many = run(stand, devices=devices)
+        np.testing.assert_allclose(many.losses, one.losses, rtol=0, atol=1e-5)
+        assert many.compilations == many.shapes <= 4
     # The control: negatives of a part of the batch only give another loss.
-    assert np.abs(losses(stand, own_negatives=True)[0] - one).max() > 1e-2
+    assert np.abs(run(stand, own_negatives=True).losses - one.losses).max() > 1e-2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attention_dropout", ["shared", "elementwise"])
+def test_packed_trains_as_padded(stand, attention_dropout):
+    module = {"attention_dropout": attention_dropout}
+    packed, padded = (run(stand, packed=packed, module=module) for packed in (True, False))
+    np.testing.assert_allclose(packed.losses, padded.losses, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(packed.norms, padded.norms, rtol=1e-4)
+    assert padded.compilations == padded.shapes == 1
+    off = run(stand, steps=4, module={"attention_dropout": "off"})
+    assert np.abs(off.losses - packed.losses[:4]).max() > 1e-4
 
 
 @pytest.mark.slow
 def test_devices_do_not_change_the_losses_with_hard_negatives(stand):
-    one, compilations = losses(stand, hard=4)
-    assert compilations == 1
+    one = run(stand, hard=True, steps=4).losses
     for devices in (2, 4):
-        np.testing.assert_allclose(losses(stand, devices=devices, hard=4)[0], one, atol=1e-5)
+        many = run(stand, devices=devices, hard=True, steps=4).losses
+        np.testing.assert_allclose(many, one, atol=1e-5)
+    padded = run(stand, hard=True, steps=4, packed=False).losses
+    np.testing.assert_allclose(padded, one, atol=1e-5)
     # The control: they are there, one of them a function's own as well.
-    encoder, params, data, with_hard = stand
-    without = (encoder, params, None, data)
-    assert (np.abs(losses(without, hard=4)[0] - one) > 0.1).all()
-    assert np.isin(with_hard[0].code_keys[1::3], with_hard[0].code_keys[::3]).any()
+    assert (np.abs(run(stand, steps=4).losses - one) > 0.1).all()
+    batch = stand[2](hard=True)[0]
+    assert np.isin(batch.code_keys[1::3], batch.code_keys[::3]).any()
 
 
 def test_dropout_follows_the_seed(stand):
-    assert np.array_equal(losses(stand)[0], losses(stand)[0])
-    assert np.abs(losses(stand)[0] - losses(stand, seed=1)[0]).max() > 1e-4
+    first = run(stand, steps=3).losses
+    assert np.array_equal(run(stand, steps=3).losses, first)
+    assert np.abs(run(stand, steps=3, seed=1).losses - first).max() > 1e-4
 
 
 def test_seeds_share_one_program_and_rates_do_not(stand):
-    encoder, params, data, _ = stand
+    encoder, params, batches_of = stand
     config, _ = resolve(Config(), on_sample=True, train_pairs=128)
 
     def program(seed, peak):
         rate = learning_rate(peak, STEPS)
         tx = optimizer(rate, clip_norm=1.0, weight_decay=0.0)
         step = make_step(encoder, objective(config, 1.0), tx, rate, seed)
-        return step.func.lower(*step.args, create(params, tx), data[0]).as_text()
+        return step.func.lower(*step.args, create(params, tx), batches_of()[0]).as_text()
 
     assert program(1, 1e-3) == program(2, 1e-3) != program(1, 1e-2)
 
 
 def test_bfloat16_is_close_and_not_equal(stand):
-    exact, half = losses(stand)[0], losses(stand, precision="bfloat16")[0]
+    exact, half = run(stand).losses, run(stand, module={"dtype": "bfloat16"}).losses
     assert half.dtype == np.float64 and 0 < np.abs(half - exact).max() < 0.1
 
 

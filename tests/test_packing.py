@@ -1,0 +1,130 @@
+"""Packing: every token of every text in its place, nothing dropped, in few rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from softnce_jax.dataflow.example import Example, graph_rows
+from softnce_jax.packing import Plan, Room, bucket, fill, first_fit, sizes, slots_of
+
+RANDOM = np.random.default_rng(0)
+# Lengths as of Python pairs: short queries, and code of which one in six fills its row.
+QUERIES = np.clip(RANDOM.lognormal(3, 0.6, 64).astype(int), 3, 128)
+CODES = np.clip(RANDOM.lognormal(4.6, 0.8, 64).astype(int), 10, 256)
+TEXTS = [RANDOM.integers(4, 999, n).tolist() for n in (*QUERIES, *CODES)]
+ROOM = Room(256)
+
+
+def unpacked(packed, group=0):
+    """Number -> ids, in the order of their places, read off the arrays one place at a time."""
+    found = {}
+    for row in range(packed.ids.shape[1]):
+        for column in range(packed.ids.shape[2]):
+            number = int(packed.text[group, row, column])
+            if number >= 0:
+                text = found.setdefault(number, {})
+                place = int(packed.place[group, row, column])
+                assert place not in text
+                text[place] = int(packed.ids[group, row, column])
+            else:
+                assert packed.slot[group, row, column] == -1
+                assert packed.ids[group, row, column] == 1
+    return {number: [text[place] for place in range(len(text))] for number, text in found.items()}
+
+
+def test_nothing_is_lost_and_nothing_shared():
+    plan = first_fit(sizes(TEXTS), ROOM)
+    numbers = [7 * i for i in range(len(TEXTS))]
+    packed = fill([TEXTS], [plan], [numbers], rows=plan.rows + 2, room=ROOM, pad_id=1)
+    assert unpacked(packed) == dict(zip(numbers, TEXTS, strict=True))
+    # A text's places lie side by side, and its slot is its own in the row.
+    slots = plan.slot_T(ROOM.slots)
+    assert len(set(slots.tolist())) == len(TEXTS)
+    for number, slot in zip(numbers, slots, strict=True):
+        row, column = np.nonzero(packed.text[0] == number)
+        assert np.ptp(row) == 0 and np.ptp(column) == len(column) - 1
+        assert set(packed.slot[0][row, column]) == {slot % ROOM.slots}
+        assert row[0] == slot // ROOM.slots
+
+
+def test_rows_are_well_filled():
+    plan = first_fit(sizes(TEXTS), ROOM)
+    fill_share = sum(map(len, TEXTS)) / (plan.rows * ROOM.length)
+    assert 0.94 < fill_share <= 1
+    # The control: in the order of the batch, next fit wastes more.
+    rows, free = 1, ROOM.length
+    for text in TEXTS:
+        if len(text) > free:
+            rows, free = rows + 1, ROOM.length
+        free -= len(text)
+    assert rows > plan.rows
+
+
+def test_groups_are_packed_apart():
+    halves = [TEXTS[:64], TEXTS[64:]]
+    plans = [first_fit(sizes(half), ROOM) for half in halves]
+    rows = max(plan.rows for plan in plans)
+    numbers = [range(64), range(64, 128)]
+    packed = fill(halves, plans, numbers, rows=rows, room=ROOM, pad_id=1)
+    assert packed.ids.shape == (2, rows, 256)
+    for group, half in enumerate(halves):
+        assert unpacked(packed, group) == dict(zip(numbers[group], half, strict=True))
+
+
+def test_many_tiny_texts_take_more_rows_rather_than_more_slots():
+    plan = first_fit(sizes([[5, 6]] * 100), ROOM)
+    assert np.bincount(plan.row_T).tolist() == [32, 32, 32, 4] and slots_of(256) == 32
+
+
+def test_a_text_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match="text 1 has 257 tokens and 0 edges, more than the 256"):
+        first_fit(sizes([[5], [5] * 257]), ROOM)
+
+
+def test_buckets_are_few_and_never_too_small():
+    found = [bucket(rows) for rows in range(1, 2049)]
+    assert all(rows <= b <= 1.125 * rows for rows, b in zip(range(1, 2049), found, strict=True))
+    assert len(set(found)) < 80
+
+
+def graph(tokens, nodes, edges):
+    spans = [(1 + k % (tokens - 2), 2 + k % (tokens - 2)) for k in range(nodes)]
+    pairs = [(tokens + k % nodes, tokens + (k + 1) % nodes) for k in range(edges)]
+    ids = np.arange(10, 10 + tokens + nodes, dtype=np.int32)
+    shapes = (np.array(x, np.int16).reshape(-1, 2) for x in (spans, pairs))
+    return Example(ids, *shapes)
+
+
+def test_graphs_move_with_their_texts():
+    texts = [graph(8, 3, 4), [5, 6, 7], graph(6, 2, 1), graph(4, 0, 0)]
+    room = Room(32, edges=64)
+    plan = first_fit(sizes(texts), room)
+    assert plan.rows == 1
+    packed = fill([texts], [plan], [range(4)], rows=1, room=room, pad_id=1)
+    for number, text in enumerate(texts):
+        start = int(plan.start_T3[number, 0])
+        at = slice(start, start + len(text))
+        if not isinstance(text, Example):
+            assert (packed.spans[0, 0, at] == -1).all()
+            continue
+        own = graph_rows([text], len(text), 1, edges=8)
+        nodes = own.spans[0][:, 0] >= 0
+        moved = np.where(nodes[:, None], own.spans[0] + start, -1)
+        np.testing.assert_array_equal(packed.spans[0, 0, at], moved)
+        first = int(plan.start_T3[number, 2])
+        found = packed.edges[0, 0, first : first + len(text.edges)]
+        np.testing.assert_array_equal(found, text.edges + start)
+    assert (packed.edges[0, 0, 5:] == 32).all()
+
+
+def test_edges_are_room_too():
+    texts = [graph(8, 3, 40), graph(8, 3, 40), [5, 6]]
+    plan = first_fit(sizes(texts), Room(64, edges=64))
+    assert plan.row_T.tolist() == [0, 1, 0]
+    with pytest.raises(ValueError, match="11 tokens and 40 edges, more than the 64 places and 32"):
+        first_fit(sizes(texts), Room(64, edges=32))
+
+
+def test_an_empty_plan_has_no_rows():
+    assert Plan(np.zeros(0, int), np.zeros((0, 3), int)).rows == 0

@@ -78,10 +78,20 @@ def slots_of(length: int) -> int:
     return max(1, length // FEWEST_PLACES)
 
 
-def sizes(texts: Sequence[Text]) -> Int[np.ndarray, "T 3"]:
-    """What each text takes of a row: places, one slot, edges."""
-    edges = [len(text.edges) if isinstance(text, Example) else 0 for text in texts]
-    return np.array([[len(t), 1, e] for t, e in zip(texts, edges, strict=True)]).reshape(-1, 3)
+def sizes(texts: Sequence[Text], room: Room) -> Int[np.ndarray, "T 3"]:
+    """What each text takes of a row: places, one slot, edges.
+
+    A text with a node that stands for no piece takes a whole row: such a node may see nothing and
+    then averages over its row, so nobody else may be there.
+    """
+
+    def size(text: Text) -> tuple[int, int, int]:
+        if not isinstance(text, Example):
+            return len(text), 1, 0
+        alone = (text.spans[:, 0] >= text.spans[:, 1]).any()
+        return max(len(text), room.length * alone), 1, len(text.edges)
+
+    return np.array([size(text) for text in texts]).reshape(-1, 3)
 
 
 def first_fit(size_T3: Int[np.ndarray, "T 3"], room: Room) -> Plan:
@@ -98,7 +108,8 @@ def first_fit(size_T3: Int[np.ndarray, "T 3"], room: Room) -> Plan:
       ValueError: a text is larger than a row.
 
     Example:
-      >>> plan = first_fit(sizes([[7] * 5, [7] * 9, [7] * 3, [7] * 6]), Room(16))
+      >>> room = Room(16)
+      >>> plan = first_fit(sizes([[7] * 5, [7] * 9, [7] * 3, [7] * 6], room), room)
       >>> plan.row_T.tolist(), plan.start_T3[:, 0].tolist(), plan.rows
       ([1, 0, 1, 0], [0, 0, 5, 9], 2)
     """
@@ -107,8 +118,8 @@ def first_fit(size_T3: Int[np.ndarray, "T 3"], room: Room) -> Plan:
         text = int(np.argmax((size_T3 > capacity_3).any(axis=1)))
         places, _, edges = size_T3[text]
         raise ValueError(
-            f"text {text} has {places} tokens and {edges} edges, more than the {room.length} places "
-            f"and {room.edges} edges of a row"
+            f"text {text} has {places} tokens and {edges} edges, more than the {room.length} "
+            f"places and {room.edges} edges of a row"
         )
     free_R3 = np.tile(capacity_3, (len(size_T3) + 1, 1))
     plan = Plan(np.zeros(len(size_T3), int), np.zeros((len(size_T3), 3), int))
@@ -155,9 +166,9 @@ def fill(
       The rows; with spans and edges where `room` has edges.
 
     Example:
-      >>> texts = [[5, 6], [7, 8, 9]]
-      >>> packed = fill([texts], [first_fit(sizes(texts), Room(16))], [[0, 1]],
-      ...               rows=1, room=Room(16), pad_id=1)
+      >>> texts, room = [[5, 6], [7, 8, 9]], Room(16)
+      >>> packed = fill([texts], [first_fit(sizes(texts, room), room)], [[0, 1]],
+      ...               rows=1, room=room, pad_id=1)
       >>> packed.ids[0, 0, :6].tolist(), packed.text[0, 0, :6].tolist()
       ([7, 8, 9, 5, 6, 1], [1, 1, 1, 0, 0, -1])
     """

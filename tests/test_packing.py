@@ -34,7 +34,7 @@ def unpacked(packed, group=0):
 
 
 def test_nothing_is_lost_and_nothing_shared():
-    plan = first_fit(sizes(TEXTS), ROOM)
+    plan = first_fit(sizes(TEXTS, ROOM), ROOM)
     numbers = [7 * i for i in range(len(TEXTS))]
     packed = fill([TEXTS], [plan], [numbers], rows=plan.rows + 2, room=ROOM, pad_id=1)
     assert unpacked(packed) == dict(zip(numbers, TEXTS, strict=True))
@@ -49,7 +49,7 @@ def test_nothing_is_lost_and_nothing_shared():
 
 
 def test_rows_are_well_filled():
-    plan = first_fit(sizes(TEXTS), ROOM)
+    plan = first_fit(sizes(TEXTS, ROOM), ROOM)
     fill_share = sum(map(len, TEXTS)) / (plan.rows * ROOM.length)
     assert 0.94 < fill_share <= 1
     # The control: in the order of the batch, next fit wastes more.
@@ -63,7 +63,7 @@ def test_rows_are_well_filled():
 
 def test_groups_are_packed_apart():
     halves = [TEXTS[:64], TEXTS[64:]]
-    plans = [first_fit(sizes(half), ROOM) for half in halves]
+    plans = [first_fit(sizes(half, ROOM), ROOM) for half in halves]
     rows = max(plan.rows for plan in plans)
     numbers = [range(64), range(64, 128)]
     packed = fill(halves, plans, numbers, rows=rows, room=ROOM, pad_id=1)
@@ -73,13 +73,13 @@ def test_groups_are_packed_apart():
 
 
 def test_many_tiny_texts_take_more_rows_rather_than_more_slots():
-    plan = first_fit(sizes([[5, 6]] * 100), ROOM)
+    plan = first_fit(sizes([[5, 6]] * 100, ROOM), ROOM)
     assert np.bincount(plan.row_T).tolist() == [32, 32, 32, 4] and slots_of(256) == 32
 
 
 def test_a_text_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="text 1 has 257 tokens and 0 edges, more than the 256"):
-        first_fit(sizes([[5], [5] * 257]), ROOM)
+        first_fit(sizes([[5], [5] * 257], ROOM), ROOM)
 
 
 def test_buckets_are_few_and_never_too_small():
@@ -99,7 +99,7 @@ def graph(tokens, nodes, edges):
 def test_graphs_move_with_their_texts():
     texts = [graph(8, 3, 4), [5, 6, 7], graph(6, 2, 1), graph(4, 0, 0)]
     room = Room(32, edges=64)
-    plan = first_fit(sizes(texts), room)
+    plan = first_fit(sizes(texts, room), room)
     assert plan.rows == 1
     packed = fill([texts], [plan], [range(4)], rows=1, room=room, pad_id=1)
     for number, text in enumerate(texts):
@@ -120,11 +120,22 @@ def test_graphs_move_with_their_texts():
 
 def test_edges_are_room_too():
     texts = [graph(8, 3, 40), graph(8, 3, 40), [5, 6]]
-    plan = first_fit(sizes(texts), Room(64, edges=64))
+    room = Room(64, edges=64)
+    plan = first_fit(sizes(texts, room), room)
     assert plan.row_T.tolist() == [0, 1, 0]
     with pytest.raises(ValueError, match="11 tokens and 40 edges, more than the 64 places and 32"):
-        first_fit(sizes(texts), Room(64, edges=32))
+        first_fit(sizes(texts, room), room._replace(edges=32))
 
 
 def test_an_empty_plan_has_no_rows():
     assert Plan(np.zeros(0, int), np.zeros((0, 3), int)).rows == 0
+
+
+def test_a_node_that_may_see_nothing_has_a_row_for_its_text():
+    lonely = graph(8, 2, 0)
+    lonely.spans[1] = (4, 4)
+    texts, room = [lonely, graph(8, 2, 0), [5, 6]], Room(64, edges=64)
+    plan = first_fit(sizes(texts, room), room)
+    assert plan.row_T.tolist() == [0, 1, 1]
+    packed = fill([texts], [plan], [range(3)], rows=2, room=room, pad_id=1)
+    assert (packed.text[0, 0] == 0).sum() == len(lonely)

@@ -164,7 +164,9 @@ def batches(
         if not layout.packed:
             texts = layout.pad(queries[own], codes)
         elif shard[1] == 1:
-            texts = pack(queries, codes, sizes(codes), layout, groups=groups, shard=shard)
+            texts = pack(
+                queries, codes, sizes(codes, layout.room), layout, groups=groups, shard=shard
+            )
         else:
             size_N3 = code_sizes[with_negatives(index_B, negatives)]
             texts = pack(queries, codes, size_N3, layout, groups=groups, shard=shard)
@@ -190,11 +192,11 @@ def pack(
     groups: int,
     shard: tuple[int, int],
 ) -> PackedTexts:
-    """This host's groups of a batch, in as many rows as the group that needs most.
+    """The groups of a host, in as many rows as the group of the batch that needs most.
 
     Args:
       queries: of the whole batch.
-      own_codes: of this host's candidates.
+      own_codes: of the host's candidates.
       code_size_N3: what each candidate of the whole batch takes.
       layout: how.
       groups: G, of all hosts.
@@ -203,7 +205,7 @@ def pack(
     room, every = layout.room, range(groups)
     query_of = np.arange(len(queries)).reshape(groups, -1)
     code_of = np.arange(len(code_size_N3)).reshape(groups, -1)
-    size_B3 = sizes(queries)
+    size_B3 = sizes(queries, room)
     plans = [
         first_fit(np.concatenate([size_B3[query_of[g]], code_size_N3[code_of[g]]]), room)
         for g in every

@@ -27,8 +27,8 @@ def graph_mask(
       edge_RE2: pairs of a node and its parent; L where there is none.
       is_token_RL: special tokens and pieces.
       is_special_RL: the special tokens that see nodes.
-      text_RL: which text each place belongs to, in rows of several. They see nothing of each
-        other, and a node without pieces and parents, alone with its text, sees all of it.
+      text_RL: which text each place belongs to, in rows of several, which see nothing of each
+        other.
 
     Returns:
       A mask (R, L, L): whether the place of the second axis sees that of the third.
@@ -57,12 +57,8 @@ def graph_mask(
     mask_RLL = tokens_RLL | special_RLL | stands_RLL | stands_RLL.swapaxes(1, 2)
     row_R1 = jnp.arange(len(edge_RE2))[:, None]
     mask_RLL = mask_RLL.at[row_R1, edge_RE2[..., 0], edge_RE2[..., 1]].set(True, mode="drop")
-    if text_RL is None:
-        return mask_RLL
-    # What sees nothing averages over its row, so in a row of its own over its text. Nodes whose
-    # pieces were cut off fill their rows, so that these averages are the same packed and padded.
-    mask_RLL &= same_text(text_RL)
-    return mask_RLL | (~jnp.any(mask_RLL, axis=2, keepdims=True) & same_text(text_RL))
+    # A node that sees nothing averages over its row, as published: its text has a row for itself.
+    return mask_RLL if text_RL is None else mask_RLL & same_text(text_RL)
 
 
 def same_text(text_RL: Int[Array, "R L"]) -> Bool[Array, "R L L"]:

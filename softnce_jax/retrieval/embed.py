@@ -38,8 +38,8 @@ class Embedder:
 
     def __call__(self, params: Any, ragged: Sequence[Sequence[int] | Example]) -> np.ndarray:
         """Vectors (n, D) float32 of n ragged rows of token ids or Examples, in their order."""
-        size_T3 = sizes(ragged)
-        room = self._room(size_T3, graphs=isinstance(ragged[0], Example))
+        room = self._room(ragged)
+        size_T3 = sizes(ragged, room)
         vectors: list[np.ndarray] = [np.zeros(0)] * len(ragged)
         for chosen, plan, rows in self._calls(size_T3, room):
             texts = self._rows([ragged[i] for i in chosen], chosen, plan, rows, room)
@@ -48,12 +48,13 @@ class Embedder:
                 vectors[i] = found_SD[slot]
         return np.stack(vectors)
 
-    def _room(self, size_T3: np.ndarray, *, graphs: bool) -> Room:
-        """Rows as short as the longest text allows, in few sizes."""
+    def _room(self, ragged: Sequence[Sequence[int] | Example]) -> Room:
+        """Rows as short as the longest text allows, in few lengths; with data flow always full."""
         encoder = self.encoder
         longest = max(encoder.query_length, encoder.code_length + encoder.flow_length)
-        length = min(longest, max(SHORTEST_ROW, power_of_two(int(size_T3[:, 0].max()))))
-        return Room(length, edge_room(int(size_T3[:, 2].max())) if graphs else 0)
+        if isinstance(ragged[0], Example):
+            return Room(longest, edge_room(max(len(example.edges) for example in ragged)))
+        return Room(min(longest, max(SHORTEST_ROW, power_of_two(max(map(len, ragged))))))
 
     def _calls(self, size_T3: np.ndarray, room: Room) -> Iterator[tuple[np.ndarray, Plan, int]]:
         """The texts of each call, where they go and in how many rows."""

@@ -120,7 +120,7 @@ class Config:
     flow_length: int | None = None
     """Places of a function's row that tokens leave to data flow, beside --code-length."""
     layout: Literal["packed", "padded"] = "packed"
-    """Texts share rows, or each has a padded row: the same numbers, in two to four times the time."""
+    """Texts share rows, or each has a padded row of its own: the same numbers, more slowly."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """The encoder's arithmetic; parameters, softmax and loss stay float32."""
     attention_dropout: Literal["shared", "elementwise", "off"] = "shared"

@@ -96,7 +96,7 @@ def test_rows_hold_the_pair(layout, groups):
         assert rows.ids[rows.text == 4 + 3].tolist() == codes[3]
 
 
-SIZES = sizes(PACKED.codes(PAIRS))
+SIZES = sizes(PACKED.codes(PAIRS), PACKED.room)
 
 
 def assert_parts(whole, parts):

@@ -19,9 +19,11 @@ from softnce_jax.encoders.tokenize import Tokenizer, train_tokenizer
 from softnce_jax.packing import Room, fill, first_fit, sizes
 
 CODE, FLOW = 48, 16
-PAIRS = load_sample("python").train[:10]
-# Long enough that tokens, and the pieces of nodes, are cut off.
-PAIRS = [*PAIRS, Pair("all of them", "\n".join(p.code for p in PAIRS), "long", "python")]
+SAMPLE = load_sample("python").train[:10:2]
+SHORT = ["def f(a):\n    return a", "x = y", "def g(a, b):\n    c = a + b\n    return c", "n = 1"]
+# One is so long that tokens, and the pieces of nodes, are cut off.
+CODES = [*SHORT, *(pair.code for pair in SAMPLE), "\n".join(pair.code for pair in SAMPLE)]
+PAIRS = [Pair(f"query {i}", code, f"url {i}", "python") for i, code in enumerate(CODES)]
 KEY = jax.random.key(0)
 
 
@@ -55,7 +57,7 @@ def layouts(stand, dataflow):
     encoder, _, graphs = stand
     texts = texts_of(stand, dataflow)
     room = Room(CODE + FLOW, graphs.edge_room if dataflow else 0)
-    plan = first_fit(sizes(texts), room)
+    plan = first_fit(sizes(texts, room), room)
     assert plan.rows < len(texts)
     packed = fill([texts], [plan], [range(len(texts))], rows=plan.rows + 1, room=room, pad_id=1)
     padded = graphs.pad(texts) if dataflow else encoder.tokenizer.pad(texts, CODE)

@@ -73,7 +73,7 @@ def first_step(tasks, model, *, dropping=True):
         still.hidden_dropout_prob = still.attention_probs_dropout_prob = 0.0
         encoder = dataclasses.replace(encoder, module=encoder.module.clone(config=still))
     indices = batch_indices(len(data.train), 8, data.config.seed)
-    batch = batches(indices, data.train, layout_of(encoder))[0]
+    batch = batches(indices, data.train, layout_of(encoder), groups=data.mesh.size)[0]
     padded = batches(indices, data.train, layout_of(encoder)._replace(packed=False))[0].texts
     np.testing.assert_array_equal(padded.queries, padded.codes)
     key = jax.random.fold_in(jax.random.key(data.config.seed), 0)

@@ -7,12 +7,13 @@ DistilBERT's once renamed. Dropout is ours: its bits follow the tokens wherever 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from transformers.models.roberta.modeling_flax_roberta import FlaxRobertaModule
+from transformers.models.roberta.modeling_flax_roberta import FlaxRobertaLayer, FlaxRobertaModule
 
 from softnce_jax.encoders.dropout import Dropout, Kind
 
@@ -64,15 +65,35 @@ class AnyMaskRobertaModule(FlaxRobertaModule):
         bias_R1LL = attention_bias(mask, jnp.float32)
         hidden_RLD = self._embed(input_ids_RL, position_ids_RL, inputs_embeds)
         hidden_RLD = drop(hidden_RLD, self.config, dropout, 0)
-        # Blocks are called from here, not through the layers' own remat, so it is applied here.
-        run = nn.remat(block, static_argnums=(4, 5)) if self.gradient_checkpointing else block
+        run = partial(
+            block, bias_R1LL=bias_R1LL, dropout=dropout, attention_dropout=self.attention_dropout
+        )
+        if self.gradient_checkpointing and not self.is_initializing():
+            return self._recomputed(run, hidden_RLD)
         for number, layer in enumerate(self.encoder.layer.layers):
-            hidden_RLD = run(
-                layer, hidden_RLD, bias_R1LL, dropout, 3 * number + 1, self.attention_dropout
-            )
+            hidden_RLD = run(layer, hidden_RLD, site=3 * number + 1)
         if self.is_initializing():
             self.pooled(hidden_RLD[:, 0])
         return hidden_RLD
+
+    def _recomputed(self, run, hidden_RLD):
+        """The layers one after the other in a loop, each recomputed for its gradient.
+
+        In a loop, for outside of one XLA finds on some platforms that both computations are the
+        same and keeps the first after all.
+        """
+        layers = self.encoder.layer.layers
+        every = [layer.variables["params"] for layer in layers]
+        one = FlaxRobertaLayer(self.config, dtype=self.dtype, parent=None)
+
+        @jax.checkpoint
+        def apply(hidden_RLD, numbered):
+            params, site = numbered
+            return nn.apply(partial(run, site=site), one)({"params": params}, hidden_RLD), None
+
+        sites = 3 * jnp.arange(len(layers)) + 1
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *every)
+        return jax.lax.scan(apply, hidden_RLD, (stacked, sites))[0]
 
     def pooled(self, first_RD: Float[Array, "R D"]) -> Float[Array, "R D"]:
         """The pooler's output tanh(W h + b) for states of first tokens."""
@@ -114,7 +135,7 @@ def attention_bias(
     return jnp.where(mask, 0.0, jnp.finfo(dtype).min).astype(dtype)
 
 
-def block(layer, hidden_RLD, bias_R1LL, dropout, site, attention_dropout):
+def block(layer, hidden_RLD, *, bias_R1LL, dropout, site, attention_dropout):
     """One transformer layer: attention under the bias, then the feed-forward part.
 
     Its three uses of dropout are `site`, the attention's, and the two that follow.

@@ -103,6 +103,9 @@ class Config:
     """Passes over the training pairs."""
     batch_size: int | None = None
     """Pairs a step, over all devices."""
+    micro_batch: int | None = None
+    """Pairs encoded at a time, over all devices: bounds memory, gradients stay those of the whole
+    batch, each step takes a third longer. All at once by default."""
     learning_rate: float | None = None
     """The peak; it falls linearly to 0."""
     weight_decay: float = 0.0
@@ -182,6 +185,7 @@ NOT_COMPARED = (
     "negatives",
     "layout",
     "gradient_checkpointing",
+    "micro_batch",
 )
 
 
@@ -315,6 +319,8 @@ def _check_numbers(config: Config, train_pairs: int) -> None:
         raise InputError(f"{train_pairs} training pairs: at least 2 are needed, one is no negative")
     if config.batch_size < 2:
         raise InputError("--batch-size 1 leaves no negatives: at least 2")
+    if config.micro_batch is not None:
+        _check_micro_batch(config)
     if config.batch_size > train_pairs:
         raise InputError(f"--batch-size {config.batch_size} but only {train_pairs} training pairs")
     negatives = config.batch_size * (1 + (config.negatives_per_query or 0)) - 1
@@ -328,6 +334,15 @@ def _check_numbers(config: Config, train_pairs: int) -> None:
             f"--cancel-k {config.cancel_k} of {negatives} negatives: give 0 to {negatives - 1}, or "
             "a larger --batch-size"
         )
+
+
+def _check_micro_batch(config: Config) -> None:
+    if config.micro_batch < 1 or config.batch_size % config.micro_batch:
+        raise InputError(
+            f"--micro-batch {config.micro_batch} does not divide --batch-size {config.batch_size}"
+        )
+    if config.layout == "padded":
+        raise InputError("--micro-batch goes with --layout packed")
 
 
 def differences(old: dict, new: dict) -> list[str]:

@@ -15,10 +15,11 @@ def make_mesh() -> Mesh:
     return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
 
 
-def check_batch_size(batch_size: int, mesh: Mesh) -> None:
-    """Raises InputError unless every device gets as many rows as the others."""
-    if batch_size % mesh.size:
-        raise InputError(f"--batch-size {batch_size} does not divide by {mesh.size} devices")
+def check_batch_size(batch_size: int, mesh: Mesh, micro_batch: int | None = None) -> None:
+    """Raises InputError unless every device gets as many rows as the others, of each slice, too."""
+    for flag, size in (("batch-size", batch_size), ("micro-batch", micro_batch or batch_size)):
+        if size % mesh.size:
+            raise InputError(f"--{flag} {size} does not divide by {mesh.size} devices")
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

@@ -126,7 +126,15 @@ def start(data: Data, embedder: Embedder, initial: Any, steps: Schedule) -> tupl
     rate = learning_rate(config.learning_rate, steps.total, steps.warmup)
     tx = optimizer(rate, clip_norm=config.clip_norm, weight_decay=config.weight_decay)
     loss = objective(config, scale_of(config, encoder))
-    step = make_step(encoder, loss, tx, rate, config.seed, diagnose=diagnosis(config))
+    step = make_step(
+        encoder,
+        loss,
+        tx,
+        rate,
+        config.seed,
+        slices=slices_of(config),
+        diagnose=diagnosis(config),
+    )
     place = jax.jit(lambda params: create(params, tx), out_shardings=replicated(data.mesh))
     return place(initial), step
 
@@ -134,6 +142,11 @@ def start(data: Data, embedder: Embedder, initial: Any, steps: Schedule) -> tupl
 def scale_of(config: Config, encoder: Encoder) -> float:
     """What multiplies the scores in the loss."""
     return config.scale or (UNIT_VECTOR_SCALE if encoder.normalize else 1.0)
+
+
+def slices_of(config: Config) -> int:
+    """How many parts of a batch are encoded one after the other."""
+    return config.batch_size // (config.micro_batch or config.batch_size)
 
 
 def make_loop(
@@ -158,7 +171,7 @@ def make_loop(
             keys=data.negatives is not None or data.config.duplicates != "keep",
             negatives=data.negatives and data.negatives.index_RK,
             shard=shard,
-            groups=data.mesh.size,
+            groups=data.mesh.size * slices_of(data.config),
         ),
         urls=lambda n: [data.train[i].url for i in np.asarray(indices[n])],
         validate=validate,

@@ -57,7 +57,7 @@ def prepare_data(config: Config) -> Data:
     on_sample = all(corpus.name == "sample" for corpus in corpora)
     config, more = resolve(config, on_sample=on_sample, train_pairs=len(train))
     mesh = make_mesh()
-    check_batch_size(config.batch_size, mesh)
+    check_batch_size(config.batch_size, mesh, config.micro_batch)
     return Data(config, corpora, train, mesh, notes + more, negatives)
 
 

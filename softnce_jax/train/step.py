@@ -27,11 +27,13 @@ def make_step(
     schedule: optax.Schedule,
     seed: int,
     *,
+    slices: int = 1,
     diagnose: Diagnose = lambda _: {},
 ) -> Step:
     """The jitted step; it consumes the state given to it (donation).
 
-    What `diagnose` finds in a batch is among the step's metrics.
+    A batch is embedded in so many slices, one after the other; the loss is over all of it. What
+    `diagnose` finds in a batch is among the step's metrics.
 
     The dropout of step n is drawn from `fold_in(key(seed), n)`, so a resumed run draws the same.
     """
@@ -42,7 +44,7 @@ def make_step(
         key = jax.random.fold_in(jax.random.wrap_key_data(seed_bits), state.step)
 
         def loss_of(params):
-            return loss(*embed_texts(encoder, params, batch.texts, key), batch)
+            return loss(*embed_slices(encoder, params, batch.texts, key, slices), batch)
 
         value, gradients = jax.value_and_grad(loss_of)(state.params)
         updates, opt_state = tx.update(gradients, state.opt_state, state.params)
@@ -56,6 +58,40 @@ def make_step(
         return TrainState(state.step + 1, params, opt_state), metrics
 
     return partial(jax.jit(step, donate_argnums=1), seed_bits)
+
+
+def embed_slices(
+    encoder: Encoder, params: Any, texts: PaddedTexts | PackedTexts, key: jax.Array, slices: int
+) -> tuple[jax.Array, jax.Array]:
+    """As `embed_texts`, in slices of which only one is in memory: gradient caching.
+
+    Kept for the gradient are the vectors; a slice is embedded again when its turn comes, with the
+    same dropout. Gradients are those of the whole batch at once.
+
+    Args:
+      encoder: makes the vectors.
+      params: the network's parameters.
+      texts: of a batch; packed, in groups of which every slice has as many, if there are slices.
+      key: of dropout.
+      slices: how many.
+
+    Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", 2021.
+    """
+    if slices == 1:
+        return embed_texts(encoder, params, texts, key)
+
+    def split(x: jax.Array) -> jax.Array:
+        # A device's groups lie together; each slice has one of every device.
+        return x.reshape(-1, slices, *x.shape[1:]).swapaxes(0, 1)
+
+    def join(vector_KRD: jax.Array) -> jax.Array:
+        devices = len(texts.queries) // slices
+        by_device = vector_KRD.reshape(slices, devices, -1, vector_KRD.shape[-1]).swapaxes(0, 1)
+        return by_device.reshape(-1, vector_KRD.shape[-1])
+
+    embed = jax.checkpoint(lambda part: embed_texts(encoder, params, part, key))
+    q_KRD, c_KRD = jax.lax.map(embed, jax.tree.map(split, texts))
+    return join(q_KRD), join(c_KRD)
 
 
 def embed_texts(

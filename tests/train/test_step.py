@@ -55,9 +55,9 @@ def stand():
     near = np.array([[2 * (i // 2) + 2, 2 * (i // 2) - 1] for i in range(len(pairs))]) % len(pairs)
 
     @functools.cache
-    def drawn(*, hard=False, packed=True, groups=1):
+    def drawn(*, hard=False, packed=True, groups=1, size=8):
         options = {"keys": True, "negatives": near} if hard else {}
-        indices = batch_indices(len(pairs), 8, seed=0)
+        indices = batch_indices(len(pairs), size, seed=0)
         laid = layout._replace(packed=packed)
         data = batches(indices, pairs, laid, features, groups=groups, **options)
         return [data[n] for n in range(STEPS)]
@@ -80,10 +80,20 @@ class Run(NamedTuple):
     norms: np.ndarray
 
 
-def run(stand, *, devices=1, seed=0, steps=STEPS, own_negatives=False, module=None, **drawn):
+def run(
+    stand,
+    *,
+    devices=1,
+    slices=1,
+    seed=0,
+    steps=STEPS,
+    own_negatives=False,
+    module=None,
+    **drawn,
+):
     """Steps from the first on; `drawn` says which batches, `module` changes the encoder's."""
     encoder, params, batches_of = stand
-    data = batches_of(groups=devices, **drawn)[:steps]
+    data = batches_of(groups=devices * slices, **drawn)[:steps]
     encoder = dataclasses.replace(encoder, module=encoder.module.clone(**module or {}))
     config, _ = resolve(Config(), on_sample=True, train_pairs=128)
     mesh = mesh_of(devices)
@@ -95,7 +105,7 @@ def run(stand, *, devices=1, seed=0, steps=STEPS, own_negatives=False, module=No
         features = (x[:6] for x in (batch.query_features, batch.code_features))
         return whole(q_BD[:6], c_ND[:6], Batch(batch.texts, *features))
 
-    step = make_step(encoder, part if own_negatives else whole, tx, rate, seed)
+    step = make_step(encoder, part if own_negatives else whole, tx, rate, seed, slices=slices)
     state = jax.jit(lambda p: create(p, tx), out_shardings=replicated(mesh))(params)
     found = []
     for batch in data:
@@ -145,6 +155,48 @@ def test_devices_do_not_change_the_losses_with_hard_negatives(stand):
     assert np.isin(batch.code_keys[1::3], batch.code_keys[::3]).any()
 
 
+@pytest.mark.parametrize(("devices", "slices"), [(1, 4), (2, 2)])
+def test_slices_do_not_change_losses_and_gradients(stand, devices, slices):
+    whole = run(stand, steps=4)
+    sliced = run(stand, devices=devices, slices=slices, steps=4)
+    np.testing.assert_allclose(sliced.losses, whole.losses, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(sliced.norms, whole.norms, rtol=1e-4)
+    # The control: a loss that knows its slice only.
+    assert np.abs(run(stand, own_negatives=True, steps=4).losses - whole.losses).max() > 1e-2
+
+
+def temporary_memory(stand, batch, **options):
+    """What the compiled step of a batch takes beside its arguments, in bytes."""
+    encoder = stand[0]
+    config, _ = resolve(Config(loss="infonce"), on_sample=True, train_pairs=128)
+    rate = learning_rate(1e-3, STEPS)
+    tx = optimizer(rate, clip_norm=1.0, weight_decay=0.0)
+    encoder = dataclasses.replace(encoder, module=options.pop("module", encoder.module))
+    step = make_step(encoder, objective(config, 1.0), tx, rate, 0, **options)
+    state = jax.eval_shape(lambda key: create(encoder.init(key), tx), jax.random.key(0))
+    lowered = step.func.lower(*step.args, state, batch)
+    return lowered.compile().memory_analysis().temp_size_in_bytes
+
+
+def test_slices_bound_the_memory(stand):
+    whole, sliced = (
+        temporary_memory(stand, stand[2](groups=n, size=64)[0], slices=n) for n in (1, 8)
+    )
+    assert sliced < whole / 3
+
+
+def test_checkpointing_lowers_the_memory(stand):
+    small = stand[0].module
+    deep = small.clone(config=RobertaConfig(**small.config.to_dict() | {"num_hidden_layers": 6}))
+    plain, checkpointed = (
+        temporary_memory(stand, stand[2](size=64)[0], module=deep.clone(gradient_checkpointing=on))
+        for on in (False, True)
+    )
+    assert checkpointed < 0.6 * plain
+    kept = run(stand, steps=3, module={"gradient_checkpointing": True}).losses
+    np.testing.assert_allclose(kept, run(stand, steps=3).losses, atol=1e-5)
+
+
 def test_dropout_follows_the_seed(stand):
     first = run(stand, steps=3).losses
     assert np.array_equal(run(stand, steps=3).losses, first)
@@ -173,3 +225,5 @@ def test_batch_size_divides_by_the_devices():
     check_batch_size(8, mesh_of(4))
     with pytest.raises(InputError, match="--batch-size 6 does not divide by 4 devices"):
         check_batch_size(6, mesh_of(4))
+    with pytest.raises(InputError, match="--micro-batch 2 does not divide by 4 devices"):
+        check_batch_size(8, mesh_of(4), 2)

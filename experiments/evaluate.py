@@ -6,9 +6,11 @@ from softnce_jax.train.config import EvaluateConfig
 
 def main(config: EvaluateConfig) -> None:
     """Scores the model that the flags name."""
+    from softnce_jax.train.compiled import kept_compilations
     from softnce_jax.train.evaluation import evaluate  # here, so that --help answers at once
 
-    evaluate(config)
+    with kept_compilations():
+        evaluate(config)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ from softnce_jax.train.config import Config
 
 def main(config: Config) -> None:
     """Trains or resumes the run that the flags name."""
+    from softnce_jax.train.compiled import kept_compilations
     from softnce_jax.train.fit import fit  # here, so that --help answers at once
 
-    fit(config)
+    with kept_compilations():
+        fit(config)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ from softnce_jax.train.simcse_config import SimcseConfig
 
 def main(config: SimcseConfig) -> None:
     """Trains or resumes the run that the flags name."""
+    from softnce_jax.train.compiled import kept_compilations
     from softnce_jax.train.simcse import train_simcse  # here, so that --help answers at once
 
-    train_simcse(config)
+    with kept_compilations():
+        train_simcse(config)
 
 
 if __name__ == "__main__":

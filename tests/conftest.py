@@ -1,13 +1,19 @@
 """Test configuration: four virtual CPU devices, no silent rank promotion, shapes enforced."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # the tests mostly compile
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-import jax
+os.environ["SOFTNCE_DATA"] = tempfile.mkdtemp(prefix="softnce_jax-tests-")
+atexit.register(shutil.rmtree, os.environ["SOFTNCE_DATA"], ignore_errors=True)
+
+import jax  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import jax
-from jax.experimental.compilation_cache import compilation_cache
 from tqdm import tqdm
 
 from softnce_jax.errors import InputError
 from softnce_jax.sweep.grid import Cell
+from softnce_jax.train.compiled import kept_compilations
 from softnce_jax.train.config import NOT_COMPARED
 from softnce_jax.train.fit import fit
 from softnce_jax.train.stop import StopSignal
@@ -90,29 +88,6 @@ def headline(results: dict) -> str:
     systems = list(results["metrics"].values())[-1]
     ours, bm25 = (systems[name]["mrr"]["value"] for name in ("trained", "BM25"))
     return f"MRR {ours:.3f} (BM25 {bm25:.3f})"
-
-
-@contextlib.contextmanager
-def kept_compilations(folder: Path) -> Iterator[None]:
-    """Keeps compiled programs in a folder: a cell of the same shapes loads what another compiled.
-
-    Each run makes its functions anew, so jax's own cache in memory does not know them again.
-    """
-    settings = {
-        "jax_compilation_cache_dir": str(folder),
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
-        "jax_persistent_cache_min_entry_size_bytes": -1,
-    }
-    before = {name: getattr(jax.config, name) for name in settings}
-    try:
-        for name, value in settings.items():
-            jax.config.update(name, value)
-        compilation_cache.reset_cache()  # jax looks for the folder once
-        yield
-    finally:
-        for name, value in before.items():
-            jax.config.update(name, value)
-        compilation_cache.reset_cache()
 
 
 def _progress_bar(cells: Sequence[Cell], missing: Sequence[Cell]) -> tqdm:

@@ -130,7 +130,9 @@ class Config:
     """One draw of dropped attention weights for all texts and heads (as transformers' Flax models),
     one for each weight (as PyTorch, slower), or none."""
     gradient_checkpointing: bool = False
-    """Recompute each layer for its gradient: less memory, a third more time."""
+    """Recompute each layer for its gradient: less memory, a fifth more time."""
+    warm_up: bool = False
+    """Compile for all shapes of the first epoch's batches before the first step."""
     seed: int = 1234
     """Of initial weights, batches and dropout."""
     evaluate_every: float | None = None
@@ -186,6 +188,7 @@ NOT_COMPARED = (
     "layout",
     "gradient_checkpointing",
     "micro_batch",
+    "warm_up",
 )
 
 

@@ -112,6 +112,9 @@ def train(
             say(f"resuming after step {int(state.step)} of {steps.total}")
         run.cut_metrics(int(state.step))
         loop = make_loop(data, run, layout, step, steps, validate, checkpoints)
+        if data.config.warm_up:
+            epoch = len(data.train) // data.config.batch_size
+            say(f"compiled for {loop.warm_up(state, epoch)} shapes of batches")
         state, best = loop(state, best)
         if best is not None and best.step != int(state.step):
             state = checkpoints.restore_step(best.step, state).state

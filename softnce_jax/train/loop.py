@@ -14,7 +14,7 @@ import jax
 from jax.sharding import Mesh
 from tqdm import tqdm
 
-from softnce_jax.data.batches import load_ahead
+from softnce_jax.data.batches import Batch, load_ahead
 from softnce_jax.train.checkpoint import Best, Checkpoints
 from softnce_jax.train.config import Config
 from softnce_jax.train.devices import shard_rows
@@ -75,6 +75,28 @@ class Loop:
         self._step, self._batches, self._mesh = step, batches, mesh
         self._urls, self._validate, self._steps = urls, validate, steps
         self._run, self._checkpoints = run, checkpoints
+        self._shapes: set[tuple] = set()
+
+    def warm_up(self, state: TrainState, steps: int) -> int:
+        """Compiles the step for the shapes of the next batches; returns how many shapes.
+
+        By steps from copies of the state, which come to nothing.
+        """
+        done = int(state.step)
+        ahead = load_ahead(self._batches, done)
+        for _ in tqdm(range(min(steps, self._steps.total - done)), desc="warming up", unit="batch"):
+            batch = next(ahead)
+            if self._is_new(batch):
+                copy = jax.tree.map(jax.numpy.copy, state)
+                jax.block_until_ready(self._step(copy, shard_rows(batch, self._mesh)))
+        return len(self._shapes)
+
+    def _is_new(self, batch: Batch) -> bool:
+        """Whether the step is compiled for this batch: its shape is met for the first time."""
+        shape = tuple(array.shape for array in jax.tree.leaves(batch))
+        new = shape not in self._shapes
+        self._shapes.add(shape)
+        return new
 
     def __call__(self, state: TrainState, best: Best | None) -> tuple[TrainState, Best | None]:
         """The state after the last step, and the best evaluation.
@@ -93,6 +115,7 @@ class Loop:
             self._clock = time.perf_counter()
             for number in range(done + 1, self._steps.total + 1):
                 batch = next(ahead)
+                self._is_new(batch)
                 state, metrics = self._step(state, shard_rows(batch, self._mesh))
                 # The step before is read now that this one is under way.
                 if running is not None:
@@ -125,7 +148,8 @@ class Loop:
             )
         now = time.perf_counter()
         rate, self._clock = pairs / (now - self._clock), now
-        self._run.log({"step": number, **values, "pairs_per_second": round(rate, 1)})
+        counts = {"pairs_per_second": round(rate, 1), "compilations": len(self._shapes)}
+        self._run.log({"step": number, **values, **counts})
         if warning := self._watch(values):
             bar.write(warning, file=sys.stderr)
         bar.set_postfix(loss=f"{values['loss']:.3f}", pairs_s=f"{rate:.0f}", refresh=False)

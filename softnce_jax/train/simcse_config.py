@@ -90,6 +90,7 @@ def settle(config: SimcseConfig, *, queries: int) -> tuple[SimcseConfig, Config,
         encoder=model,
         code_length=config.query_length,
         dataflow="none",
+        attention_dropout="elementwise",  # shared ones would be the same in both passes
         loss="infonce",
         scale=1 / temperature,
     )

@@ -17,7 +17,8 @@ from softnce_jax.errors import InputError
 from softnce_jax.sweep import run
 from softnce_jax.sweep.config import SweepConfig
 from softnce_jax.sweep.grid import make_grid
-from softnce_jax.sweep.run import kept_compilations, run_cells
+from softnce_jax.sweep.run import run_cells
+from softnce_jax.train.compiled import kept_compilations
 from softnce_jax.train.stop import StopSignal
 from tests.train.corpus import write_tasks
 

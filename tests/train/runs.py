@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+OF_THE_PROCESS = ("pairs_per_second", "compilations")
+
 
 def metrics(folder: Path) -> list[dict]:
-    """The lines of metrics.jsonl without their times."""
+    """The lines of metrics.jsonl without times, and without what a process counts for itself."""
     lines = (folder / "metrics.jsonl").read_text().splitlines()
-    return [{k: v for k, v in json.loads(s).items() if k != "pairs_per_second"} for s in lines]
+    return [{k: v for k, v in json.loads(s).items() if k not in OF_THE_PROCESS} for s in lines]
 
 
 def same_run(a: Path, b: Path) -> bool:

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from softnce_jax.encoders.checkpoints import load
@@ -100,6 +101,37 @@ def test_another_configuration_names_the_fields(whole, tasks):
         InputError, match=r"another configuration \(epochs: 4 -> 5; seed: 1234 -> 7"
     ):
         fit(config(tasks, whole[0], epochs=5, seed=7), print)
+
+
+def compilations(folder):
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [line["compilations"] for line in map(json.loads, lines) if "loss" in line]
+
+
+@pytest.mark.slow
+def test_warming_up_compiles_first_and_changes_nothing(whole, tasks, tmp_path):
+    said = []
+    fit(config(tasks, tmp_path / "warm", warm_up=True), said.append)
+    counts = compilations(tmp_path / "warm")
+    assert f"compiled for {counts[0]} shapes of batches" in said
+    assert counts[:3] == [counts[0]] * 3  # the first epoch's batches are 3
+    assert metrics(tmp_path / "warm") == metrics(whole[0])
+    assert compilations(whole[0])[0] == 1 <= compilations(whole[0])[-1] <= counts[-1]
+
+
+@pytest.mark.slow
+def test_layouts_and_slices_are_one_run(whole, tasks, tmp_path):
+    """Packed and padded, at once or in slices, recomputed or kept: the same curve."""
+    options = [{"layout": "padded"}, {"micro_batch": 4}, {"gradient_checkpointing": True}]
+    expected = [line["loss"] for line in metrics(whole[0]) if "loss" in line]
+    for number, given in enumerate(options):
+        out = tmp_path / str(number)
+        fit(config(tasks, out, **given), lambda _: None)
+        found = [line["loss"] for line in metrics(out) if "loss" in line]
+        np.testing.assert_allclose(found, expected, rtol=1e-3)
+    # They are one run: another layout resumes it.
+    again = fit(config(tasks, whole[0], layout="padded"), lambda _: None)
+    assert again == whole[1]
 
 
 @pytest.mark.slow

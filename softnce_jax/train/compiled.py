@@ -1,0 +1,43 @@
+"""Compiled programs kept on disk: the same command starts stepping within seconds the next time."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+from jax.experimental.compilation_cache import compilation_cache
+
+from softnce_jax.data.sources import data_folder
+
+MOST_BYTES = 4 << 30  # the least recently used go first
+
+
+@contextlib.contextmanager
+def kept_compilations(folder: Path | None = None) -> Iterator[None]:
+    """Keeps compiled programs in a folder, unless jax has one already (JAX_COMPILATION_CACHE_DIR).
+
+    By default in `compiled/` of the data folder.
+
+    Each run makes its functions anew, so jax's own cache in memory does not know them again.
+    """
+    if jax.config.jax_compilation_cache_dir is not None:
+        yield
+        return
+    settings = {
+        "jax_compilation_cache_dir": str(folder or data_folder() / "compiled"),
+        "jax_compilation_cache_max_size": MOST_BYTES,
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {name: getattr(jax.config, name) for name in settings}
+    try:
+        for name, value in settings.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()  # jax looks for the folder once
+        yield
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()

@@ -1,0 +1,33 @@
+"""The second process of a command loads what the first one compiled."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import jax
+from softnce_jax.train.compiled import kept_compilations
+found = []
+jax.monitoring.register_event_listener(lambda event, **_: found.append(event.rpartition("/")[2]))
+with kept_compilations():
+    jax.jit(lambda x: x * 41.5 + 1)(2.0)
+print(found.count("cache_misses") > 0, found.count("cache_hits") > 0)
+"""
+
+
+@pytest.mark.parametrize("variable", ["SOFTNCE_DATA", "JAX_COMPILATION_CACHE_DIR"])
+def test_the_second_process_compiles_nothing(tmp_path, variable):
+    places = {"SOFTNCE_DATA": str(tmp_path / "data")} | {variable: str(tmp_path / "given")}
+    environment = os.environ | places | {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    for expected in ("True False", "False True"):
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True
+        )
+        assert done.stdout.strip() == expected, done.stderr
+    # Where the user, or jax, has a folder already, that one is used.
+    assert any((tmp_path / "given").iterdir())
+    assert not (tmp_path / "data").exists() or variable == "SOFTNCE_DATA"

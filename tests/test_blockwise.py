@@ -335,8 +335,8 @@ def test_functions_of_row_numbers_close_over_traced_integers():
 
     @jax.jit
     def ours(q, keys_B, keys_N):
-        where = lambda rows: keys_B[rows][:, None] != keys_N[None]  # noqa: E731
-        where_own = lambda rows: where(rows) | (rows[:, None] == jnp.arange(N)[None])  # noqa: E731
+        where = lambda rows: keys_B[rows][:, None] != keys_N[None]
+        where_own = lambda rows: where(rows) | (rows[:, None] == jnp.arange(N)[None])
         return blockwise_soft_infonce(q, c, (a, b), where=where_own, block_rows=4, **EQ4)
 
     keys_B, keys_N = jnp.arange(B) % 4, jnp.arange(N) % 5

@@ -17,9 +17,9 @@ from softnce_jax.losses.duplicates import distinct_rows
 from softnce_jax.train.config import Config
 from softnce_jax.weights import negative_distribution, negative_weights
 
-# Above so many pairs, rows x candidates, InfoNCE and Soft-InfoNCE go block by block. Up to one block,
-# 2,048 x 2,048, both forms are the same work: times within 2 %, the same memory. At 4,096 x 4,096 the
-# block-wise one takes 0.8 to 0.9 of the time and a third of the memory (CPU, D of 128 and 768).
+# Above so many pairs, rows x candidates, InfoNCE and Soft-InfoNCE go block by block. Up to one,
+# 2,048 x 2,048, both forms are the same work: times within 2 %, the same memory. At 4,096 x 4,096
+# the block-wise one takes 0.8 to 0.9 of the time and a third of the memory (CPU, D 128 and 768).
 DENSE_PAIRS = BLOCK
 # Above so many, 32,768 x 32,768, a loss that has no block-wise form is refused: its matrices would
 # take 12 bytes a pair, 13 GB, and on a CPU the program would be killed without a word.

@@ -116,9 +116,7 @@ def test_gradients_of_parameters_through_both_towers(small_blocks):
     def of_parameters(parameters, q, c, batch):
         return objective.objective(config, 2.0)(q @ parameters, c @ parameters, batch)
 
-    step = lambda: jax.jit(jax.value_and_grad(of_parameters))(  # noqa: E731
-        jnp.eye(D) * 1.5 + 0.1, q, c, batch
-    )
+    step = lambda: jax.jit(jax.value_and_grad(of_parameters))(jnp.eye(D) * 1.5 + 0.1, q, c, batch)
     wanted = step()
     small_blocks()
     assert_same(step(), wanted)

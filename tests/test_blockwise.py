@@ -352,3 +352,15 @@ def test_a_function_of_another_shape():
         ValueError, match=r"a function of 4 rows returned \(4, 13\); give \(4, 17\)"
     ):
         blockwise_soft_infonce(q, c, lambda rows: a[rows] @ a.T, block_rows=4, **EQ4)
+
+
+@pytest.mark.parametrize("features", [False, True])
+def test_a_batch_of_65536_needs_less_than_a_gigabyte(features):
+    """Compiled for 768 dimensions; arguments and results are not counted."""
+
+    def loss(q, c, a, b):
+        return blockwise_soft_infonce(q, c, (a, b) if features else None, **EQ4)
+
+    shape = jax.ShapeDtypeStruct((2**16, 768), jnp.float32)
+    compiled = jax.jit(jax.value_and_grad(loss, (0, 1))).lower(*[shape] * 4).compile()
+    assert compiled.memory_analysis().temp_size_in_bytes < 2**30

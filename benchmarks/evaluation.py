@@ -35,7 +35,7 @@ class Settings:
     width: int = 768
     """D."""
     sorted_queries: int = 500
-    """How many queries the full sort is timed on, a tenth of them at a time."""
+    """How many queries the full sort is timed on."""
     devices: tuple[int, ...] = (1, 2, 4)
     """Virtual devices, where there is but a CPU."""
     rounds: int = 3
@@ -71,15 +71,11 @@ def by_sorting(q_RD: np.ndarray, c_MD: np.ndarray, true_R: np.ndarray, kind: str
 
 
 def sorting(settings: Settings, vectors: tuple, kind: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """`by_sorting` of the first queries, a tenth of them at a time, scaled to all."""
+    """`by_sorting` of the first queries, its seconds scaled to all."""
     q_QD, c_MD, true_Q = vectors
-    step = settings.sorted_queries // 10
-    done = [
-        by_sorting(q_QD[row : row + step], c_MD, true_Q[row : row + step], kind)
-        for row in range(0, 10 * step, step)
-    ]
-    seconds = sum(seconds for _, seconds in done) * settings.queries / (10 * step)
-    return np.concatenate([places for places, _ in done]), seconds
+    some = slice(settings.sorted_queries)
+    places, seconds = by_sorting(q_QD[some], c_MD, true_Q[some], kind)
+    return places, seconds * settings.queries / len(places)
 
 
 def megabytes() -> float:
@@ -117,9 +113,9 @@ def main(settings: Settings) -> None:
 
 def table(settings: Settings, ours: dict, kinds: dict, memory: dict, before: float) -> None:
     """Medians, and how many times ours on one device goes into each."""
-    print(f"{platform.machine()}, {jax.devices()[0].device_kind}, Python "
-          f"{platform.python_version()}, jax {jax.__version__}, numpy {np.__version__}, {settings}; "
-          f"{before:.0f} MB before\n")  # fmt: skip
+    about = f"Python {platform.python_version()}, jax {jax.__version__}, numpy {np.__version__}"
+    print(f"{platform.machine()}, {jax.devices()[0].device_kind}, {about}, {settings}")
+    print(f"{before:.0f} MB before\n")
     print("| by | wall, s | times ours | CPU, s | times ours | peak, MB |\n" + "|---" * 6 + "|")
     one = np.median(ours[min(ours)], axis=0)
     rows = {f"counting, {n} devices": (np.median(x, axis=0), memory[n]) for n, x in ours.items()}

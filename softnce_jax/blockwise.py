@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from softnce_jax.losses.checks import check_embeddings, check_own_columns, check_pairs
 from softnce_jax.losses.rows import over_rows, reduce_rows, scores, split_pairs, unit_length
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jax import Array
-    from jaxtyping import Bool, Float, Int
+    from jaxtyping import Bool, Float, Int, PyTree
 
 BLOCK = 2**22  # entries of a block's scores: 16 MiB in float32, of which a few are alive at once
 
@@ -30,7 +31,8 @@ BLOCK = 2**22  # entries of a block's scores: 16 MiB in float32, of which a few 
 class Plan(NamedTuple):
     """What is known when the loss is compiled."""
 
-    read: Callable | None  # from rows' features, similarities or numbers to their (R, N)
+    read: Callable | None  # from what `Rows.similar` holds to the rows' similarities (R, N)
+    mask: Callable | None  # from what `Rows.where` holds to which of their pairs count (R, N)
     height: int  # rows of a block
     cosine: bool
     reduce_fn: Callable | None
@@ -43,28 +45,30 @@ class Rows(NamedTuple):
     positive_R: Array
     counted_R: Array
     coefficient_R: Array  # the derivative of the whole loss by the row's
-    where_RN: Array | None
-    similar: Array | None  # features (R, F), similarities (R, N) or numbers (R,)
+    where: PyTree  # (R, N) or what a function takes
+    similar: PyTree  # features (R, F), similarities (R, N) or what a function takes
 
 
 class Shared(NamedTuple):
     """What all rows read beside the candidates; no gradient flows into it."""
 
     eq4: tuple  # alpha, beta, temperature, floor
+    masks: tuple  # what the function closes over that makes `where`
     constants: tuple  # what makes similarities of the rows' own: b, or what a function closes over
 
 
 def blockwise_soft_infonce(
     q: Float[Array, "B D"],
     c: Float[Array, "n D"],
-    similarity: Array | tuple[Array, Array] | Callable[[Array], Array] | None = None,
+    similarity: Array | tuple[Array, Array] | Callable[[PyTree], Array] | None = None,
     *,
     alpha: float | Float[Array, ""] = 0.0,
     beta: float | Float[Array, ""] = 1.0,
     temperature: float | Float[Array, ""] = 1.0,
     floor: float | Float[Array, ""] = 0.1,
     positive: Int[Array, " B"] | None = None,
-    where: Bool[Array, " B"] | Bool[Array, "B N"] | None = None,
+    where: Bool[Array, " B"] | Bool[Array, "B N"] | Callable[[PyTree], Array] | None = None,
+    rows: PyTree = None,
     scale: float | Float[Array, ""] = 1.0,
     cosine: bool = False,
     axis_name: str | tuple[str, ...] | None = None,
@@ -82,14 +86,17 @@ def blockwise_soft_infonce(
       q: query embeddings, (B, D).
       c: candidate embeddings, (N, D); under `axis_name` this device's share.
       similarity: an estimator's features (a, b), (B, F) and (N, F), whose product a bᵀ is the
-        similarity, b gathered as c is; or a matrix, (B, N); or a function that takes row numbers,
-        (R,) int32, and returns their rows, (R, N); or None: InfoNCE.
+        similarity, b gathered as c is; or a matrix, (B, N); or a function that takes some `rows`
+        and returns theirs, (R, N); or None: InfoNCE.
       alpha: of Eq. 4, as in `negative_weights`.
       beta: of Eq. 4.
       temperature: of Eq. 4.
       floor: smallest weight.
       positive: column of each row's own candidate, as in `soft_infonce`.
-      where: which rows count, (B,), or which pairs do, (B, N), as in `soft_infonce`.
+      where: which rows count, (B,), or which pairs do, (B, N), as in `soft_infonce`; or a function
+        that takes some `rows` and says which of their pairs do, (R, N) booleans.
+      rows: what such functions take, arrays of B rows each, R rows at a time; row numbers, (B,)
+        int32, by default. Rows that are sharded over devices stay where they are.
       scale: factor on the scores.
       cosine: whether q and c are scaled to unit length first.
       axis_name: the mapped axis over which candidates are gathered, as in `soft_infonce`.
@@ -129,59 +136,92 @@ def blockwise_soft_infonce(
         b = None if b is None else jax.lax.all_gather(b, axis_name, tiled=True)
     shape, eq4 = (q.shape[0], c.shape[0]), (alpha, beta, temperature, floor)
     matrix = None if b is not None or callable(a) else a
-    check_pairs(shape, positive=positive, where=where, similarity=matrix)
+    pairs = None if callable(where) else where
+    check_pairs(shape, positive=positive, where=pairs, similarity=matrix)
     if a is not None:
         check_settings(shape[1] - 1, *eq4)
+    if rows is None:
+        rows = jnp.arange(shape[0], dtype=jnp.int32)
     height = block_rows or max(1, min(shape[0], BLOCK // shape[1]))
-    a, read, constants = _reader(a, b, shape, height)
-    losses = functools.partial(_losses, Plan(read, height, cosine, reduce_fn))
-    arrays = (q, c, scale, positive, where, a, *eq4, *constants)
-    return over_rows(losses, *arrays, scalar=reduce_fn is not None)
+    similar, read, constants = _reader(a, b, rows, shape, height)
+    counted = where if pairs is not None and where.ndim == 1 else None
+    where, mask, masks = _reader(where if counted is None else None, None, rows, shape, height)
+    rest = positive, counted, where, similar, Shared(eq4, masks, constants)
+    leaves, tree = jax.tree.flatten(rest)
+    losses = functools.partial(_losses, Plan(read, mask, height, cosine, reduce_fn), tree)
+    return over_rows(losses, q, c, scale, *leaves, scalar=reduce_fn is not None)
 
 
-def _reader(a, b, shape, height):
-    """What rows have of their own, and the function of it and constants that gives similarities."""
+def _reader(a, b, rows, shape, height):
+    """What rows have of their own, and the function of it and constants that gives (R, N)."""
     if a is None:
         return None, None, ()
     if callable(a):
-        numbers_B = jnp.arange(shape[0], dtype=jnp.int32)
-        return numbers_B, *jax.closure_convert(a, jnp.zeros(height, jnp.int32))
+        some = jax.tree.map(lambda x: jnp.zeros((height, *x.shape[1:]), x.dtype), rows)
+        closed, found = jax.make_jaxpr(a, return_shape=True)(some)
+        if found.shape != (height, shape[1]):
+            wanted = height, shape[1]
+            raise ValueError(f"a function of {height} rows returned {found.shape}; give {wanted}")
+
+        def read(rows, *constants):
+            called = jaxpr_as_fun(ClosedJaxpr(closed.jaxpr, constants))
+            return called(*jax.tree.leaves(rows))[0]
+
+        # `jax.closure_convert` leaves integers where they are, and they may be another trace's.
+        return rows, read, tuple(closed.consts)
     if b is None:
-        return a, lambda similarity_RN: similarity_RN, ()
+        return a, lambda x_RN: x_RN, ()
     if a.ndim != 2 or b.ndim != 2 or (len(a), len(b)) != shape or a.shape[1] != b.shape[1]:
         raise ValueError(f"features {a.shape} and {b.shape}: give (B, F), (N, F) for {shape} pairs")
     return a, functools.partial(scores, scale=1.0), (b,)
 
 
-def _losses(plan, q_BD, c_ND, scale, positive_B, where, similar, *others):
+def _losses(plan, tree, q_BD, c_ND, scale, *leaves):
     """The reduced loss, or every row's."""
-    counted_B = jnp.ones(len(q_BD), bool)
-    if where is not None:
-        counted_B, used_N = _left_in(positive_B, where)
+    rest = jax.lax.stop_gradient(jax.tree.unflatten(tree, leaves))
+    positive_B, counted_B, where, similar, shared = rest
+    all_count = counted_B is None and plan.mask is None
+    if counted_B is None:
+        counted_B = jnp.ones(len(q_BD), bool)
+    rows = Rows(None, positive_B, counted_B, None, where, similar)
+    if plan.mask is not None:
+        counted_B, used_N = _left_in(plan, rows, shared)
+        rows = rows._replace(counted_R=counted_B)
+        c_ND = jnp.where(used_N[:, None], c_ND, 0)
+    if not all_count:
         q_BD = jnp.where(counted_B[:, None], q_BD, 0)
-        c_ND = c_ND if used_N is None else jnp.where(used_N[:, None], c_ND, 0)
     if plan.cosine:
         q_BD, c_ND = unit_length(q_BD), unit_length(c_ND)
-    where_BN = where if where is not None and where.ndim == 2 else None
-    rows = Rows(None, positive_B, counted_B, None, where_BN, similar)
-    rest = jax.lax.stop_gradient((rows, Shared(others[:4], others[4:])))
     scale = jnp.asarray(scale, jnp.float32)
     if plan.reduce_fn is None:
-        return _every_row(plan, *_varying_alike(q_BD, c_ND, scale), *rest)
+        return _every_row(plan, *_varying_alike(q_BD, c_ND, scale), rows, shared)
 
     def reduced(loss_B):
-        return reduce_rows(loss_B, None if where is None else counted_B, plan.reduce_fn)
+        return reduce_rows(loss_B, None if all_count else counted_B, plan.reduce_fn)
 
     coefficient_B = jax.grad(reduced)(jnp.zeros(len(q_BD), jnp.float32))
-    return _total(plan, *_varying_alike(coefficient_B, q_BD, c_ND, scale), *rest)
+    return _total(plan, *_varying_alike(coefficient_B, q_BD, c_ND, scale), rows, shared)
 
 
-def _left_in(positive_B, where):
-    """The rows that count, and the columns that any of them uses: None for all."""
-    if where.ndim == 1:
-        return where, None
-    own_B1 = jnp.take_along_axis(where, positive_B[:, None], axis=1, mode="fill", fill_value=False)
-    return own_B1[:, 0], jnp.any(where & own_B1, axis=0)
+def _left_in(plan, rows, shared):
+    """The rows that count, and the columns that any of them uses."""
+
+    def step(used_N, rows):
+        where_RN = _pairs(plan, rows, shared)
+        own_R1 = rows.positive_R[:, None]
+        own_R1 = jnp.take_along_axis(where_RN, own_R1, axis=1, mode="fill", fill_value=False)
+        return used_N | jnp.any(where_RN & own_R1, axis=0), own_R1[:, 0]
+
+    blocks = _blocks(plan, rows)
+    like_N, _ = step(False, jax.tree.map(lambda x: x[0], blocks))
+    # None, but varying over mapped axes as what is joined to it does.
+    used_N, counted = jax.lax.scan(step, jnp.where(True, False, like_N), blocks)
+    return _joined(counted, len(rows.counted_R)), used_N
+
+
+def _pairs(plan, rows, shared):
+    """Which pairs of a block's rows count; none of the rows that fill it up."""
+    return plan.mask(rows.where, *shared.masks) & rows.counted_R[:, None]
 
 
 def _varying_alike(*arrays):
@@ -234,7 +274,7 @@ def _sweep(plan, coefficient_B, q_BD, c_ND, scale, rows, shared):
 
     def step(sums, block):
         product_RN = scores(block.q_RD, c_ND, 1.0)
-        losses = functools.partial(_block_losses, plan.read, block, shared)
+        losses = functools.partial(_block_losses, plan, block, shared)
         if coefficient_B is None:
             return None, (losses(product_RN, scale), None)
         loss_R, back = jax.vjp(losses, product_RN, scale)
@@ -243,10 +283,7 @@ def _sweep(plan, coefficient_B, q_BD, c_ND, scale, rows, shared):
         dq_RD = _float32_product(dproduct_RN, c_ND)
         return (sums[0] + dc_ND, sums[1] + dscale), (loss_R, dq_RD)
 
-    blocks = jax.tree.map(
-        functools.partial(_cut, height=plan.height),
-        rows._replace(q_RD=q_BD, coefficient_R=coefficient_B),
-    )
+    blocks = _blocks(plan, rows._replace(q_RD=q_BD, coefficient_R=coefficient_B))
     if coefficient_B is None:
         _, (loss, _) = jax.lax.scan(step, None, blocks)
         return _joined(loss, len(q_BD)), None
@@ -256,19 +293,24 @@ def _sweep(plan, coefficient_B, q_BD, c_ND, scale, rows, shared):
     return _joined(loss, len(q_BD)), (_joined(dq, len(q_BD)), dc_ND, dscale)
 
 
-def _block_losses(read, block, shared, product_RN, scale):
+def _block_losses(plan, block, shared, product_RN, scale):
     """Eq. 3 of a block's rows from the products of their embeddings."""
-    where = block.counted_R if block.where_RN is None else block.where_RN
+    where = block.counted_R if plan.mask is None else _pairs(plan, block, shared)
     own_RN, negative_RN, _ = split_pairs(product_RN.shape, block.positive_R, where)
     score_RN = product_RN * scale
     own_R = jnp.sum(jnp.where(own_RN, score_RN, 0), axis=1)
     own_R = jnp.where(jnp.any(own_RN, axis=1), own_R, jnp.nan)
     w_RN = jnp.ones_like(product_RN)
-    if read is not None:
-        similarity_RN = read(block.similar, *shared.constants)
+    if plan.read is not None:
+        similarity_RN = plan.read(block.similar, *shared.constants)
         w_RN = weight_rows(similarity_RN, block.positive_R, where, *shared.eq4, renormalize=False)
     loss_R = log1p_weighted_sum(score_RN - own_R[:, None], w_RN, negative_RN)
     return jnp.where(block.counted_R, loss_R, 0)
+
+
+def _blocks(plan, rows):
+    """All that rows have, in blocks."""
+    return jax.tree.map(functools.partial(_cut, height=plan.height), rows)
 
 
 def _cut(x_B, *, height):

@@ -310,3 +310,57 @@ def test_weights_without_meaning():
     q, c, a, b = batch()
     with pytest.raises(ValueError, match="the weights have no meaning"):
         blockwise(q, c, a, b, eq4=EQ4 | {"alpha": 20.0})
+
+
+@pytest.mark.parametrize("block_rows", HEIGHTS)
+def test_functions_of_what_rows_have(block_rows):
+    """`where` and similarity made of arrays of the rows, a block at a time."""
+    q, c, a, b = batch()
+    where = some_pairs()
+    own = {"features": a, "where": where}
+
+    def ours(q, c):
+        return blockwise_soft_infonce(
+            q, c, lambda own: own["features"] @ b.T, where=lambda own: own["where"], rows=own,
+            block_rows=block_rows, **EQ4,
+        )  # fmt: skip
+
+    found = jax.jit(jax.value_and_grad(ours, (0, 1)))(q.at[3].set(jnp.nan), c.at[15].set(jnp.nan))
+    wanted = jax.value_and_grad(functools.partial(dense, a=a, b=b, where=where), (0, 1))(q, c)
+    assert_same(found, wanted)
+
+
+def test_functions_of_row_numbers_close_over_traced_integers():
+    q, c, a, b = batch()
+
+    @jax.jit
+    def ours(q, keys_B, keys_N):
+        where = lambda rows: keys_B[rows][:, None] != keys_N[None]
+        where_own = lambda rows: where(rows) | (rows[:, None] == jnp.arange(N)[None])
+        return blockwise_soft_infonce(q, c, (a, b), where=where_own, block_rows=4, **EQ4)
+
+    keys_B, keys_N = jnp.arange(B) % 4, jnp.arange(N) % 5
+    where = (keys_B[:, None] != keys_N[None]) | jnp.eye(B, N, dtype=bool)
+    found = jax.value_and_grad(ours)(q, keys_B, keys_N)
+    assert_same(found, jax.value_and_grad(functools.partial(dense, where=where))(q, c, a, b))
+    assert abs(found[0] - dense(q, c, a, b)) > 1e-3
+
+
+def test_a_function_of_another_shape():
+    q, c, a, _ = batch()
+    with pytest.raises(
+        ValueError, match=r"a function of 4 rows returned \(4, 13\); give \(4, 17\)"
+    ):
+        blockwise_soft_infonce(q, c, lambda rows: a[rows] @ a.T, block_rows=4, **EQ4)
+
+
+@pytest.mark.parametrize("features", [False, True])
+def test_a_batch_of_65536_needs_less_than_a_gigabyte(features):
+    """Compiled for 768 dimensions; arguments and results are not counted."""
+
+    def loss(q, c, a, b):
+        return blockwise_soft_infonce(q, c, (a, b) if features else None, **EQ4)
+
+    shape = jax.ShapeDtypeStruct((2**16, 768), jnp.float32)
+    compiled = jax.jit(jax.value_and_grad(loss, (0, 1))).lower(*[shape] * 4).compile()
+    assert compiled.memory_analysis().temp_size_in_bytes < 2**30

@@ -31,6 +31,7 @@ MAY_USE = {
         "dataflow",
         "data",
         "losses",
+        "blockwise",
         "weights",
         "diagnostics",
         "packing",

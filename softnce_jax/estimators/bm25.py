@@ -5,7 +5,7 @@ Runs on the host, in the loader: numpy in, numpy out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -84,6 +84,7 @@ def bm25_features(
     *,
     documents: Sequence[Sequence[int] | Int[np.ndarray, " _"]] | None = None,
     idf: Float[np.ndarray, " V"] | None = None,
+    lone_words: bool = True,
     k1: float = 1.2,
     b: float = 0.75,
 ) -> tuple[Float[np.ndarray, "B F"], Float[np.ndarray, "N F"]]:
@@ -103,13 +104,16 @@ def bm25_features(
         length has no influence.
       documents: token ids of N rows; by default the queries themselves.
       idf: of every token, as of `corpus_idf`; by default the batch's.
+      lone_words: whether words that stand in one query only have columns. Without them F is about
+        half and the similarity of two queries the same; only that of a query with itself, which
+        is no negative, lacks them. Not where documents are added: they may share such a word.
       k1: how soon repetitions stop counting.
       b: how strongly long rows are discounted, 0 to 1.
 
     Returns:
       (a, b): (B, F) and (N, F) float32, similarity = a bᵀ. F counts the different tokens of the
-      queries rounded up to a power of two, at least 128, so that shapes repeat; the columns added
-      are zeros.
+      queries (without `lone_words`, those of two or more) rounded up to a power of two, at least
+      128, so that shapes repeat; the columns added are zeros.
 
     Raises:
       ValueError: there are no rows, `average_length` is negative or not a number, or `idf` lacks a
@@ -131,46 +135,71 @@ def bm25_features(
         raise ValueError("0 rows have no features; give at least 1")
     if not average_length >= 0:
         raise ValueError(f"average_length is {average_length}; give words per row, at least 0")
-    count_BF, word_U = word_counts(ids)
-    idf_F = batch_idf(count_BF) if idf is None else columns_of(idf, word_U, count_BF.shape[1])
-    documents = ids if documents is None else documents
-    count_NF, length_N = counts_of(documents, word_U, count_BF.shape[1])
+    query = counts(ids)
+    word_U, rows_U = np.unique(query.word_E, return_counts=True)
+    idf_U = batch_idf(rows_U, len(ids)) if idf is None else idf_of(idf, word_U)
+    if not lone_words:
+        word_U, idf_U = word_U[rows_U > 1], idf_U[rows_U > 1]
+    document = query if documents is None else counts(documents)
+    length_N = document.length_R
     relative_N = length_N / average_length if average_length > 0 else np.ones(len(length_N))
-    half_N1 = k1 * (1 - b + b * relative_N)[:, None]
-    gain_NF = np.zeros_like(count_NF)
-    np.divide((k1 + 1) * count_NF, half_N1 + count_NF, out=gain_NF, where=count_NF > 0)
-    return count_BF.astype(np.float32), (idf_F * gain_NF).astype(np.float32)
+    half_E = k1 * (1 - b + b * relative_N)[document.row_E]
+    gain_E = (k1 + 1) * document.count_E / (half_E + document.count_E)
+    query_column_E, document_column_E = (column_of(x.word_E, word_U) for x in (query, document))
+    weight_E = np.append(idf_U, 0)[document_column_E] * gain_E  # column −1 is of no word
+    width = max(FEWEST_COLUMNS, 1 << (len(word_U) - 1).bit_length())
+    return (
+        placed(query.count_E, query.row_E, query_column_E, (len(ids), width)),
+        placed(weight_E, document.row_E, document_column_E, (len(length_N), width)),
+    )
 
 
-def batch_idf(count_BF: np.ndarray) -> np.ndarray:
+class Counts(NamedTuple):
+    """How often words stand in rows: an entry for each row and word that stands in it."""
+
+    word_E: np.ndarray
+    row_E: np.ndarray
+    count_E: np.ndarray
+    length_R: np.ndarray  # all words of each row
+
+
+def counts(ids) -> Counts:
+    """The words of rows, counted."""
+    word, row = words(ids)
+    entry, count_E = np.unique(row * (word.max(initial=0) + 1) + word, return_counts=True)
+    row_E, word_E = np.divmod(entry, word.max(initial=0) + 1)
+    return Counts(word_E, row_E, count_E, np.bincount(row, minlength=len(ids)))
+
+
+def batch_idf(rows_U: np.ndarray, rows: int) -> np.ndarray:
     """The published idf, of the batch as the collection."""
-    rows_F = np.count_nonzero(count_BF, axis=0)
-    return np.log((len(count_BF) - rows_F + 0.5) / (rows_F + 0.5))
+    return np.log((rows - rows_U + 0.5) / (rows_U + 0.5))
 
 
-def columns_of(idf_V: np.ndarray, word_U: np.ndarray, width: int) -> np.ndarray:
-    """The idf of the words in the columns, 0 in the columns added."""
+def idf_of(idf_V: np.ndarray, word_U: np.ndarray) -> np.ndarray:
+    """The idf of some words."""
     if len(word_U) and word_U[-1] >= len(idf_V):
         raise ValueError(f"token {word_U[-1]} is beyond the {len(idf_V)} of the idf")
-    return np.pad(idf_V[word_U], (0, width - len(word_U)))
+    return idf_V[word_U]
 
 
-def word_counts(ids) -> tuple[np.ndarray, np.ndarray]:
-    """How often each word of the batch stands in each row, (B, F), F padded; the U <= F words."""
-    distinct = np.unique(words(ids)[0])
-    width = max(FEWEST_COLUMNS, 1 << (len(distinct) - 1).bit_length())
-    return counts_of(ids, distinct, width)[0], distinct
+def column_of(word_E: np.ndarray, word_U: np.ndarray) -> np.ndarray:
+    """The place of each word among the sorted ones that have columns; −1 for none."""
+    if len(word_U) == 0:
+        return np.full(len(word_E), -1)
+    column_E = np.minimum(np.searchsorted(word_U, word_E), len(word_U) - 1)
+    return np.where(word_U[column_E] == word_E, column_E, -1)
 
 
-def counts_of(ids, word_U: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """How often each of some words stands in each row, (R, width), and all words of each row."""
-    word, row = words(ids)
-    length_R = np.bincount(row, minlength=len(ids))
-    column = np.searchsorted(word_U, word)
-    known = column < len(word_U)
-    known[known] = word_U[column[known]] == word[known]
-    count = np.bincount(row[known] * width + column[known], minlength=len(ids) * width)
-    return count.reshape(len(ids), width).astype(np.float64), length_R
+def placed(value_E, row_E, column_E, shape: tuple[int, int]) -> np.ndarray:
+    """A float32 matrix of the values in their places, zeros elsewhere.
+
+    Only this is dense: at 4,096 rows and columns 64 MiB, where float64 counts took gigabytes.
+    """
+    matrix = np.zeros(shape, np.float32)
+    there_E = column_E >= 0
+    matrix[row_E[there_E], column_E[there_E]] = value_E[there_E]
+    return matrix
 
 
 def words(ids) -> tuple[np.ndarray, np.ndarray]:

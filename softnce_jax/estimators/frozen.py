@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
-from tqdm import tqdm
 
 from softnce_jax.data.pairs import Pair
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.estimators.cache import cached
 from softnce_jax.retrieval.embed import Embedder
-
-T = TypeVar("T")
-BLOCK = 2048  # texts embedded between two writes
 
 
 class Frozen(NamedTuple):
@@ -29,13 +26,14 @@ class Frozen(NamedTuple):
       name: how it is called on the command line.
       hash: of what it is: a model's fingerprint, a function's source.
       sides: which texts the features are made of.
-      make: pairs -> {"a": blocks, "b": blocks} of rows; without "b", b = a.
+      make: pairs and a folder, where blocks may be kept until all are made ->
+        {"a": blocks, "b": blocks} of rows; without "b", b = a.
     """
 
     name: str
     hash: str
     sides: tuple[str, ...]
-    make: Callable[[Sequence[Pair]], dict[str, Iterable[np.ndarray]]]
+    make: Callable[[Sequence[Pair], Path], dict[str, Iterable[np.ndarray]]]
 
 
 def frozen_features(
@@ -46,6 +44,8 @@ def frozen_features(
     say: Callable[[str], None],
 ) -> tuple[np.ndarray, np.ndarray]:
     """The features of a whole training set, from the cache or made now.
+
+    What an interrupted program had embedded is not embedded again.
 
     Args:
       estimator: what makes them.
@@ -63,7 +63,9 @@ def frozen_features(
     }
     about = {"estimator": estimator.name, "hash": estimator.hash}
     about |= {side: texts_hash(texts[side]) for side in estimator.sides}
-    matrices = cached(folder, about, lambda: estimator.make(pairs), say)
+    unfinished = folder / f"unfinished-{texts_hash([json.dumps(about)])[:32]}"
+    matrices = cached(folder, about, lambda: estimator.make(pairs, unfinished), say)
+    shutil.rmtree(unfinished, ignore_errors=True)
     return matrices["a"], matrices.get("b", matrices["a"])
 
 
@@ -80,24 +82,11 @@ def texts_hash(texts: Sequence[str]) -> str:
     return digest.hexdigest()
 
 
-def embedded(
-    encoder: Encoder,
-    params: Any,
-    inputs: Sequence[T],
-    to_rows: Callable[[Sequence[T]], Sequence],
-    *,
-    what: str,
-) -> Iterator[np.ndarray]:
-    """The vectors of texts or functions, (rows, D) a block, under a progress bar.
+def own_devices(encoder: Encoder, params: Any) -> tuple[Embedder, Any]:
+    """An Embedder on this host's own devices, for another host may find the features in its cache.
 
-    On this host's own devices, for another host may find the features in its cache.
+    And the parameters there.
     """
     devices = jax.local_devices()
     mesh = jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
-    embed = Embedder(encoder, mesh)
-    params = jax.device_put(params, NamedSharding(mesh, PartitionSpec()))
-    with tqdm(total=len(inputs), desc=what, unit="text") as bar:
-        for start in range(0, len(inputs), BLOCK):
-            block = inputs[start : start + BLOCK]
-            yield embed(params, to_rows(block))
-            bar.update(len(block))
+    return Embedder(encoder, mesh), jax.device_put(params, NamedSharding(mesh, PartitionSpec()))

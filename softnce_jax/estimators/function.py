@@ -7,6 +7,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def function(name: str) -> Frozen:
     """
     called, source = find(name)
 
-    def make(pairs: Sequence[Pair]) -> dict[str, Iterator[np.ndarray]]:
+    def make(pairs: Sequence[Pair], _: Path) -> dict[str, Iterator[np.ndarray]]:
         queries, codes = [pair.query for pair in pairs], [pair.code for pair in pairs]
         a_RF, b_RF = checked(called(queries, codes), len(pairs), name)
         return {"a": blocks(a_RF, f"{name}: the first matrix"),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from softnce_jax.data.pairs import Pair
 from softnce_jax.encoders.checkpoints import load
 from softnce_jax.encoders.fingerprint import fingerprint
-from softnce_jax.estimators.frozen import Frozen, embedded
+from softnce_jax.estimators.frozen import Frozen, own_devices
+from softnce_jax.retrieval.kept import embedded
 from softnce_jax.retrieval.layout import layout_of
 
 
@@ -32,10 +34,12 @@ def sentence(model: str, *, download: bool = False) -> Frozen:
     Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023 (SimCSE estimator).
     """
 
-    def make(pairs: Sequence[Pair]) -> dict[str, Iterator[np.ndarray]]:
+    def make(pairs: Sequence[Pair], unfinished: Path) -> dict[str, Iterator[np.ndarray]]:
         encoder, params = load(model, pooling="mean", download=download)
         encoder = dataclasses.replace(encoder, normalize=True)
         to_rows, queries = layout_of(encoder).queries, [pair.query for pair in pairs]
-        return {"a": embedded(encoder, params, queries, to_rows, what="sentence: queries")}
+        of = own_devices(encoder, params)
+        what = "sentence: queries"
+        return {"a": embedded(*of, queries, to_rows, folder=unfinished, what=what)}
 
     return Frozen("sentence", fingerprint(model, download=download), ("queries",), make)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from softnce_jax.data.pairs import Pair
 from softnce_jax.encoders.checkpoints import load
 from softnce_jax.encoders.fingerprint import fingerprint
-from softnce_jax.estimators.frozen import Frozen, embedded
+from softnce_jax.estimators.frozen import Frozen, own_devices
+from softnce_jax.retrieval.kept import embedded
 from softnce_jax.retrieval.layout import layout_of
 
 
@@ -33,12 +36,13 @@ def teacher(model: str, *, download: bool = False) -> Frozen:
     published code uses the encoder in training instead of a frozen one.
     """
 
-    def make(pairs: Sequence[Pair]) -> dict[str, Iterator[np.ndarray]]:
+    def make(pairs: Sequence[Pair], unfinished: Path) -> dict[str, Iterator[np.ndarray]]:
         encoder, params = load(model, download=download)
         layout, queries = layout_of(encoder), [pair.query for pair in pairs]
+        of = functools.partial(embedded, *own_devices(encoder, params), folder=unfinished)
         return {
-            "a": embedded(encoder, params, queries, layout.queries, what="teacher: queries"),
-            "b": embedded(encoder, params, pairs, layout.codes, what="teacher: code"),
+            "a": of(queries, layout.queries, what="teacher: queries"),
+            "b": of(pairs, layout.codes, what="teacher: code"),
         }
 
     return Frozen("teacher", fingerprint(model, download=download), ("queries", "codes"), make)

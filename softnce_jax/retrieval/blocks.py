@@ -64,6 +64,8 @@ def padded(x: np.ndarray, rows: int) -> np.ndarray:
       >>> padded(np.array([1, 2]), 3)
       array([1, 2, 0])
     """
+    if len(x) == rows:
+        return x  # a copy of all candidates would cost as much as multiplying 40 queries with them
     return np.pad(x, [(0, rows - len(x))] + [(0, 0)] * (x.ndim - 1))
 
 
@@ -115,6 +117,8 @@ def count_blocks(
     relevant_QG: np.ndarray,
     true_QG: np.ndarray,
     tolerance_QG: np.ndarray,
+    norm_Q: np.ndarray,
+    norm_M: np.ndarray,
     where_M: np.ndarray,
     mesh: Mesh,
     row_block: int | None,
@@ -127,6 +131,8 @@ def count_blocks(
       relevant_QG: candidate indices; -1 for none.
       true_QG: their float64 scores; inf for none, so that nothing is above or near.
       tolerance_QG: what a score must differ by to be above or below the true one.
+      norm_Q: lengths of the queries.
+      norm_M: lengths of the candidates.
       where_M: the candidates that count.
       mesh: devices to split the queries over, on its axis `data`.
       row_block: queries per device and step; None: from M alone.
@@ -138,8 +144,7 @@ def count_blocks(
     """
     shape = block_shape(len(c_MD))
     step = (row_block or shape.queries) * mesh.shape["data"]
-    norm_M = norms(c_MD)
-    rounding_Q = _rounding(q_QD.shape[1]) * norms(q_QD)
+    rounding_Q = _rounding(q_QD.shape[1]) * norm_Q
     reach_QG = tolerance_QG + rounding_Q[:, None] * norm_M[relevant_QG]
     for column in range(0, len(c_MD), shape.candidates):
         part = slice(column, column + shape.candidates)
@@ -151,8 +156,22 @@ def count_blocks(
             queries = _put([x[rows] for x in every], step, NamedSharding(mesh, P("data")))
             above_BG, near_BGM = (np.asarray(x) for x in count_block(mesh, queries, candidates))
             used = slice(rows.stop - row)
-            query_P, graded_P, candidate_P = np.nonzero(np.unpackbits(near_BGM[used], axis=2))
+            query_P, graded_P, candidate_P = set_bits(near_BGM[used])
             yield rows, above_BG[used], Near(query_P + row, graded_P, candidate_P + column)
+
+
+def set_bits(packed_BGM: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The indices of the bits that are set, eight to a byte along the last axis, in their order.
+
+    Nearly all bytes are zero, so only the others are unpacked.
+
+    Example:
+      >>> set_bits(np.array([[[0, 0b01000001]]], np.uint8))
+      (array([0, 0]), array([0, 0]), array([ 9, 15]))
+    """
+    row_P, graded_P, byte_P = np.nonzero(packed_BGM)
+    place_S, bit_S = np.nonzero(np.unpackbits(packed_BGM[row_P, graded_P, byte_P, None], axis=1))
+    return row_P[place_S], graded_P[place_S], 8 * byte_P[place_S] + bit_S
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -212,5 +231,5 @@ def _put(arrays: Sequence[np.ndarray], rows: int, sharding: NamedSharding) -> tu
     """The arrays on the devices: padded, in 32 bits."""
     narrow = {"f": np.float32, "i": np.int32, "b": np.bool_}
     return jax.device_put(
-        tuple(padded(x, rows).astype(narrow[x.dtype.kind]) for x in arrays), sharding
+        tuple(padded(x, rows).astype(narrow[x.dtype.kind], copy=False) for x in arrays), sharding
     )

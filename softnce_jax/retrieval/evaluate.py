@@ -119,7 +119,8 @@ def vector_ranks(
     check_vectors(q_QD, c_MD)
     _check_graded(relevant_QG, grade_QG, queries=len(q_QD), candidates=len(c_MD))
 
-    size_QG = norms(q_QD)[:, None] * norms(c_MD)[relevant_QG]
+    norm_Q, norm_M = norms(q_QD), norms(c_MD)
+    size_QG = norm_Q[:, None] * norm_M[relevant_QG]
     true_QG = _true_dots(q_QD, c_MD, relevant_QG)
     tolerance_QG = TIE * size_QG
     above_QG = np.full(relevant_QG.shape, np.sum(~finite_M))
@@ -130,6 +131,8 @@ def vector_ranks(
         relevant_QG=relevant_QG,
         true_QG=true_QG,
         tolerance_QG=tolerance_QG,
+        norm_Q=norm_Q,
+        norm_M=norm_M,
         where_M=finite_M,
         mesh=mesh,
         row_block=row_block,
@@ -193,6 +196,8 @@ def finite_rows(x_RD: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     x_RD = np.asarray(x_RD, np.float32)
     finite_R = np.isfinite(x_RD).all(axis=-1)
+    if finite_R.all():
+        return x_RD, finite_R
     return np.where(finite_R[..., None], x_RD, 0), finite_R
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from softnce_jax.data.pairs import Candidate, Pair
 from softnce_jax.retrieval.bm25 import bm25_ranks
 from softnce_jax.retrieval.embed import Embedder
 from softnce_jax.retrieval.evaluate import graded, vector_ranks
+from softnce_jax.retrieval.kept import all_vectors
 from softnce_jax.retrieval.metrics import Ranks
 
 
@@ -26,9 +28,17 @@ class RetrievalTask:
         self._query_ids = layout.queries([pair.query for pair in pairs])
         self._code_ids = layout.codes(candidates)
 
-    def vectors(self, embedder: Embedder, params: Any) -> tuple[np.ndarray, np.ndarray]:
-        """(Q, D) of the queries and (M, D) of the candidates."""
-        return embedder(params, self._query_ids), embedder(params, self._code_ids)
+    def vectors(
+        self, embedder: Embedder, params: Any, unfinished: Path | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(Q, D) of the queries and (M, D) of the candidates.
+
+        With a folder for unfinished work they are made by blocks that stay there.
+        """
+        return tuple(
+            all_vectors(embedder, params, rows, folder=unfinished, what=what)
+            for rows, what in ((self._query_ids, "queries"), (self._code_ids, "candidates"))
+        )
 
     def ranks(self, embedder: Embedder, params: Any) -> Ranks:
         """Ranks by the dot product of the vectors."""

@@ -136,7 +136,8 @@ def _drawn(
     """Vectors and batches of one epoch; the estimator knows the evaluated pairs alone."""
     pairs, config = evaluated.pairs, data.config
     indices = batch_indices(len(pairs), config.batch_size, config.seed)
-    features = make_features(data._replace(train=list(pairs)), layout, say=lambda _: None)
+    alone = data._replace(train=list(pairs), config=dataclasses.replace(config, negatives=None))
+    features = make_features(alone, layout, say=lambda _: None)
     drawn = batches(indices, pairs, layout, features, keys=config.duplicates != "keep")
     for n in range(len(pairs) // config.batch_size):
         index_B = np.asarray(indices[n])

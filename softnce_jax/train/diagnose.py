@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -9,7 +10,13 @@ import jax
 from softnce_jax.data.batches import Batch
 from softnce_jax.diagnostics import weight_diagnostics
 from softnce_jax.train.config import Config
-from softnce_jax.train.objective import kept_pairs, own_columns, similarity_of, target_of
+from softnce_jax.train.objective import (
+    DENSE_PAIRS,
+    kept_pairs,
+    own_of,
+    similarity_of,
+    target_of,
+)
 
 # A batch -> metrics of its step.
 Diagnose = Callable[[Batch], dict[str, jax.Array]]
@@ -17,20 +24,39 @@ Diagnose = Callable[[Batch], dict[str, jax.Array]]
 FIRST_STEPS = 10
 FLAT = 0.01  # every weight this close to 1
 ONE_HOT = 0.99  # of p on one negative, mean over rows
+SAMPLE = 256  # rows that are looked at where the batch is large
 
 
 def diagnosis(config: Config) -> Diagnose:
-    """The diagnostics of a batch's weights; none for losses without weights."""
+    """The diagnostics of a batch's weights; none for losses without weights.
+
+    They are those of all rows up to DENSE_PAIRS pairs; of a larger batch, of 256 rows that stand at
+    equal distances in it, each against all candidates. Batches are drawn at random, so any rows are
+    a sample; `weight_spread` is then the largest of these rows.
+    """
 
     def weights_of(batch: Batch) -> dict[str, jax.Array]:
-        similarity_BN = similarity_of(config, batch)
-        positive, where = own_columns(*similarity_BN.shape), kept_pairs(config, batch)
-        given = {"positive": positive, "where": where}
-        w_BN = target_of(config, "w", similarity_BN, **given)
+        rows, columns = len(batch.query_features), len(batch.code_features)
+        own = own_of(batch, rows, columns)
+        if rows * columns > DENSE_PAIRS:
+            own = jax.tree.map(functools.partial(every, rows=SAMPLE), own)
+        similarity_RN = similarity_of(config, batch, own)
+        given = {"positive": own.positive_B, "where": kept_pairs(config, batch, own)}
+        w_RN = target_of(config, "w", similarity_RN, **given)
         settings = {"temperature": config.temperature, "floor": config.floor}
-        return weight_diagnostics(similarity_BN, w_BN, **settings, **given)
+        return weight_diagnostics(similarity_RN, w_RN, **settings, **given)
 
     return weights_of if config.loss == "soft_infonce" else lambda _: {}
+
+
+def every(x_B: jax.Array, *, rows: int) -> jax.Array:
+    """So many rows at equal distances; all where there are no more.
+
+    Example:
+      >>> every(jax.numpy.arange(11), rows=5).tolist()
+      [0, 2, 4, 6, 8]
+    """
+    return x_B[:: max(1, len(x_B) // rows)][:rows]
 
 
 class WeightWatch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.errors import InputError
 from softnce_jax.retrieval.bm25 import bm25_top
 from softnce_jax.retrieval.embed import Embedder
+from softnce_jax.retrieval.kept import UNFINISHED, unfinished_of
 from softnce_jax.retrieval.metrics import per_query
 from softnce_jax.retrieval.results import protocol
 from softnce_jax.retrieval.task import RetrievalTask
@@ -36,6 +38,8 @@ from softnce_jax.train.setup import build_encoder, make_layout, prepare_data
 
 def evaluate(config: EvaluateConfig, say: Callable[[str], None] = print) -> dict:
     """Scores a model and BM25 on a split or on judgements; writes results.json and queries.npz.
+
+    Vectors are kept in the output folder until the end, so the same command goes on where it was.
 
     Raises:
       InputError: a model or data that cannot be used, before any work.
@@ -70,6 +74,7 @@ def evaluate(config: EvaluateConfig, say: Callable[[str], None] = print) -> dict
         "versions": versions(),
     }
     write_json(out / "results.json", results)
+    shutil.rmtree(out / UNFINISHED, ignore_errors=True)
     show(results, out, say)
     return results
 
@@ -143,7 +148,7 @@ class SplitTask:
         folder = out / self.language
         folder.mkdir(parents=True, exist_ok=True)
         task = RetrievalTask(self.pairs, self.corpus.codebase, layout)
-        q_QD, c_MD = task.vectors(embedder, params)
+        q_QD, c_MD = task.vectors(embedder, params, unfinished_of(out))
         self._write_trec(folder, task, q_QD, c_MD)
         places = task.vector_ranks(q_QD, c_MD, embedder.mesh)
         return {"BM25": per_query(task.bm25_ranks()), "model": per_query(places)}

@@ -45,7 +45,7 @@ def make_features(
         return None
     terms = parse(config.estimator)
     parts = {
-        term.name: bm25(data.train, layout, config.bm25_statistics)
+        term.name: bm25(data.train, layout, config)
         if term.name == "bm25"
         else drawn(frozen[term.name], data.train, folder, say)
         for term in terms
@@ -60,19 +60,28 @@ def make_features(
     return features
 
 
-def bm25(pairs: Sequence[Pair], layout: Layout, statistics: str) -> Features:
+def bm25(pairs: Sequence[Pair], layout: Layout, config: Config) -> Features:
     """BM25 of a batch's queries, with document frequencies of the batch or of all pairs."""
     ids = layout.queries([pair.query for pair in pairs])
-    average, idf = average_length(ids), corpus_idf(ids) if statistics == "corpus" else None
+    corpus = config.bm25_statistics == "corpus"
+    average, idf = average_length(ids), corpus_idf(ids) if corpus else None
+    lone_words = config.negatives is not None or reads_own_similarity(config)
 
     def features(index_B, query_ids, index_N):
         known = dict(zip(index_B.tolist(), query_ids, strict=True))
         new = [i for i in dict.fromkeys(index_N.tolist()) if i not in known]
         known |= zip(new, layout.queries([pairs[i].query for i in new]), strict=True)
         documents = [known[i] for i in index_N.tolist()]
-        return bm25_features(query_ids, average, documents=documents, idf=idf)
+        return bm25_features(
+            query_ids, average, documents=documents, idf=idf, lone_words=lone_words
+        )
 
     return features
+
+
+def reads_own_similarity(config: Config) -> bool:
+    """Whether a row's similarity to its own candidate decides anything: weights leave it out."""
+    return config.loss == "cancel_threshold" or config.duplicates == "weight"
 
 
 def drawn(

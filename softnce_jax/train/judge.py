@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from softnce_jax.retrieval.embed import Embedder
 from softnce_jax.retrieval.evaluate import vector_ranks
 from softnce_jax.retrieval.judged import DEPTH, judged_ndcg, judged_places
 from softnce_jax.retrieval.judgements import read_judgements
+from softnce_jax.retrieval.kept import all_vectors, unfinished_of
 from softnce_jax.retrieval.metrics import Ranks
 from softnce_jax.retrieval.results import protocol
 from softnce_jax.train.queries import names_of
@@ -49,8 +51,9 @@ class JudgedTask:
         """Metrics of every query that has a relevant function, for BM25 and the model."""
         queries, codebase = self.judgements.queries, self.corpus.codebase
         places = (self.judged_QG, np.zeros(self.judged_QG.shape, np.int32))
-        q_QD = embedder(params, layout.queries(queries))
-        c_MD = embedder(params, layout.codes(codebase))
+        of = functools.partial(all_vectors, embedder, params, folder=unfinished_of(out))
+        q_QD = of(layout.queries(queries), what="queries")
+        c_MD = of(layout.codes(codebase), what="candidates")
         ranks = {
             "BM25": bm25_ranks(queries, [candidate.code for candidate in codebase], *places),
             "model": vector_ranks(q_QD, c_MD, *places, mesh=embedder.mesh),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -67,6 +68,37 @@ def test_documents_are_scored_and_not_counted(statistics):
     if statistics == "batch":  # the control: counted, they change it
         counting = similarity(documents, average)[3:15]
         assert np.abs(counting - expected).max() > 1e-2
+
+
+@pytest.mark.parametrize("statistics", ["batch", "corpus"])
+def test_without_lone_words_only_the_own_similarity_differs(statistics):
+    ids = queries(rows=150, vocabulary=9000)
+    average, idf = average_length(ids), corpus_idf(ids) if statistics == "corpus" else None
+    expected = reference.bm25(ids, average, collection=ids if idf is not None else None)
+    found = similarity(ids, average, idf=idf, lone_words=False)
+    others = ~np.eye(len(ids), dtype=bool)
+    np.testing.assert_allclose(found[others], expected[others], atol=1e-5)
+    assert np.abs(np.diag(found) - np.diag(expected)).max() > 1
+    wide, narrow = (bm25_features(ids, average, lone_words=x)[0].shape[1] for x in (True, False))
+    assert (wide, narrow) == (256, 128)
+    # A host's share of the queries as documents.
+    share = similarity(ids, average, idf=idf, lone_words=False, documents=ids[20:40])
+    np.testing.assert_array_equal(share, found[:, 20:40])
+    # The control: words of two rows are not lone.
+    pairs = [row for row in ids for _ in range(2)]
+    twice = similarity(pairs, average, lone_words=False)
+    np.testing.assert_allclose(twice, reference.bm25(pairs, average), atol=1e-5)
+
+
+def test_memory_of_large_batches_is_that_of_the_result():
+    """What is made on the way is as large as the words, not as rows x columns in float64."""
+    random = np.random.default_rng(0)
+    ids = [(4 + random.zipf(1.3, size=12) % 3000).tolist() for _ in range(1000)]
+    tracemalloc.start()
+    a, b = bm25_features(ids, 12.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert a.shape[1] >= 2048 and peak < 1.3 * (a.nbytes + b.nbytes)
 
 
 def test_corpus_idf_is_never_negative():

@@ -7,17 +7,18 @@ import pytest
 
 from softnce_jax.encoders.checkpoints import load
 from softnce_jax.errors import InputError
-from softnce_jax.estimators import frozen
 from softnce_jax.estimators.frozen import frozen_features
 from softnce_jax.estimators.sentence import sentence
 from softnce_jax.estimators.teacher import teacher
+from softnce_jax.retrieval import kept
+from softnce_jax.retrieval.embed import Embedder
 from tests.estimators.conftest import CODES, QUERIES, pairs
 
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Several blocks for a handful of texts."""
-    monkeypatch.setattr(frozen, "BLOCK", 2)
+    monkeypatch.setattr(kept, "BLOCK", 2)
 
 
 def features(estimator, folder, queries=QUERIES, codes=CODES, say=print):
@@ -101,3 +102,28 @@ def test_progress_is_shown(model_folder, tmp_path, capsys):
     shown = capsys.readouterr().err
     for what in ("teacher: queries: 100%", "teacher: code: 100%", "5/5"):
         assert what in shown
+
+
+def test_an_interrupted_embedding_goes_on_where_it_was(model_folder, tmp_path, monkeypatch):
+    """Five queries and five codes in blocks of two: killed in the fifth block of six."""
+    embed, calls = Embedder.__call__, []
+
+    def counted(self, params, ragged):
+        if len(calls) == 4 and dying:
+            raise KeyboardInterrupt
+        calls.append(len(ragged))
+        return embed(self, params, ragged)
+
+    expected = features(teacher(str(model_folder)), tmp_path / "whole")
+    monkeypatch.setattr(Embedder, "__call__", counted)
+    dying = True
+    with pytest.raises(KeyboardInterrupt):
+        features(teacher(str(model_folder)), tmp_path)
+    assert calls == [2, 2, 1, 2]
+    dying = False
+    found = features(teacher(str(model_folder)), tmp_path)
+    assert calls == [2, 2, 1, 2, 2, 1], "the last two blocks alone"
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    (entry,) = (tmp_path / "features").iterdir()
+    assert (entry / "manifest.json").exists(), "blocks are gone, the entry is there"

@@ -11,7 +11,7 @@ from jax.sharding import AxisType
 from softnce_jax.data.batches import Batch
 from softnce_jax.train.config import LOSSES, Config, resolve
 from softnce_jax.train.devices import shard_rows
-from softnce_jax.train.objective import objective, own_columns, similarity_of, target_of
+from softnce_jax.train.objective import objective, own_columns, own_of, similarity_of, target_of
 from tests import reference
 
 RANDOM = np.random.default_rng(1)
@@ -173,7 +173,8 @@ def test_the_weight_of_a_duplicate_is_the_floor_where_it_is_alone():
     batch = BATCH._replace(query_features=np.eye(8, dtype=np.float32) * 40,
                            code_features=np.eye(8, dtype=np.float32))  # fmt: skip
     config = settled(duplicates="weight")
-    similarity = similarity_of(config, jax.tree.map(jnp.asarray, batch))
+    batch = jax.tree.map(jnp.asarray, batch)
+    similarity = similarity_of(config, batch, own_of(batch, 8, 8))
     w = target_of(config, "w", similarity, positive=own_columns(8, 8), where=None)
     same = ~reference.without_duplicates(QUERIES, CODES)
     np.testing.assert_allclose(np.asarray(w)[same], 0.1, rtol=1e-6)

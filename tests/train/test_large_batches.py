@@ -1,0 +1,173 @@
+"""The objective and the diagnostics above DENSE_PAIRS: the same numbers without (B, N) matrices."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import AxisType
+
+from softnce_jax import blockwise
+from softnce_jax.data.batches import Batch
+from softnce_jax.errors import InputError
+from softnce_jax.train import diagnose, objective
+from softnce_jax.train.config import Config, resolve
+from softnce_jax.train.devices import shard_rows
+from softnce_jax.train.diagnose import diagnosis
+
+B, D, F, HARD = 12, 6, 5, 2
+SETTINGS = {
+    "plain": {},
+    "InfoNCE": {"loss": "infonce"},
+    "InfoNCE, duplicates left out": {"loss": "infonce", "duplicates": "exclude"},
+    "duplicates left out": {"duplicates": "exclude"},
+    "duplicates weighted": {"duplicates": "weight"},
+    "another scale": {"scale": 0.25},
+    "no floor": {"floor": 0.0, "alpha": 4.0, "beta": 0.5},
+}
+
+
+def settled(**given) -> Config:
+    given = {"batch_size": B} | given
+    return resolve(Config(**given), on_sample=True, train_pairs=99)[0]
+
+
+def arrays(hard: bool, keys: bool, *, rows: int = B):
+    """Vectors, and a batch in which every fourth query and every fifth code stand twice."""
+    random = np.random.default_rng(0)
+    columns = rows * (1 + HARD) if hard else rows
+    q, c, a, b = (
+        random.normal(size=(n, width)).astype(np.float32)
+        for n, width in ((rows, D), (columns, D), (rows, F), (columns, F))
+    )
+    query = np.arange(rows) // 4 * 4 + np.minimum(np.arange(rows) % 4, 2)
+    code = np.arange(columns) - (np.arange(columns) % 5 == 4)
+    answers = random.integers(0, rows, size=(columns, 2))
+    answers[:: columns // rows, 0] = query
+    given = (query, code, answers) if keys else ()
+    return q, c, Batch(None, None, a, b, *(x.astype(np.int32) for x in given))
+
+
+def value_and_gradients(config, q, c, batch):
+    scale = 1.0 if config.scale is None else config.scale
+    of = jax.value_and_grad(objective.objective(config, scale), (0, 1))
+    return jax.jit(of)(q, c, batch)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Every batch is large; its blocks have five rows, or one beside hard negatives."""
+
+    def shrink():
+        monkeypatch.setattr(objective, "DENSE_PAIRS", 0)
+        monkeypatch.setattr(diagnose, "DENSE_PAIRS", 0)
+        monkeypatch.setattr(blockwise, "BLOCK", 5 * B)
+
+    return shrink
+
+
+def assert_same(found, wanted):
+    for ours, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("hard", [False, True])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_values_and_gradients_are_those_of_the_dense_form(hard, name, small_blocks):
+    given = SETTINGS[name]
+    config = settled(**given)
+    data = arrays(hard, hard or "duplicates" in given)
+    wanted = value_and_gradients(config, *data)
+    small_blocks()
+    assert "scan" in str(jax.make_jaxpr(objective.objective(config, 1.0))(*data))
+    assert_same(value_and_gradients(config, *data), wanted)
+    # The control: without its setting the loss is another.
+    if given:
+        found = value_and_gradients(settled(), *data)
+        assert abs(found[0] - wanted[0]) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("devices", "duplicates"),
+    [(1, "keep"), (2, "exclude"), (4, "keep"), (4, "exclude"), (4, "weight")],
+)
+def test_sharded_batches(devices, duplicates, small_blocks):
+    config = settled(duplicates=duplicates)
+    data = arrays(hard=True, keys=True)
+    wanted = value_and_gradients(config, *data)
+    small_blocks()
+    mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,),
+                         devices=jax.devices()[:devices])  # fmt: skip
+    assert_same(value_and_gradients(config, *shard_rows(data, mesh)), wanted)
+    # The control: a hard negative that stands elsewhere.
+    q, c, batch = data
+    moved = value_and_gradients(config, *shard_rows((q, np.roll(c, 1, axis=0), batch), mesh))
+    assert abs(moved[0] - wanted[0]) > 1e-3
+
+
+def test_gradients_of_parameters_through_both_towers(small_blocks):
+    """As in a step: everything traced, keys and features arguments of the compiled function."""
+    config = settled(duplicates="weight")
+    q, c, batch = arrays(hard=True, keys=True)
+
+    def of_parameters(parameters, q, c, batch):
+        return objective.objective(config, 2.0)(q @ parameters, c @ parameters, batch)
+
+    step = lambda: jax.jit(jax.value_and_grad(of_parameters))(jnp.eye(D) * 1.5 + 0.1, q, c, batch)
+    wanted = step()
+    small_blocks()
+    assert_same(step(), wanted)
+
+
+def temporary_bytes(config, rows, *, keys):
+    data = jax.eval_shape(lambda: jax.tree.map(jnp.asarray, arrays(False, keys, rows=rows)))
+    step = jax.jit(jax.value_and_grad(objective.objective(config, 1.0), (0, 1)))
+    found = diagnosis(config)
+    both = jax.jit(lambda q, c, batch: (step(q, c, batch), found(batch)))
+    return both.lower(*data).compile().memory_analysis().temp_size_in_bytes
+
+
+@pytest.mark.parametrize("duplicates", ["keep", "exclude", "weight"])
+def test_memory_of_loss_and_diagnostics_is_linear(duplicates, monkeypatch):
+    """Four times the rows, about four times the memory, duplicates told apart or not."""
+    config = settled(duplicates=duplicates)
+    monkeypatch.setattr(blockwise, "BLOCK", 2**16)
+    monkeypatch.setattr(diagnose, "SAMPLE", 4)
+    of = functools.partial(temporary_bytes, config, keys=duplicates != "keep")
+    dense = of(2**11)
+    for module in (objective, diagnose):
+        monkeypatch.setattr(module, "DENSE_PAIRS", 2**16)
+    ours = [of(rows) for rows in (2**11, 2**13)]
+    assert ours[1] < 5 * ours[0] and ours[0] < dense / 8
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_diagnostics_of_a_large_batch_are_those_of_some_rows(hard, small_blocks, monkeypatch):
+    config = settled(duplicates="exclude")
+    batch = jax.tree.map(jnp.asarray, arrays(hard, keys=True)[2])
+    whole = diagnosis(config)(batch)
+    small_blocks()
+    assert_same(diagnosis(config)(batch), whole)
+    monkeypatch.setattr(diagnose, "SAMPLE", 4)
+    rows = np.arange(0, B, 3)
+    own = jax.tree.map(lambda x: x[rows], objective.own_of(batch, B, len(batch.code_features)))
+    given = {"positive": own.positive_B, "where": objective.kept_pairs(config, batch, own)}
+    similarity = objective.similarity_of(config, batch, own)
+    w = objective.target_of(config, "w", similarity, **given)
+    found = diagnosis(config)(batch)
+    spread = np.abs(np.where(given["where"], np.asarray(w) - 1, 0)).max()
+    np.testing.assert_allclose(found["weight_spread"], spread, rtol=1e-6)
+    assert abs(found["p_max"] - whole["p_max"]) > 1e-3
+
+
+def test_what_has_no_block_wise_form_is_refused_where_it_cannot_fit(monkeypatch):
+    monkeypatch.setattr(objective, "MOST_DENSE_PAIRS", B * B - 1)
+    monkeypatch.setattr(objective, "DENSE_PAIRS", B * B - 1)
+    data = arrays(False, False)
+    for given in ({"symmetric": True}, {"loss": "bce"}):
+        with pytest.raises(InputError, match=r"of 12 x 12 pairs: its matrices would take 0 GB"):
+            value_and_gradients(settled(**given), *data)
+    assert np.isfinite(value_and_gradients(settled(), *data)[0])

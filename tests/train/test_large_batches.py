@@ -48,7 +48,7 @@ def arrays(hard: bool, keys: bool, *, rows: int = B):
     answers = random.integers(0, rows, size=(columns, 2))
     answers[:: columns // rows, 0] = query
     given = (query, code, answers) if keys else ()
-    return q, c, Batch(None, None, a, b, *(x.astype(np.int32) for x in given))
+    return q, c, Batch(None, a, b, *(x.astype(np.int32) for x in given))
 
 
 def value_and_gradients(config, q, c, batch):

@@ -17,7 +17,7 @@ from tests import reference
 RANDOM = np.random.default_rng(1)
 Q, C, A, B = (RANDOM.normal(size=(8, 4)).astype(np.float32) for _ in range(4))
 QUERIES, CODES = [1, 2, 1, 3, 4, 5, 6, 7], [1, 2, 3, 4, 5, 4, 6, 7]
-BATCH = Batch(None, None, A, B, np.array(QUERIES, np.int32), np.array(CODES, np.int32))
+BATCH = Batch(None, A, B, np.array(QUERIES, np.int32), np.array(CODES, np.int32))
 
 PLAIN = BATCH._replace(query_keys=None, code_keys=None)
 

@@ -6,9 +6,12 @@ from softnce_jax.train.config import Config
 
 def main(config: Config) -> None:
     """Trains or resumes the run that the flags name."""
-    from softnce_jax.train.fit import fit  # here, so that --help answers at once
+    from softnce_jax.train.hosts import together  # here, so that --help answers at once
 
-    fit(config)
+    with together():  # before what uses a device when it is imported
+        from softnce_jax.train.fit import fit
+
+        fit(config)
 
 
 if __name__ == "__main__":

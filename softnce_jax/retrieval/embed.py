@@ -12,6 +12,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from softnce_jax.dataflow.example import Example, edge_room, graph_rows
 from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.retrieval.spread import spread
 
 # Rows are padded to one of these lengths: one compilation each.
 LENGTHS = (32, 64, 128, 256, 512, 1024)
@@ -30,7 +31,7 @@ class Embedder:
     def __init__(self, encoder: Encoder, mesh: Mesh, *, key: jax.Array | None = None):
         self.encoder = encoder
         self.mesh = mesh
-        rows = NamedSharding(mesh, PartitionSpec("data"))
+        self._by_rows = rows = NamedSharding(mesh, PartitionSpec("data"))
         whole = NamedSharding(mesh, PartitionSpec())
         embed = functools.partial(encoder.embed, key=key)
         self._embed = jax.jit(embed, in_shardings=(whole, rows), out_shardings=whole)
@@ -42,6 +43,7 @@ class Embedder:
         for bucket, chosen in self._blocks(order, ragged):
             missing = self._rows(bucket) - len(chosen)
             rows = self._pad([ragged[i] for i in [*chosen, *chosen[-1:] * missing]], bucket)
+            rows = spread(rows, self._by_rows)
             for i, vector_D in zip(chosen, np.asarray(self._embed(params, rows)), strict=False):
                 vectors[i] = vector_D
         return np.stack(vectors)

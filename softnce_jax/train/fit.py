@@ -11,11 +11,11 @@ import numpy as np
 
 from softnce_jax.data.batches import Layout, batch_indices, batches
 from softnce_jax.encoders.encoder import Encoder
-from softnce_jax.encoders.export import export_model
 from softnce_jax.retrieval.embed import Embedder
 from softnce_jax.retrieval.metrics import per_query
 from softnce_jax.retrieval.task import RetrievalTask
-from softnce_jax.train.checkpoint import Best, Checkpoints
+from softnce_jax.train import hosts
+from softnce_jax.train.checkpoint import Best, Checkpoints, named_checksums
 from softnce_jax.train.config import Config
 from softnce_jax.train.devices import replicated
 from softnce_jax.train.diagnose import diagnosis
@@ -40,12 +40,14 @@ def fit(config: Config, say: Callable[[str], None] = print) -> dict:
       FloatingPointError: a loss or gradient that is not finite; nothing is saved after it.
       SystemExit: a signal came; the state is saved and the same call resumes.
     """
+    say = hosts.first_only(say)
     data = prepare_data(config)
     data = data._replace(frozen=frozen_estimators(data.config))
     hashes = {name: estimator.hash for name, estimator in data.frozen.items()}
     identity = identify(data) | {"estimator_hash": hashes}
     identity |= {"negatives_hash": data.negatives and data.negatives.hash}
     run = RunFolder(data.config.out, identity)
+    run.agree()
     if (results := run.results()) is not None:
         show(results, run.folder, say)
         return results
@@ -61,7 +63,7 @@ def fit(config: Config, say: Callable[[str], None] = print) -> dict:
     embedder = Embedder(encoder, data.mesh)
     validate = validation(data, embedder, layout)
     params, best = train(data, run, embedder, layout, initial, steps, validate, say)
-    export_model(run.model, encoder, params)
+    run.export(encoder, params)
     systems = {"untrained": initial, "trained": params}
     scale = scale_of(data.config, encoder)
     results, queries = evaluate(
@@ -102,6 +104,7 @@ def train(
 
     Where `validate` knows no best, they are the last parameters, and the evaluation is None.
     """
+    hosts.agree(lambda: {"the weights to start from": named_checksums(initial)})
     state, step = start(data, embedder, initial, steps)
     checkpoints = Checkpoints(run.checkpoints, run.config, keep=data.config.keep)
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-import numpy as np
 from jax.sharding import NamedSharding
 
 
@@ -17,6 +16,7 @@ def spread(tree: Any, sharding: NamedSharding) -> Any:
       sharding: of each of them.
 
     Example:
+      >>> import numpy as np
       >>> mesh = jax.make_mesh((1,), ("data",), devices=jax.devices()[:1])
       >>> spread(np.arange(3), NamedSharding(mesh, jax.sharding.PartitionSpec())).tolist()
       [0, 1, 2]

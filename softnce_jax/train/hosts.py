@@ -2,7 +2,7 @@
 
 A run of one process needs none of it, and nothing here then does anything. Several meet where the
 environment variable SOFTNCE_HOSTS says so: `auto` on TPU pods, under SLURM and Open MPI, which
-know the rest; elsewhere `I/N@ADDRESS:PORT`, this being process I of N and process 0 listening there.
+know the rest; elsewhere `I/N@ADDRESS:PORT`: this is process I of N, and process 0 listens there.
 """
 
 from __future__ import annotations

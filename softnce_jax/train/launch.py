@@ -57,11 +57,20 @@ def launch(config: Launch) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: pass_on(hosts, number))
     printing = Printing(hosts)
-    if (line := watch(hosts)) is not None:
-        print(line, file=sys.stderr)
+    bad = watch(hosts)
+    if bad is not None:
+        end(hosts)
     printing.finish()
-    if statuses := [host.returncode for host in hosts if host.returncode]:
-        sys.exit(next((128 - s for s in statuses if s < 0 and s != -signal.SIGKILL), max(statuses)))
+    if bad is None:
+        return
+    status = hosts[bad].returncode
+    if status < 0:  # it could not say so itself
+        name = signal.Signals(-status).name
+        print(
+            f"error: {name} ended host {bad}, so all were ended; the same command resumes",
+            file=sys.stderr,
+        )
+    sys.exit(128 - status if status < 0 else status)
 
 
 def start(config: Launch) -> list[subprocess.Popen]:
@@ -101,28 +110,29 @@ def pass_on(hosts: Sequence[subprocess.Popen], number: int) -> None:
             host.send_signal(number)
 
 
-def watch(hosts: Sequence[subprocess.Popen]) -> str | None:
-    """Waits until all have ended; ends them after one ended badly, and says which if it could not.
-
-    A process that a signal killed says nothing itself; one that ends with a status has.
-    """
-    while not (bad := [i for i, host in enumerate(hosts) if host.poll()]):
-        if all(host.returncode == 0 for host in hosts):
+def watch(hosts: Sequence[subprocess.Popen]) -> int | None:
+    """Waits until one has ended badly, and says which, or until all have ended well."""
+    while not (bad := [host for host, process in enumerate(hosts) if process.poll()]):
+        if all(process.returncode == 0 for process in hosts):
             return None
         time.sleep(0.05)
-    first = bad[0]
-    killed = next((i for i in bad if hosts[i].returncode == -signal.SIGKILL), first)
+
+    def blame(host: int) -> int:
+        # Another host's death shows as an error, or as jax's abort; a signal comes from outside.
+        status = hosts[host].returncode
+        return 2 if status == -signal.SIGABRT else int(status > 0)
+
+    return min(bad, key=blame)
+
+
+def end(hosts: Sequence[subprocess.Popen]) -> None:
+    """Gives the processes a while to end by themselves, then kills them."""
     deadline = time.monotonic() + GRACE_SECONDS
     while time.monotonic() < deadline and any(host.poll() is None for host in hosts):
         time.sleep(0.05)
     pass_on(hosts, signal.SIGKILL)
     for host in hosts:
         host.wait()
-    status = hosts[killed].returncode
-    if status > 0:
-        return None
-    name = signal.Signals(-status).name
-    return f"error: {name} ended host {killed}, so all were ended; the same command resumes"
 
 
 class Printing:

@@ -155,11 +155,13 @@ class Printing:
     def _copy(self, source: IO[str], target: IO[str]) -> None:
         dying = False
         for line in source:
+            line = line.rstrip("\n")
             dying = dying or LAST_WORDS.match(line) is not None
             error = line.startswith("error:")
-            if CONNECTED.match(line) or (dying and not error) or line in self._told:
+            # A progress bar begins its line with an empty one.
+            empty = target is sys.stderr and not line
+            if CONNECTED.match(line) or (dying and not error) or line in self._told or empty:
                 continue
             if error:
                 self._told.add(line)
-            target.write(line)
-            target.flush()
+            print(line, file=target, flush=True)

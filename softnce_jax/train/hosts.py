@@ -13,6 +13,7 @@ import json
 import os
 import re
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
@@ -28,6 +29,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from softnce_jax.errors import InputError
 from softnce_jax.train.launch import VARIABLE
 
+MEETING_SECONDS = 300  # that hosts wait for one that has not come
+SLOW_SECONDS = 10  # after which they say so
 LOST_SECONDS = 30  # without a sign of life, after which a host counts as dead and all others end
 LEAVING_SECONDS = 15  # that a host which ends waits for the others, before it ends them
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
@@ -70,11 +73,13 @@ def join(place: str | None) -> None:
     jax.config.update("jax_enable_preemption_service", False)
     given = {} if place == "auto" else parse(place)
     timeouts = {
+        "initialization_timeout": MEETING_SECONDS,
         "heartbeat_timeout_seconds": LOST_SECONDS,
         "shutdown_timeout_seconds": LEAVING_SECONDS,
     }
     try:
-        jax.distributed.initialize(**given, **timeouts)
+        with told_if_slow(f"waiting for the other hosts ({VARIABLE}={place})"):
+            jax.distributed.initialize(**given, **timeouts)
     except (ValueError, RuntimeError) as error:
         hint = "" if given else "; elsewhere than on TPU pods, SLURM, Open MPI: I/N@ADDRESS:PORT"
         raise InputError(f"{VARIABLE}={place}: {str(error).splitlines()[0]}{hint}") from error
@@ -82,6 +87,18 @@ def join(place: str | None) -> None:
     if len({*counts.values()}) > 1:
         listed = ", ".join(f"host {host} has {n}" for host, n in sorted(counts.items()))
         raise InputError(f"the hosts have unequal numbers of devices ({listed}): give each as many")
+
+
+@contextlib.contextmanager
+def told_if_slow(what: str) -> Iterator[None]:
+    """Prints a line if this takes long: jax ends the process in the end, and not in these words."""
+    line = f"{what}, at most {MEETING_SECONDS} s in all"
+    timer = threading.Timer(SLOW_SECONDS, print, [line], {"file": sys.stderr, "flush": True})
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def parse(place: str) -> dict[str, Any]:

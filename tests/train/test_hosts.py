@@ -123,6 +123,19 @@ def test_with_data_flow_corpus_statistics_and_masks(flags, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_frozen_teacher_is_read_by_each_host(flags, tmp_path):
+    """Both make its features at once, in one cache."""
+    teacher = flags[flags.index("--encoder") + 1]
+    given = [*flags, "--estimator", "teacher", "--teacher", teacher, "--temperature", "1"]
+    features = Path(flags[flags.index("--data") + 1]) / "features"
+    two = together(given, tmp_path / "two")
+    entries = {entry.name for entry in features.iterdir()}
+    shutil.rmtree(features)
+    assert same(two, alone(given, tmp_path / "four", 4))
+    assert entries == {entry.name for entry in features.iterdir()}
+
+
+@pytest.mark.slow
 def test_sentence_encoders(tmp_path):
     model, data = write_bert(tmp_path / "bert"), write_tasks(tmp_path / "tasks")
     given = {"model": str(model), "data": str(data), "lang": "python", "epochs": 2}
@@ -332,6 +345,21 @@ def test_an_error_of_one_host_ends_all(flags, tmp_path):
 def test_a_place_that_is_none(place):
     with pytest.raises(InputError, match=rf"^{VARIABLE}={place}: give auto, or I/N@ADDRESS:PORT"):
         hosts.parse(place)
+
+
+@pytest.mark.slow
+def test_a_host_that_waits_says_so():
+    place = f"0/2@127.0.0.1:{free_port()}"
+    process = start([sys.executable, FINETUNE], env=environment(1, place))
+    try:
+        line = process.stderr.readline()
+    finally:
+        process.kill()
+        process.communicate()
+    assert line == (
+        f"waiting for the other hosts ({VARIABLE}={place}), at most {hosts.MEETING_SECONDS} s "
+        "in all\n"
+    )
 
 
 def test_auto_where_there_is_no_cluster():

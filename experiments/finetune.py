@@ -6,11 +6,14 @@ from softnce_jax.train.config import Config
 
 def main(config: Config) -> None:
     """Trains or resumes the run that the flags name."""
-    from softnce_jax.train.compiled import kept_compilations
-    from softnce_jax.train.fit import fit  # here, so that --help answers at once
+    from softnce_jax.train.hosts import together  # here, so that --help answers at once
 
-    with kept_compilations():
-        fit(config)
+    with together():  # before what uses a device when it is imported
+        from softnce_jax.train.compiled import kept_compilations
+        from softnce_jax.train.fit import fit
+
+        with kept_compilations():
+            fit(config)
 
 
 if __name__ == "__main__":

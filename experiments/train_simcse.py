@@ -6,11 +6,14 @@ from softnce_jax.train.simcse_config import SimcseConfig
 
 def main(config: SimcseConfig) -> None:
     """Trains or resumes the run that the flags name."""
-    from softnce_jax.train.compiled import kept_compilations
-    from softnce_jax.train.simcse import train_simcse  # here, so that --help answers at once
+    from softnce_jax.train.hosts import together  # here, so that --help answers at once
 
-    with kept_compilations():
-        train_simcse(config)
+    with together():  # before what uses a device when it is imported
+        from softnce_jax.train.compiled import kept_compilations
+        from softnce_jax.train.simcse import train_simcse
+
+        with kept_compilations():
+            train_simcse(config)
 
 
 if __name__ == "__main__":

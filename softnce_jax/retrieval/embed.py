@@ -13,6 +13,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from softnce_jax.dataflow.example import Example, edge_room
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.packing import PackedRows, Plan, Room, fill, first_fit, sizes
+from softnce_jax.retrieval.spread import spread
 
 SHORTEST_ROW = 64
 TOKENS_PER_CALL = 8192
@@ -72,11 +73,8 @@ class Embedder:
         pad_id = self.encoder.tokenizer.pad_id
         packed = fill([texts], [plan], [numbers], rows=rows, room=room, pad_id=pad_id)
 
-        def put(x: np.ndarray) -> jax.Array:
-            x = x.reshape(self.mesh.size, -1, *x.shape[2:])
-            return jax.make_array_from_callback(x.shape, self._split, x.__getitem__)
-
-        return jax.tree.map(put, packed)
+        by_device = jax.tree.map(lambda x: x.reshape(self.mesh.size, -1, *x.shape[2:]), packed)
+        return spread(by_device, self._split)
 
 
 def plan_all(size_T3: np.ndarray, room: Room) -> Plan:

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
+from softnce_jax.train import hosts
 from softnce_jax.train.state import TrainState
 
 
@@ -47,8 +48,9 @@ def checksums(tree: Any) -> Any:
     return jax.tree.map(checksum, tree)
 
 
-def _named(sums: Any) -> dict[str, int]:
-    leaves = jax.tree_util.tree_leaves_with_path(jax.device_get(sums))
+def named_checksums(tree: Any) -> dict[str, int]:
+    """The checksums by the leaves' names."""
+    leaves = jax.tree_util.tree_leaves_with_path(jax.device_get(checksums(tree)))
     return {jax.tree_util.keystr(path): int(value) for path, value in leaves}
 
 
@@ -91,7 +93,7 @@ class Checkpoints:
         about = {
             "config": self.config,
             "best": best and best._asdict(),
-            "checksums": _named(checksums(state)),
+            "checksums": named_checksums(state),
         }
         args = ocp.args.Composite(
             state=ocp.args.StandardSave(state), about=ocp.args.JsonSave(about)
@@ -117,16 +119,19 @@ class Checkpoints:
           None where no checkpoint is whole.
         """
         for step in sorted(self._manager.all_steps(), reverse=True):
+            restored, damage = None, "on another host"
             # Orbax raises bare exceptions of many classes for damaged files.
             try:
                 restored = self.restore_step(step, like)
             except Exception as error:
-                say(f"checkpoint {step} is damaged ({_first_line(error)}): going back one")
+                damage = _first_line(error)
+            if hosts.on_any(restored is None):
+                say(f"checkpoint {step} is damaged ({damage}): going back one")
                 self._remove(step)
-            else:
-                if restored.best is not None:
-                    self._best_of[step] = restored.best.step
-                return restored
+                continue
+            if restored.best is not None:
+                self._best_of[step] = restored.best.step
+            return restored
         return None
 
     def restore_step(self, step: int, like: TrainState) -> Restored:
@@ -137,7 +142,7 @@ class Checkpoints:
         found = self._manager.restore(step, args=args)
         wrong = [
             name
-            for name, value in _named(checksums(found.state)).items()
+            for name, value in named_checksums(found.state).items()
             if found.about["checksums"].get(name) != value
         ]
         if wrong:
@@ -146,7 +151,9 @@ class Checkpoints:
         return Restored(found.state, best and Best(**best))
 
     def _remove(self, step: int) -> None:
-        shutil.rmtree(self.folder / str(step), ignore_errors=True)
+        if hosts.is_first():
+            shutil.rmtree(self.folder / str(step), ignore_errors=True)
+        hosts.wait(f"checkpoint {step} to be gone")
         self._manager.reload()
 
     def _check_space(self, state: TrainState) -> None:

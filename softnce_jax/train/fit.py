@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
 from softnce_jax.data.batches import Layout, batch_indices, batches
+from softnce_jax.data.pairs import Pair
 from softnce_jax.encoders.encoder import Encoder
-from softnce_jax.encoders.export import export_model
+from softnce_jax.packing import sizes
 from softnce_jax.retrieval.embed import Embedder
 from softnce_jax.retrieval.metrics import per_query
 from softnce_jax.retrieval.task import RetrievalTask
-from softnce_jax.train.checkpoint import Best, Checkpoints
+from softnce_jax.train import hosts
+from softnce_jax.train.checkpoint import Best, Checkpoints, named_checksums
 from softnce_jax.train.config import Config
 from softnce_jax.train.devices import replicated
 from softnce_jax.train.diagnose import diagnosis
@@ -30,6 +32,7 @@ from softnce_jax.train.step import Step, make_step
 
 # Scores of unit vectors lie in [-1, 1]: without a scale their softmax is nearly flat.
 UNIT_VECTOR_SCALE = 20.0
+SIZED_AT_ONCE = 4096  # functions tokenized together
 
 
 def fit(config: Config, say: Callable[[str], None] = print) -> dict:
@@ -40,12 +43,14 @@ def fit(config: Config, say: Callable[[str], None] = print) -> dict:
       FloatingPointError: a loss or gradient that is not finite; nothing is saved after it.
       SystemExit: a signal came; the state is saved and the same call resumes.
     """
+    say = hosts.first_only(say)
     data = prepare_data(config)
     data = data._replace(frozen=frozen_estimators(data.config))
     hashes = {name: estimator.hash for name, estimator in data.frozen.items()}
     identity = identify(data) | {"estimator_hash": hashes}
     identity |= {"negatives_hash": data.negatives and data.negatives.hash}
     run = RunFolder(data.config.out, identity)
+    run.agree()
     if (results := run.results()) is not None:
         show(results, run.folder, say)
         return results
@@ -62,7 +67,7 @@ def fit(config: Config, say: Callable[[str], None] = print) -> dict:
     embedder = Embedder(encoder, data.mesh)
     validate = validation(data, embedder, layout)
     params, best = train(data, run, embedder, layout, initial, steps, validate, say)
-    export_model(run.model, encoder, params)
+    run.export(encoder, params)
     systems = {"untrained": initial, "trained": params}
     scale = scale_of(data.config, encoder)
     results, queries = evaluate(
@@ -103,6 +108,7 @@ def train(
 
     Where `validate` knows no best, they are the last parameters, and the evaluation is None.
     """
+    hosts.agree(lambda: {"the weights to start from": named_checksums(initial)})
     state, step = start(data, embedder, initial, steps)
     checkpoints = Checkpoints(run.checkpoints, run.config, keep=data.config.keep)
     try:
@@ -152,6 +158,22 @@ def slices_of(config: Config) -> int:
     return config.batch_size // (config.micro_batch or config.batch_size)
 
 
+def code_sizes(pairs: Sequence[Pair], layout: Layout) -> np.ndarray | None:
+    """What every function takes of a packed row, (R, 3), where hosts must choose rows alike.
+
+    Each host measures a share of them. None for one host, which sees all of a batch.
+    """
+    count = jax.process_count()
+    if count == 1 or not layout.packed:
+        return None
+    share = range(jax.process_index(), len(pairs), count)
+    size_S3 = np.zeros((-(-len(pairs) // count), 3), np.int32)
+    for start in range(0, len(share), SIZED_AT_ONCE):
+        some = [pairs[i] for i in share[start : start + SIZED_AT_ONCE]]
+        size_S3[start : start + len(some)] = sizes(layout.codes(some), layout.room)
+    return hosts.gathered(size_S3).swapaxes(0, 1).reshape(-1, 3)[: len(pairs)]
+
+
 def make_loop(
     data: Data,
     run: RunFolder,
@@ -175,6 +197,7 @@ def make_loop(
             negatives=data.negatives and data.negatives.index_RK,
             shard=shard,
             groups=data.mesh.size * slices_of(data.config),
+            code_sizes=code_sizes(data.train, layout),
         ),
         urls=lambda n: [data.train[i].url for i in np.asarray(indices[n])],
         validate=validate,

@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 from tqdm import tqdm
 
 from softnce_jax.data.batches import Batch, load_ahead
+from softnce_jax.train import hosts
 from softnce_jax.train.checkpoint import Best, Checkpoints
 from softnce_jax.train.config import Config
 from softnce_jax.train.devices import shard_rows
@@ -110,6 +111,7 @@ class Loop:
             return state, best
         ahead = load_ahead(self._batches, done)
         running = None
+        agreed = hosts.AgreedStop(self._mesh)
         self._watch = WeightWatch(self._steps.total - done)
         with StopSignal() as stop, self._progress_bar(done) as bar:
             self._clock = time.perf_counter()
@@ -122,18 +124,20 @@ class Loop:
                     self._record(*running, bar)
                 running = number, batch.pairs * jax.process_count(), metrics
                 due = number % self._steps.evaluate == 0 or number == self._steps.total
-                if due or stop.received:
+                stopped = agreed(stop.received)
+                if due or stopped:
                     self._record(*running, bar)
                     running = None
                     best = self._evaluate(number, state, best) if due else best
                     self._checkpoints.save(state, best)
-                if stop.received:
+                if stopped:
                     break
             self._checkpoints.wait()
-        if stop.received and number < self._steps.total:
-            name = signal.Signals(stop.received).name
-            print(f"{name}: saved step {number}; the same command resumes", file=sys.stderr)
-            raise SystemExit(128 + stop.received)
+        if stopped and number < self._steps.total:
+            if hosts.is_first():
+                name = signal.Signals(stopped).name
+                print(f"{name}: saved step {number}; the same command resumes", file=sys.stderr)
+            raise SystemExit(128 + stopped)
         return state, best
 
     def _record(self, number: int, pairs: int, metrics: dict, bar: tqdm) -> None:
@@ -150,7 +154,7 @@ class Loop:
         rate, self._clock = pairs / (now - self._clock), now
         counts = {"pairs_per_second": round(rate, 1), "compilations": len(self._shapes)}
         self._run.log({"step": number, **values, **counts})
-        if warning := self._watch(values):
+        if (warning := self._watch(values)) and hosts.is_first():
             bar.write(warning, file=sys.stderr)
         bar.set_postfix(loss=f"{values['loss']:.3f}", pairs_s=f"{rate:.0f}", refresh=False)
         bar.update()
@@ -168,5 +172,10 @@ class Loop:
         # A terminal is redrawn often; a log file gets a line now and then.
         calm = 0.2 if sys.stderr.isatty() else 20
         return tqdm(
-            total=self._steps.total, initial=done, desc="training", unit="step", mininterval=calm
+            total=self._steps.total,
+            initial=done,
+            desc="training",
+            unit="step",
+            mininterval=calm,
+            disable=not hosts.is_first(),
         )

@@ -89,11 +89,12 @@ def encoder_line(config: Config, encoder: Encoder, params: Any) -> str:
 
 def training_lines(config: Config, steps: Schedule) -> list[str]:
     """How long, on what, and where to."""
-    kinds = sorted({device.device_kind for device in jax.devices()})
+    kinds = ", ".join(sorted({device.device_kind for device in jax.devices()}))
+    hosts = f" on {jax.process_count()} hosts" * (jax.process_count() > 1)
     return [
         f"training  {config.epochs} epochs of batches of {config.batch_size}: {steps.total} steps, "
         f"evaluated every {steps.evaluate}, seed {config.seed}",
-        f"devices   {jax.device_count()} ({', '.join(kinds)})",
+        f"devices   {jax.device_count()} ({kinds}){hosts}",
         f"run       {config.out}",
     ]
 

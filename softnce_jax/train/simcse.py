@@ -18,11 +18,11 @@ import jax
 from softnce_jax.data.queries import different_queries
 from softnce_jax.data.sources import load_corpora
 from softnce_jax.encoders.encoder import Encoder
-from softnce_jax.encoders.export import export_model
 from softnce_jax.errors import InputError
 from softnce_jax.retrieval.embed import Embedder
 from softnce_jax.retrieval.layout import layout_of
 from softnce_jax.retrieval.sentences import SentenceTask
+from softnce_jax.train import hosts
 from softnce_jax.train.devices import check_batch_size, make_mesh
 from softnce_jax.train.fit import train
 from softnce_jax.train.loop import Schedule, schedule_of
@@ -40,9 +40,11 @@ def train_simcse(config: SimcseConfig, say: Callable[[str], None] = print) -> di
       FloatingPointError: a loss or gradient that is not finite; nothing is saved after it.
       SystemExit: a signal came; the state is saved and the same call resumes.
     """
+    say = hosts.first_only(say)
     config, data = prepare_queries(config)
     identity = dataclasses.asdict(config) | {"data_hash": [c.hash() for c in data.corpora]}
     run = RunFolder(config.out, identity)
+    run.agree()
     if (results := run.results()) is not None:
         show(results, run.folder, say)
         return results
@@ -59,7 +61,7 @@ def train_simcse(config: SimcseConfig, say: Callable[[str], None] = print) -> di
         return {f"valid_{name}": value for name, value in task.measure(params).items()}
 
     params, _ = train(data, run, embedder, layout_of(encoder), initial, steps, validate, say)
-    export_model(run.model, encoder, params)
+    run.export(encoder, params)
     results = {
         "config": identity,
         "protocol": protocol(data, task),

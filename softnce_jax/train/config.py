@@ -104,8 +104,8 @@ class Config:
     batch_size: int | None = None
     """Pairs a step, over all devices."""
     micro_batch: int | None = None
-    """Pairs encoded at a time, over all devices: bounds memory, gradients stay those of the whole
-    batch, each step takes a third longer. All at once by default."""
+    """Pairs encoded at a time, over all devices, all by default: bounds memory. The loss and its
+    gradients stay those of the whole batch; texts are encoded twice."""
     learning_rate: float | None = None
     """The peak; it falls linearly to 0."""
     weight_decay: float = 0.0

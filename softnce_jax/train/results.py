@@ -91,9 +91,10 @@ def training_lines(config: Config, steps: Schedule) -> list[str]:
     """How long, on what, and where to."""
     kinds = ", ".join(sorted({device.device_kind for device in jax.devices()}))
     hosts = f" on {jax.process_count()} hosts" * (jax.process_count() > 1)
+    slices = "" if config.micro_batch is None else f", {config.micro_batch} at a time"
     return [
-        f"training  {config.epochs} epochs of batches of {config.batch_size}: {steps.total} steps, "
-        f"evaluated every {steps.evaluate}, seed {config.seed}",
+        f"training  {config.epochs} epochs of batches of {config.batch_size}{slices}: "
+        f"{steps.total} steps, evaluated every {steps.evaluate}, seed {config.seed}",
         f"devices   {jax.device_count()} ({kinds}){hosts}",
         f"run       {config.out}",
     ]

@@ -161,15 +161,12 @@ def batches(
         index_N = with_negatives(index_B[own], negatives)
         candidates = [pairs[i] for i in index_N]
         codes = layout.codes(candidates)
-        if not layout.packed:
-            texts = layout.pad(queries[own], codes)
-        elif shard[1] == 1:
-            texts = pack(
-                queries, codes, sizes(codes, layout.room), layout, groups=groups, shard=shard
-            )
-        else:
-            size_N3 = code_sizes[with_negatives(index_B, negatives)]
+        if layout.packed:
+            every_N = with_negatives(index_B, negatives)
+            size_N3 = sizes(codes, layout.room) if code_sizes is None else code_sizes[every_N]
             texts = pack(queries, codes, size_N3, layout, groups=groups, shard=shard)
+        else:
+            texts = layout.pad(queries[own], codes)
         a_BF, b_NF = features(index_B, queries, index_N) if features else (None, None)
         return Batch(
             texts,

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from softnce_jax.losses.checks import check_embeddings, check_own_columns, check_pairs
 from softnce_jax.losses.rows import over_rows, reduce_rows, scores, split_pairs, unit_length
@@ -157,6 +156,8 @@ def _reader(a, b, rows, shape, height):
     if a is None:
         return None, None, ()
     if callable(a):
+        from jax.extend.core import ClosedJaxpr, jaxpr_as_fun  # here, for it brings Pallas along
+
         some = jax.tree.map(lambda x: jnp.zeros((height, *x.shape[1:]), x.dtype), rows)
         closed, found = jax.make_jaxpr(a, return_shape=True)(some)
         if found.shape != (height, shape[1]):

@@ -17,6 +17,7 @@ SHORTEST = 3  # lines of a body
 LONGEST_TEXT = 5_000  # characters of documentation that are looked at
 LONGEST = 300  # lines of a function; in longer ones, modules in disguise, the inner ones are mined
 TORN = 2_000  # nodes that are broken, from which a file is not looked at further
+DEEP = 20_000  # levels of a tree, from which a file is not looked at further
 TEST_NAME = re.compile(r"tests?(_.*|[A-Z].*)?")
 
 
@@ -46,10 +47,10 @@ def functions(source: bytes, language: str, counts: Counts, name: str) -> list[F
       The functions in their order.
     """
     root = parser(language).parse(source).root_node
-    if root.has_error:
-        counts.broken += 1
-        if is_torn(root):
-            return []
+    unusable = is_deep(root) or (root.has_error and is_torn(root))
+    counts.broken += unusable or root.has_error
+    if unusable:
+        return []
     matches = tree_sitter.QueryCursor(query(language)).matches(root)
     found = [{label: nodes[0] for label, nodes in match.items()} for _, match in matches]
     comments = Comments([each["comment"] for each in found if "comment" in each], source)
@@ -70,6 +71,19 @@ def functions(source: bytes, language: str, counts: Counts, name: str) -> list[F
             kept.append(function)
             end = whole.end_byte
     return kept
+
+
+def is_deep(root: tree_sitter.Node) -> bool:
+    """Whether a tree is nested deeper than any code is; there queries may take quadratic time."""
+    if root.end_byte < DEEP:  # a level takes a byte at least
+        return False
+    cursor = root.walk()
+    while cursor.depth <= DEEP:
+        if not cursor.goto_first_child():
+            while not cursor.goto_next_sibling():
+                if not cursor.goto_parent():
+                    return False
+    return True
 
 
 def is_torn(root: tree_sitter.Node) -> bool:

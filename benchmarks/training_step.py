@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import tyro
-from peers import CLIP, RATE, SCALE, StockFlax, Step, torch_memory, torch_steps
+from peers import CLIP, RATE, SCALE, Step, StockFlax, torch_memory, torch_steps
 from texts import CODE_LENGTH, QUERY_LENGTH, lengths_of, library_pairs, tokenizer_of
 from tqdm import tqdm
 from transformers import RobertaConfig
@@ -73,10 +73,10 @@ class Work(NamedTuple):
         return np.mean([(batch.texts.rows.text >= 0).sum() for batch in self.packed[1:]])
 
 
-def work_of(size: str, pairs: list, tokenizer: Tokenizer, settings: Settings) -> Work:
-    """The network and the batches of both layouts, the same pairs in each."""
+def network(size: str) -> RobertaConfig:
+    """RoBERTa of "layers x width"."""
     layers, width = map(int, size.split("x"))
-    config = RobertaConfig(
+    return RobertaConfig(
         vocab_size=VOCABULARY[size],
         hidden_size=width,
         num_hidden_layers=layers,
@@ -85,6 +85,10 @@ def work_of(size: str, pairs: list, tokenizer: Tokenizer, settings: Settings) ->
         max_position_embeddings=CODE_LENGTH + 2,
         type_vocab_size=1,
     )
+
+
+def work_of(size: str, pairs: list, tokenizer: Tokenizer, settings: Settings) -> Work:
+    """The network and the batches of both layouts, the same pairs in each."""
     layout = Layout(tokenizer, QUERY_LENGTH, CODE_LENGTH)
     indices = batch_indices(len(pairs), settings.batch_size, 0)
     made = [
@@ -92,7 +96,7 @@ def work_of(size: str, pairs: list, tokenizer: Tokenizer, settings: Settings) ->
         for packed in (True, False)
         for dataset in [batches(indices, pairs, layout._replace(packed=packed))]
     ]
-    return Work(config, tokenizer, *made)
+    return Work(network(size), tokenizer, *made)
 
 
 def jax_steps(work: Work, chosen: Callable[[str], bool]) -> dict[str, Step]:
@@ -163,10 +167,8 @@ def about(settings: Settings) -> str:
     except PackageNotFoundError:
         known.append("no sentence-transformers")
     device, cores = jax.devices()[0].device_kind, len(os.sched_getaffinity(0))
-    python = f"Python {platform.python_version()}"
-    return (
-        f"{platform.machine()}, {device}, {cores} cores, {python}, {', '.join(known)}, {settings}"
-    )
+    machine = f"{platform.machine()}, {device}, {cores} cores, Python {platform.python_version()}"
+    return f"{machine}, {', '.join(known)}, {settings}"
 
 
 def main(settings: Settings) -> None:

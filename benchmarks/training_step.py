@@ -216,7 +216,7 @@ def line(name, values, base, tokens, programs, memory, settings: Settings) -> st
     compiled = f"{programs[0][0]:.1f} x {len(programs)}" if programs else ""
     megabytes = f"{memory[name]:.0f}" if name in memory else ""
     cells = [name, f"{wall:.2f}", speeds[0], f"{cpu:.2f}", speeds[1]]
-    cells += [f"{settings.batch_size / wall:.1f}", f"{tokens / wall:.0f}", megabytes, compiled]
+    cells += [f"{settings.batch_size / wall:.3g}", f"{tokens / wall:.0f}", megabytes, compiled]
     return f"| {' | '.join(cells)} |"
 
 

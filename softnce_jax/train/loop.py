@@ -85,7 +85,8 @@ class Loop:
         """
         done = int(state.step)
         ahead = load_ahead(self._batches, done)
-        for _ in tqdm(range(min(steps, self._steps.total - done)), desc="warming up", unit="batch"):
+        coming = range(min(steps, self._steps.total - done))
+        for _ in tqdm(coming, desc="warming up", unit="batch", disable=not hosts.is_first()):
             batch = next(ahead)
             if self._is_new(batch):
                 copy = jax.tree.map(jax.numpy.copy, state)

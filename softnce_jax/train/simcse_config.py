@@ -62,7 +62,7 @@ def settle(config: SimcseConfig, *, queries: int) -> tuple[SimcseConfig, Config,
     """Fills in what was left out, and says which fine-tuning this is.
 
     It is InfoNCE of queries with themselves as their code, 1/temperature the scale: the step
-    embeds a query and its code under two dropout keys.
+    embeds a query and its code as two texts, each with dropout of its own.
 
     Args:
       config: as given.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FEWEST_PLACES = 8  # a row holds at most so many texts as if each had this many places
 NOWHERE = -1
 
-Text = Sequence[int] | Example
+Text = Sequence[int] | np.ndarray | Example
 
 
 class PackedRows(NamedTuple):
@@ -178,7 +178,7 @@ def fill(
     length_T = np.array([len(text) for text in texts], int)
     row_P, place_P = np.repeat(row_T, length_T), ramps(length_T)
     at_P = row_P, np.repeat(start_T3[:, 0], length_T) + place_P
-    ids = [text.ids if isinstance(text, Example) else text for text in texts]
+    ids = [np.asarray(text.ids if isinstance(text, Example) else text, np.int32) for text in texts]
     shape = (len(groups) * rows, room.length)
 
     def array(value_P, dtype, empty):
@@ -187,7 +187,7 @@ def fill(
         return whole_RL.reshape(len(groups), rows, room.length)
 
     packed = PackedRows(
-        array(np.fromiter(chain.from_iterable(ids), np.int32, length_T.sum()), np.int32, pad_id),
+        array(np.concatenate(ids), np.int32, pad_id),
         array(np.repeat([*chain.from_iterable(numbers)], length_T), np.int32, NOWHERE),
         array(place_P, np.int16, 0),
         array(np.repeat(start_T3[:, 1], length_T), np.int16, NOWHERE),

@@ -15,6 +15,7 @@ import numpy as np
 
 from softnce_jax.data.duplicates import answer_keys, text_keys
 from softnce_jax.data.pairs import Candidate, Pair
+from softnce_jax.data.tokens import KeptTokens
 from softnce_jax.packing import PackedRows, Room, bucket, fill, first_fit, sizes
 
 if TYPE_CHECKING:
@@ -65,31 +66,44 @@ class Batch(NamedTuple):
         return isinstance(self.texts, PackedTexts)
 
 
+Ids = Sequence[int] | np.ndarray  # of one text, unpadded
+
 # The features (a, b) of a batch from the indices of its pairs (B,), the ragged token ids of their
 # queries, and the indices of the pairs whose functions are this host's candidates (n,).
-Features = Callable[[np.ndarray, list[list[int]], np.ndarray], tuple[np.ndarray, np.ndarray]]
+Features = Callable[[np.ndarray, list[Ids], np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 class Layout(NamedTuple):
-    """How texts become rows: the tokenizer, the longest lengths, code's data flow, packing."""
+    """How texts become rows: the tokenizer, the longest lengths, code's data flow, packing.
+
+    Where texts come again, as in training, their tokens are `kept`.
+    """
 
     tokenizer: object  # encoders.tokenize.Tokenizer, which this module need not import
     query_length: int
     code_length: int
     graphs: GraphCodes | None = None
     packed: bool = True
+    kept: KeptTokens | None = None
 
-    def queries(self, texts: Sequence[str]) -> list[list[int]]:
+    def queries(self, texts: Sequence[str]) -> list[Ids]:
         """Ragged token ids of queries."""
-        return self.tokenizer.tokenize(texts, self.query_length)
+        return self._tokenize(texts, self.query_length)
 
-    def codes(self, rows: Sequence[Pair | Candidate]) -> list[list[int]] | list[Example]:
+    def codes(self, rows: Sequence[Pair | Candidate]) -> list[Ids] | list[Example]:
         """Ragged token ids of functions, or with a graph each."""
         if self.graphs is not None:
             return self.graphs(rows)
-        return self.tokenizer.tokenize([row.code for row in rows], self.code_length)
+        return self._tokenize([row.code for row in rows], self.code_length)
 
-    def pad(self, queries: list[list[int]], codes: list[list[int]] | list[Example]) -> PaddedTexts:
+    def _tokenize(self, texts: Sequence[str], length: int) -> list[Ids]:
+        return (self.kept or self.tokenizer.tokenize)(texts, length)
+
+    def keeping(self) -> Layout:
+        """The same, tokenizing no text twice."""
+        return self._replace(kept=KeptTokens(self.tokenizer))
+
+    def pad(self, queries: list[Ids], codes: list[Ids] | list[Example]) -> PaddedTexts:
         """What `queries` and `codes` gave, a row each."""
         ids_BL = self.tokenizer.pad(queries, self.query_length)
         if self.graphs is not None:
@@ -181,8 +195,8 @@ def batches(
 
 
 def pack(
-    queries: list[list[int]],
-    own_codes: list[list[int]] | list[Example],
+    queries: list[Ids],
+    own_codes: list[Ids] | list[Example],
     code_size_N3: np.ndarray,
     layout: Layout,
     *,

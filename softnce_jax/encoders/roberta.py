@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from transformers.models.roberta.modeling_flax_roberta import FlaxRobertaLayer, FlaxRobertaModule
 
+from softnce_jax.encoders.attention import attend, attention_bias
 from softnce_jax.encoders.dropout import Dropout, Kind
 
 if TYPE_CHECKING:
@@ -108,40 +109,13 @@ class AnyMaskRobertaModule(FlaxRobertaModule):
         return tables.LayerNorm(sum_RLD)
 
 
-def attention_bias(
-    mask: Bool[Array, "R L"] | Bool[Array, "R L L"], dtype: jnp.dtype
-) -> Float[Array, "R 1 _ L"]:
-    """0 where the mask is true, the smallest finite number elsewhere.
-
-    Finite, so that a row that sees nothing gets uniform weights instead of NaN.
-
-    Args:
-      mask: (R, L) or (R, L, L).
-      dtype: of the scores it is added to.
-
-    Returns:
-      Bias (R, 1, 1, L) or (R, 1, L, L), equal for every head.
-
-    Raises:
-      ValueError: the mask has neither 2 nor 3 dimensions.
-
-    Example:
-      >>> attention_bias(jnp.array([[True, False]]), jnp.float32).shape
-      (1, 1, 1, 2)
-    """
-    if mask.ndim not in (2, 3):
-        raise ValueError(f"mask must be (R, L) or (R, L, L), got {mask.ndim} dimensions")
-    mask = mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]
-    return jnp.where(mask, 0.0, jnp.finfo(dtype).min).astype(dtype)
-
-
 def block(layer, hidden_RLD, *, bias_R1LL, dropout, site, attention_dropout):
     """One transformer layer: attention under the bias, then the feed-forward part.
 
     Its three uses of dropout are `site`, the attention's, and the two that follow.
     """
     config, attention = layer.config, layer.attention
-    mixed_RLD = attend(
+    mixed_RLD = self_attention(
         attention.self, hidden_RLD, bias_R1LL, dropout, site=site, kind=attention_dropout
     )
     mixed_RLD = drop(attention.output.dense(mixed_RLD), config, dropout, site + 1)
@@ -156,18 +130,14 @@ def drop(x_RLD, config, dropout, site):
     return x_RLD if dropout is None else dropout.hidden(x_RLD, config.hidden_dropout_prob, site)
 
 
-def attend(attention, hidden_RLD, bias_R1LL, dropout, *, site, kind):
-    """Self-attention of every head under the bias, heads merged; the softmax is in float32."""
+def self_attention(attention, hidden_RLD, bias_R1LL, dropout, *, site, kind):
+    """The states that each place attends to under the bias, heads merged."""
     heads = (*hidden_RLD.shape[:2], attention.config.num_attention_heads, attention.head_dim)
     query, key, value = (
         project(hidden_RLD).reshape(heads)
         for project in (attention.query, attention.key, attention.value)
     )
-    query = query / jnp.sqrt(attention.head_dim).astype(query.dtype)
-    scores_RHLL = jnp.einsum("rqhd,rkhd->rhqk", query, key, preferred_element_type=bias_R1LL.dtype)
-    weights_RHLL = jax.nn.softmax(scores_RHLL + bias_R1LL).astype(value.dtype)
-    if dropout is not None:
-        rate = attention.config.attention_probs_dropout_prob
-        weights_RHLL = dropout.attention(weights_RHLL, rate, site, kind)
-    mixed = jnp.einsum("rhqk,rkhd->rqhd", weights_RHLL, value)
-    return mixed.reshape(hidden_RLD.shape)
+    rate, drop = attention.config.attention_probs_dropout_prob, None
+    if dropout is not None and rate > 0 and kind != "off":
+        drop = partial(dropout.attention, rate=rate, site=site, kind=kind)
+    return attend(query, key, value, bias_R1LL, drop).reshape(hidden_RLD.shape)

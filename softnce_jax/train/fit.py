@@ -60,7 +60,7 @@ def fit(config: Config, say: Callable[[str], None] = print) -> dict:
         say(line)
     parts = (rows for corpus in data.corpora for rows in (corpus.train, corpus.codebase))
     layout = make_layout(encoder, parts, config.data, say)
-    layout = layout._replace(packed=data.config.layout == "packed")
+    layout = layout._replace(packed=data.config.layout == "packed").keeping()
     data = data._replace(features=make_features(data, layout, say))
     run.start()
 

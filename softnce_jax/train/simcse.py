@@ -60,7 +60,8 @@ def train_simcse(config: SimcseConfig, say: Callable[[str], None] = print) -> di
     def validate(params: Any) -> dict[str, float]:
         return {f"valid_{name}": value for name, value in task.measure(params).items()}
 
-    params, _ = train(data, run, embedder, layout_of(encoder), initial, steps, validate, say)
+    layout = layout_of(encoder).keeping()
+    params, _ = train(data, run, embedder, layout, initial, steps, validate, say)
     run.export(encoder, params)
     results = {
         "config": identity,

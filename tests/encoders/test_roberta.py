@@ -7,7 +7,7 @@ import pytest
 from transformers import RobertaConfig
 
 from softnce_jax.encoders.dropout import Dropout
-from softnce_jax.encoders.roberta import AnyMaskRobertaModule, attention_bias
+from softnce_jax.encoders.roberta import AnyMaskRobertaModule
 
 R, L = 4, 24
 LENGTHS = np.array([L, 9, 2, 1])
@@ -128,8 +128,3 @@ def test_computes_in_bfloat16_with_float32_parameters(roberta):
     assert 1e-4 < np.abs(states - exact).max() < 0.3
     params = jax.eval_shape(module.init, jax.random.key(0), ids, mask, positions)
     assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
-
-
-def test_other_masks_are_refused():
-    with pytest.raises(ValueError, match="got 4 dimensions"):
-        attention_bias(jnp.ones((1, 1, 2, 2), bool), jnp.float32)

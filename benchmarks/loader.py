@@ -11,11 +11,14 @@ import dataclasses
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import product
 
+import grain
 import jax
 import numpy as np
 import tyro
+from absl import flags
 from texts import CODE_LENGTH, QUERY_LENGTH, lengths_of, library_pairs, tokenizer_of
 from tqdm import tqdm
 from training_step import VOCABULARY, about, network
@@ -64,12 +67,13 @@ def quartiles(values: np.ndarray) -> str:
 def laying_out(pairs: list, layout: Layout, features: Features, settings: Settings) -> None:
     """Prints what the parts of laying a batch out take, one thread."""
     indices = batch_indices(len(pairs), settings.batch_sizes[0], 0)
-    padded = layout._replace(packed=False)
+    padded, kept = layout._replace(packed=False), with_all_kept(layout, pairs)
     whole = {
         "packed": batches(indices, pairs, layout),
         "padded": batches(indices, pairs, padded),
         "packed, BM25": batches(indices, pairs, layout, features),
         "padded, BM25": batches(indices, pairs, padded, features),
+        "packed, BM25, kept tokens": batches(indices, pairs, kept, features),
     }
 
     def tokenize(n: int) -> None:
@@ -87,6 +91,47 @@ def laying_out(pairs: list, layout: Layout, features: Features, settings: Settin
         cells = [quartiles(1e3 * np.array(values)[5:, i]) for i in (0, 1)]
         print(f"| {name} | {' | '.join(cells)} |")
     print(flush=True)
+
+
+def with_all_kept(layout: Layout, pairs: list) -> Layout:
+    """As after an epoch: every text is tokenized."""
+    kept = layout.keeping()
+    kept.queries([pair.query for pair in pairs])
+    kept.codes(pairs)
+    return kept
+
+
+def threads_and_processes(
+    pairs: list, layout: Layout, features: Features, settings: Settings
+) -> None:
+    """Prints what a batch takes a caller who does nothing else: threads, and worker processes."""
+    print("| pairs | tokens | processes | first batch, s | a batch, ms |\n" + "|---" * 5 + "|")
+    layouts = {"not kept": layout, "kept": with_all_kept(layout, pairs)}
+    for size, (name, laid) in product(settings.batch_sizes[::2], layouts.items()):
+        dataset = batches(batch_indices(len(pairs), size, 0), pairs, laid, features)
+        for processes in (0, 1, 2):
+            first, each = waited(dataset, processes, 10 * settings.batches // size)
+            print(f"| {size} | {name} | {processes or 'none, two threads'} | {first:.1f} "
+                  f"| {1e3 * each:.2f} |", flush=True)  # fmt: skip
+    print()
+
+
+def waited(dataset: grain.MapDataset, processes: int, count: int) -> tuple[float, float]:
+    """Seconds until the first batch, and for each of `count` later ones."""
+    began = time.perf_counter()
+    ahead = in_processes(dataset, processes) if processes else load_ahead(dataset, 0)
+    next(ahead)
+    first = time.perf_counter() - began
+    for _ in range(16):  # what was read ahead meanwhile
+        next(ahead)
+    return first, clocked(lambda: [next(ahead) for _ in range(count)])[0] / count
+
+
+def in_processes(dataset: grain.MapDataset, count: int) -> Iterator[Batch]:
+    """As `load_ahead`, in worker processes."""
+    read = grain.ReadOptions(num_threads=2, prefetch_buffer_size=4)
+    options = grain.MultiprocessingOptions(num_workers=count)
+    return iter(dataset.to_iter_dataset(read).mp_prefetch(options))
 
 
 def steps_with_and_without(
@@ -150,13 +195,15 @@ def fullness(pairs: list, layout: Layout, batch_size: int, settings: Settings) -
 
 
 def main(settings: Settings) -> None:
-    """Prints three tables."""
+    """Prints four tables."""
+    flags.FLAGS(["loader.py"])  # Grain's processes read absl's flags
     pairs = library_pairs()
     tokenizer = tokenizer_of(pairs, max(VOCABULARY.values()))
     layout = Layout(tokenizer, QUERY_LENGTH, CODE_LENGTH)
     features = bm25(pairs, layout, Config())
     print(about(settings), lengths_of(pairs, tokenizer), sep="\n", end="\n\n")
     laying_out(pairs, layout, features, settings)
+    threads_and_processes(pairs, layout, features, settings)
     print("| pairs | share of text | least | before rounding rows up | padded | row counts | how "
           "often |\n" + "|---" * 7 + "|")  # fmt: skip
     for batch_size in settings.batch_sizes:

@@ -267,7 +267,7 @@ def test_a_signal_to_any_host_saves_on_all(flags, tmp_path, told):
 @pytest.mark.slow
 def test_stopped_and_killed_and_run_again(flags, two_hosts, tmp_path):
     """A signal, a kill, and in the end the run that nothing stopped."""
-    longer = [*flags, "--epochs", "30", "--evaluate-every", "5"]
+    longer = [*flags, "--epochs", "16", "--evaluate-every", "4"]
     whole, out = alone(longer, tmp_path / "whole", 4), tmp_path / "run"
     for number in (signal.SIGTERM, signal.SIGKILL):
         done = len(column(out, "loss")) if out.exists() else 0

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int, Key, UInt16
 
 Kind = Literal["shared", "elementwise", "off"]
+GENERATOR = "threefry2x32"  # whose hash of a key and a number is 64 good bits
 STEPS = 2**16  # a number is kept where its 16 bits are below (1 - rate) · 2^16
 
 
@@ -39,7 +40,7 @@ class Dropout(NamedTuple):
         """That of rows of tokens.
 
         Args:
-          key: of the pass.
+          key: of the pass, of any generator.
           text_RL: the number of each token's text in the batch; (R, 1) for rows of one text.
           place_RL: its place in the text; (1, L) for rows of one text.
 
@@ -52,6 +53,8 @@ class Dropout(NamedTuple):
           >>> bool(jnp.all(packed.hidden(x[:1], 0.5, 0)[0, :2] == alone[1, :2]))
           True
         """
+        if jax.random.key_impl(key) != GENERATOR:
+            key = jax.random.wrap_key_data(jax.random.bits(key, 2, jnp.uint32), impl=GENERATOR)
         return cls(key, fold(fold(key, text_RL), place_RL), place_RL)
 
     def hidden(self, x_RLD: Float[Array, "R L D"], rate: float, site: int) -> Float[Array, "R L D"]:

@@ -7,6 +7,7 @@ or other lengths find nothing.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -57,7 +58,8 @@ def embedded(
       OSError: a block cannot be written, on a full disk for instance.
     """
     model = model_hash(embedder.encoder, params)
-    with tqdm(total=len(inputs), desc=what, unit="text") as bar:
+    silent = jax.process_index() > 0
+    with tqdm(total=len(inputs), desc=what, unit="text", disable=silent) as bar:
         for start in range(0, len(inputs), BLOCK):
             rows = to_rows(inputs[start : start + BLOCK])
             path = folder / f"{rows_hash(model, rows)}.npz"
@@ -131,7 +133,11 @@ def read_block(path: Path, rows: int) -> np.ndarray | None:
 def write_block(path: Path, vectors_RD: np.ndarray) -> None:
     """Writes a block aside and gives it its name, so that no half of one is ever found."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as aside:
+    # Another process that made the same vectors may be done and remove the folder under our hands.
+    with (
+        contextlib.suppress(FileNotFoundError),
+        tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as aside,
+    ):
         new = Path(aside, path.name)
         np.savez(new, vectors=vectors_RD)
         os.replace(new, path)

@@ -10,6 +10,7 @@ import numpy as np
 
 from softnce_jax.data.pairs import Pair
 from softnce_jax.data.queries import different_queries, paraphrases
+from softnce_jax.encoders.dropout import GENERATOR
 from softnce_jax.retrieval.embed import Embedder
 from softnce_jax.retrieval.geometry import alignment, uniformity
 
@@ -36,7 +37,7 @@ class SentenceTask:
         self.positive_pairs = len(self._paraphrases)
         if not self.positive_pairs:
             self.positives, self.positive_pairs = "two dropout passes", len(self.queries)
-            keys = jax.random.split(jax.random.key(0))
+            keys = jax.random.split(jax.random.key(0, impl=GENERATOR))
             self._dropping = [Embedder(encoder, embedder.mesh, key=key) for key in keys]
 
     def measure(self, params: Any) -> dict[str, float]:

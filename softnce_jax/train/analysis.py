@@ -141,7 +141,9 @@ def _drawn(
     drawn = batches(indices, pairs, layout, features, keys=config.duplicates != "keep")
     for n in range(len(pairs) // config.batch_size):
         index_B = np.asarray(indices[n])
-        yield evaluated.q_QD[index_B], evaluated.c_QD[index_B], drawn[n]
+        # Without texts, whose shapes differ, the loss is one program.
+        batch = drawn[n]._replace(texts=None)
+        yield evaluated.q_QD[index_B], evaluated.c_QD[index_B], batch
 
 
 def _mean(values: Iterator[float]) -> float:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import filelock
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
@@ -31,6 +32,7 @@ def kept_compilations(folder: Path | None = None) -> Iterator[None]:
         "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
     }
+    remove_torn(Path(settings["jax_compilation_cache_dir"]))
     before = {name: getattr(jax.config, name) for name in settings}
     try:
         for name, value in settings.items():
@@ -41,3 +43,17 @@ def kept_compilations(folder: Path | None = None) -> Iterator[None]:
         for name, value in before.items():
             jax.config.update(name, value)
         compilation_cache.reset_cache()
+
+
+def remove_torn(folder: Path) -> None:
+    """Removes programs that a kill or a full disk left half written.
+
+    jax writes a program and then the time of its use, and never again what is there; where the time
+    is missing jax 0.10 keeps nothing any more.
+    """
+    if not folder.is_dir():
+        return
+    with contextlib.suppress(filelock.Timeout), filelock.FileLock(folder / ".lockfile", timeout=10):
+        for program in folder.glob("*-cache"):
+            if not program.with_name(program.name.removesuffix("cache") + "atime").exists():
+                program.unlink()

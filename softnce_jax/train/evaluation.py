@@ -33,7 +33,7 @@ from softnce_jax.train.loop import schedule_of
 from softnce_jax.train.queries import Queries, names_of, write_queries
 from softnce_jax.train.results import show, summaries, versions
 from softnce_jax.train.run import write_json
-from softnce_jax.train.setup import build_encoder, make_layout, prepare_data
+from softnce_jax.train.setup import build_encoder, make_layout, read_data
 
 
 def evaluate(config: EvaluateConfig, say: Callable[[str], None] = print) -> dict:
@@ -100,12 +100,12 @@ def open_model(config: EvaluateConfig) -> tuple[Encoder, Any]:
     """The encoder and parameters of a run folder, a checkpoint of it, a folder or a Hub id."""
     path = Path(config.model)
     if path.name.isdigit() and path.parent.name == "checkpoints":
-        return open_checkpoint(path)
+        return open_checkpoint(path, config)
     return load(config.model, dtype=config.precision, download=config.download)
 
 
-def open_checkpoint(path: Path) -> tuple[Encoder, Any]:
-    """The encoder and parameters of `RUN/checkpoints/STEP`."""
+def open_checkpoint(path: Path, config: EvaluateConfig) -> tuple[Encoder, Any]:
+    """The encoder and parameters of `RUN/checkpoints/STEP`, on any number of devices."""
     if not path.is_dir():
         raise InputError(f"{path}: no such checkpoint")
     stored = read_config(path.parent, int(path.name))
@@ -115,9 +115,9 @@ def open_checkpoint(path: Path) -> tuple[Encoder, Any]:
             f"{path}: not a checkpoint of fine-tuning (its configuration has no {missing[0]}); "
             "name a finished run or its model/"
         )
-    # Hard negatives decide nothing about the state, and their file may be gone.
     given = {name: stored[name] for name in names}
-    data = prepare_data(Config(**given | {"negatives": None, "negatives_per_query": None}))
+    given |= {"precision": config.precision, "download": config.download}
+    data = read_data(Config(**given))
     encoder, initial = build_encoder(data)
     embedder = Embedder(encoder, data.mesh)
     state, _ = start(data, embedder, initial, schedule_of(data.config, len(data.train)))

@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 from tqdm import tqdm
 
 from softnce_jax.data.batches import Batch, load_ahead
+from softnce_jax.errors import InputError
 from softnce_jax.train import hosts
 from softnce_jax.train.checkpoint import Best, Checkpoints
 from softnce_jax.train.config import Config
@@ -37,13 +38,19 @@ class Schedule(NamedTuple):
 
 
 def schedule_of(config: Config, pairs: int) -> Schedule:
-    """The steps of a configuration on so many training pairs."""
+    """The steps of a configuration on so many training pairs.
+
+    Raises:
+      InputError: rounded to whole steps, the warm-up is as long as the training.
+    """
     epoch = pairs // config.batch_size
-    return Schedule(
-        config.epochs * epoch,
-        max(1, round(config.evaluate_every * epoch)),
-        round(config.warmup_epochs * epoch),
-    )
+    total, warmup = config.epochs * epoch, round(config.warmup_epochs * epoch)
+    if warmup >= total:
+        raise InputError(
+            f"--warmup-epochs {config.warmup_epochs} are {warmup} steps of {epoch} an epoch, "
+            f"--epochs {config.epochs} {total} steps: fewer warm-up epochs, or more epochs"
+        )
+    return Schedule(total, max(1, round(config.evaluate_every * epoch)), warmup)
 
 
 class Loop:

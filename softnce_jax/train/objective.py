@@ -151,7 +151,8 @@ def similarity_of(config: Config, batch: Batch, own: Own) -> jax.Array:
     The second only where the configuration weights duplicates: they are as similar as the most
     similar of their row.
     """
-    similarity_RN = own.query_features @ batch.code_features.T
+    exact = jax.lax.Precision.HIGHEST  # as of the scores
+    similarity_RN = jnp.matmul(own.query_features, batch.code_features.T, precision=exact)
     if config.duplicates != "weight":
         return similarity_RN
     same_RN = ~distinct(batch, own) & of_the_batch(batch)

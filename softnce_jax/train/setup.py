@@ -46,19 +46,24 @@ class Data(NamedTuple):
     features: Features | None = None
 
 
-def prepare_data(config: Config) -> Data:
-    """Reads the data and settles the configuration. Raises InputError before any work."""
+def read_data(config: Config) -> Data:
+    """The data of a configuration, which is taken as it is."""
     corpora, notes = read_corpora(config)
     check_splits(corpora, ("train", "valid", "test"))
-    train = Joined([corpus.train for corpus in corpora])
+    return Data(config, corpora, Joined([corpus.train for corpus in corpora]), make_mesh(), notes)
+
+
+def prepare_data(config: Config) -> Data:
+    """Reads the data and settles the configuration. Raises InputError before any work."""
+    data = read_data(config)
+    corpora, train = data.corpora, data.train
     negatives = mined(config, train)
     if negatives is not None:
         config = dataclasses.replace(config, negatives_per_query=negatives.index_RK.shape[1])
     on_sample = all(corpus.name == "sample" for corpus in corpora)
     config, more = resolve(config, on_sample=on_sample, train_pairs=len(train))
-    mesh = make_mesh()
-    check_batch_size(config.batch_size, mesh, config.micro_batch)
-    return Data(config, corpora, train, mesh, notes + more, negatives)
+    check_batch_size(config.batch_size, data.mesh, config.micro_batch)
+    return data._replace(config=config, notes=data.notes + more, negatives=negatives)
 
 
 def mined(config: Config, train: Sequence[Pair]) -> HardNegatives | None:

@@ -12,6 +12,7 @@ import numpy as np
 import optax
 
 from softnce_jax.data.batches import Batch, PackedTexts, PaddedTexts
+from softnce_jax.encoders.dropout import GENERATOR
 from softnce_jax.encoders.encoder import Encoder, of_slots
 from softnce_jax.train.diagnose import Diagnose
 from softnce_jax.train.objective import Objective
@@ -38,10 +39,10 @@ def make_step(
     The dropout of step n is drawn from `fold_in(key(seed), n)`, so a resumed run draws the same.
     """
     # An argument, not a constant of the program: runs of several seeds share one compilation.
-    seed_bits = np.asarray(jax.random.key_data(jax.random.key(seed)))
+    seed_bits = np.asarray(jax.random.key_data(jax.random.key(seed, impl=GENERATOR)))
 
     def step(seed_bits, state: TrainState, batch: Batch) -> tuple[TrainState, dict]:
-        key = jax.random.fold_in(jax.random.wrap_key_data(seed_bits), state.step)
+        key = jax.random.fold_in(jax.random.wrap_key_data(seed_bits, impl=GENERATOR), state.step)
 
         def loss_of(params):
             return loss(*embed_slices(encoder, params, batch.texts, key, slices), batch)

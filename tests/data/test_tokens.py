@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import jax
 import numpy as np
@@ -50,12 +51,18 @@ def test_no_caller_can_change_what_others_get():
         ids[0] = 9
 
 
-def test_threads_get_the_same():
-    kept = KeptTokens(Counting())
-    with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: kept(QUERIES, 16), range(32)))
-    expected = Tokenizer(train_tokenizer(QUERIES + CODES)).tokenize(QUERIES, 16)
+def test_threads_that_tokenize_at_once_get_the_same():
+    counting, together = Counting(), Barrier(4)
+    inner = counting.tokenize
+    counting.tokenize = lambda *given: (together.wait(10), inner(*given))[1]
+    kept = KeptTokens(counting)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: kept(QUERIES, 16), range(4)))
+    expected = counting.inner.tokenize(QUERIES, 16)
     assert all([ids.tolist() for ids in each] == expected for each in found)
+    # They met before any was done; nobody does so again.
+    assert counting.seen == {text: 4 for text in QUERIES}
+    assert kept(QUERIES[:1], 16)[0].tolist() == expected[0]
 
 
 @pytest.mark.parametrize("packed", [False, True])

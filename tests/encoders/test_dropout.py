@@ -42,6 +42,17 @@ def test_draws_are_uniform_and_a_prefix_of_longer_ones():
     assert abs(np.corrcoef(drawn[:, 0::2].ravel(), drawn[:, 1::2].ravel())[0, 1]) < 0.05
 
 
+@pytest.mark.parametrize("generator", ["threefry2x32", "rbg", "unsafe_rbg"])
+def test_keys_of_any_generator(generator):
+    """Half of an rbg key is the other half: its bits as they are would come twice."""
+    key = jax.random.key(5, impl=generator)
+    kept = np.asarray(of_rows(64, 1, key=key).hidden(jnp.ones((64, 1, 256)), 0.5, 0)) > 0
+    for apart in range(1, 9):
+        assert 0.45 < (kept[..., apart:] == kept[..., :-apart]).mean() < 0.55
+    other = of_rows(64, 1, key=jax.random.key(6, impl=generator))
+    assert 0.45 < (kept == (other.hidden(jnp.ones((64, 1, 256)), 0.5, 0) > 0)).mean() < 0.55
+
+
 def test_another_site_text_place_or_key_draws_anew():
     x = jnp.ones((2, 3, 256))
     one = np.asarray(of_rows(2, 3).hidden(x, 0.5, 0))

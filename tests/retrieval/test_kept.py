@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,6 +50,20 @@ def vectors(model, folder, monkeypatch, *, texts=TEXTS, **changed):
     embedder = Counted(dataclasses.replace(encoder, **changed))
     rows = encoder.tokenizer.tokenize(texts, 24)
     return all_vectors(embedder, params, rows, folder=folder, what="texts"), embedder.calls
+
+
+def test_another_process_may_remove_the_folder(tmp_path, monkeypatch):
+    folder, savez = tmp_path / "blocks", np.savez
+
+    def save_and_lose(path, **arrays):
+        savez(path, **arrays)
+        shutil.rmtree(folder)
+
+    monkeypatch.setattr(kept.np, "savez", save_and_lose)
+    kept.write_block(folder / "block.npz", np.ones((2, 3)))
+    monkeypatch.undo()
+    kept.write_block(folder / "block.npz", np.ones((2, 3)))
+    assert kept.read_block(folder / "block.npz", 2) is not None
 
 
 def test_blocks_are_the_whole_and_are_made_once(model, tmp_path, monkeypatch):

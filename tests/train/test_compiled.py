@@ -31,3 +31,19 @@ def test_the_second_process_compiles_nothing(tmp_path, variable):
     # Where the user, or jax, has a folder already, that one is used.
     assert any((tmp_path / "given").iterdir())
     assert not (tmp_path / "data").exists() or variable == "SOFTNCE_DATA"
+
+
+def test_programs_that_were_half_written_are_removed(tmp_path):
+    """As a kill leaves them: jax 0.10 would keep nothing more, and none would write that one."""
+    folder = tmp_path / "compiled"
+    environment = os.environ | {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    environment |= {"SOFTNCE_DATA": str(tmp_path)}
+    program = [sys.executable, "-c", PROGRAM]
+    for number, expected in enumerate(("True False", "True False", "False True")):
+        done = subprocess.run(program, env=environment, capture_output=True, text=True)
+        assert done.stdout.strip() == expected and not done.stderr, done.stderr
+        assert not (folder / "torn-cache").exists()
+        if number == 0:
+            (folder / "torn-cache").write_bytes(b"half")
+            for time in folder.glob("*-atime"):
+                time.unlink()

@@ -6,12 +6,16 @@ import dataclasses
 import json
 
 import ir_measures
+import jax
+import numpy as np
 import pytest
 
 from softnce_jax.errors import InputError
 from softnce_jax.retrieval.trec import measures
+from softnce_jax.train import setup
 from softnce_jax.train.config import Config, EvaluateConfig
-from softnce_jax.train.evaluation import evaluate
+from softnce_jax.train.devices import make_mesh
+from softnce_jax.train.evaluation import evaluate, open_model
 from softnce_jax.train.fit import fit
 from softnce_jax.train.queries import read_queries
 from tests.train.corpus import write_tasks
@@ -48,6 +52,28 @@ def test_a_run_its_model_and_its_checkpoint_score_the_same(trained, tmp_path):
     other = next(step for step in steps if step != results["best"]["step"])
     found = scored(run / "checkpoints" / str(other), tasks, tmp_path / "other")
     assert found["metrics"]["python"]["model"] != wanted["trained"]
+
+
+def test_a_checkpoint_does_not_care_for_devices_and_batches(trained, tmp_path, monkeypatch):
+    tasks, run, results = trained
+    three = make_mesh(jax.devices()[:3])  # by which batches of 8 do not divide
+    monkeypatch.setattr(setup, "make_mesh", lambda: three)
+    checkpoint = run / "checkpoints" / str(results["best"]["step"])
+    found = scored(checkpoint, tasks, tmp_path / "three")["metrics"]["python"]
+    assert found["model"] == results["metrics"]["python"]["trained"]
+
+
+def test_a_checkpoint_is_evaluated_in_the_precision_asked_for(trained):
+    _, run, results = trained
+    models = run / "checkpoints" / str(results["best"]["step"]), run / "model"
+    vectors = []
+    for model in models:
+        config = EvaluateConfig(model=str(model), precision="bfloat16")
+        encoder, params = open_model(config)
+        vectors.append(np.asarray(encoder.embed(params, np.full((1, 4), 7))))
+    np.testing.assert_array_equal(*vectors)
+    exact, params = open_model(EvaluateConfig(model=str(models[0])))
+    assert (vectors[0] != np.asarray(exact.embed(params, np.full((1, 4), 7)))).any()
 
 
 @pytest.mark.parametrize("system", ["model"])

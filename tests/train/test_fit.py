@@ -129,9 +129,23 @@ def test_layouts_and_slices_are_one_run(whole, tasks, tmp_path):
         fit(config(tasks, out, **given), lambda _: None)
         found = [line["loss"] for line in metrics(out) if "loss" in line]
         np.testing.assert_allclose(found, expected, rtol=1e-3)
-    # They are one run: another layout resumes it.
-    again = fit(config(tasks, whole[0], layout="padded"), lambda _: None)
-    assert again == whole[1]
+    # They are one run: another layout goes on with it.
+    shutil.copytree(whole[0], tmp_path / "stopped")
+    (tmp_path / "stopped" / "results.json").unlink()
+    for gone in ("model", "checkpoints/12"):
+        shutil.rmtree(tmp_path / "stopped" / gone)
+    said = []
+    fit(config(tasks, tmp_path / "stopped", layout="padded"), said.append)
+    found = [line["loss"] for line in metrics(tmp_path / "stopped") if "loss" in line]
+    assert any("resuming after step" in line for line in said)
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
+    assert found[:3] == expected[:3] and found[-3:] != expected[-3:]
+
+
+def test_a_warm_up_that_rounds_to_the_whole_training(tasks, tmp_path):
+    with pytest.raises(InputError, match=r"--warmup-epochs 1\.9 are 2 steps of 1 an epoch"):
+        fit(config(tasks, tmp_path / "run", batch_size=24, epochs=2, warmup_epochs=1.9), print)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

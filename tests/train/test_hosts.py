@@ -340,6 +340,27 @@ def test_an_error_of_one_host_ends_all(flags, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("said", "lost"),
+    [
+        ("UNAVAILABLE: connection to peer lost", True),
+        ("UNKNOWN: Gloo AllReduce failed: Connection closed by [127.0.0.1]", True),
+        ("INTERNAL: cuBLAS error", False),
+        ("RESOURCE_EXHAUSTED: out of memory", False),
+    ],
+)
+def test_only_a_lost_host_is_called_one(monkeypatch, capsys, said, lost):
+    def end(status):
+        raise SystemExit(status)
+
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(os, "_exit", end)
+    with pytest.raises(SystemExit if lost else jax.errors.JaxRuntimeError), hosts.together():
+        raise jax.errors.JaxRuntimeError(said)
+    assert ("another host is gone" in capsys.readouterr().err) == lost
+
+
+@pytest.mark.parametrize(
     "place", ["2/2@127.0.0.1:1234", "1@127.0.0.1:1234", "0/2@127.0.0.1", "yes"]
 )
 def test_a_place_that_is_none(place):

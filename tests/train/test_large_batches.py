@@ -101,6 +101,7 @@ def test_sharded_batches(devices, duplicates, small_blocks):
     small_blocks()
     mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,),
                          devices=jax.devices()[:devices])  # fmt: skip
+    assert "scan" in str(jax.make_jaxpr(objective.objective(config, 1.0))(*data))
     assert_same(value_and_gradients(config, *shard_rows(data, mesh)), wanted)
     # The control: a hard negative that stands elsewhere.
     q, c, batch = data
@@ -116,9 +117,11 @@ def test_gradients_of_parameters_through_both_towers(small_blocks):
     def of_parameters(parameters, q, c, batch):
         return objective.objective(config, 2.0)(q @ parameters, c @ parameters, batch)
 
-    step = lambda: jax.jit(jax.value_and_grad(of_parameters))(jnp.eye(D) * 1.5 + 0.1, q, c, batch)
+    given = jnp.eye(D) * 1.5 + 0.1, q, c, batch
+    step = lambda: jax.jit(jax.value_and_grad(of_parameters))(*given)
     wanted = step()
     small_blocks()
+    assert "scan" in str(jax.make_jaxpr(of_parameters)(*given))
     assert_same(step(), wanted)
 
 

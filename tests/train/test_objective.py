@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -179,3 +181,13 @@ def test_the_weight_of_a_duplicate_is_the_floor_where_it_is_alone():
     same = ~reference.without_duplicates(QUERIES, CODES)
     np.testing.assert_allclose(np.asarray(w)[same], 0.1, rtol=1e-6)
     assert same.sum() == 4 and (np.asarray(w)[~same] >= 1).all()
+
+
+@pytest.mark.parametrize("given", [{}, {"loss": "bce"}, {"loss": "infonce"}])
+def test_no_product_is_rounded(given):
+    """GPUs and TPUs round the factors of float32 products unless told not to."""
+    loss = objective(settled(**given), 2.0)
+    program = str(jax.make_jaxpr(jax.value_and_grad(loss, (0, 1)))(Q, C, PLAIN))
+    products = program.count("dot_general[")
+    exact = re.findall(r"precision=\(?(?:Precision\.)?HIGHEST", program)
+    assert len(exact) == products >= 3

@@ -16,6 +16,11 @@ Names of arrays end in their dimensions (`score_BN`); the dimension key is
     K  hard negatives of a query
     P  queries that one function answers
     V  vocabulary
+    T  texts
+    S  slots of a packed row, one for each of its texts
+    H  heads
+
+In `packing.py` and what reads its rows G are groups and P places; in `train/step.py` K are slices.
 """
 
 from typing import TYPE_CHECKING

@@ -61,9 +61,9 @@ def blockwise_soft_infonce(
     c: Float[Array, "n D"],
     similarity: Array | tuple[Array, Array] | Callable[[PyTree], Array] | None = None,
     *,
-    alpha: float | Float[Array, ""] = 0.0,
-    beta: float | Float[Array, ""] = 1.0,
-    temperature: float | Float[Array, ""] = 1.0,
+    alpha: float | Float[Array, ""] | None = None,
+    beta: float | Float[Array, ""] | None = None,
+    temperature: float | Float[Array, ""] | None = None,
     floor: float | Float[Array, ""] = 0.1,
     positive: Int[Array, " B"] | None = None,
     where: Bool[Array, " B"] | Bool[Array, "B N"] | Callable[[PyTree], Array] | None = None,
@@ -87,7 +87,7 @@ def blockwise_soft_infonce(
       similarity: an estimator's features (a, b), (B, F) and (N, F), whose product a bᵀ is the
         similarity, b gathered as c is; or a matrix, (B, N); or a function that takes some `rows`
         and returns theirs, (R, N); or None: InfoNCE.
-      alpha: of Eq. 4, as in `negative_weights`.
+      alpha: of Eq. 4, as in `negative_weights`; needed with a similarity, like the next two.
       beta: of Eq. 4.
       temperature: of Eq. 4.
       floor: smallest weight.
@@ -108,7 +108,7 @@ def blockwise_soft_infonce(
       A float32 scalar, or (B,) float32 where `reduce_fn` is None.
 
     Raises:
-      ValueError: shapes disagree, there is no negative, or Eq. 4 has no meaning.
+      ValueError: shapes disagree, there is no negative, or Eq. 4 lacks a value or has no meaning.
       TypeError: `positive` holds no integers or `where` no booleans.
 
     Example:
@@ -134,6 +134,8 @@ def blockwise_soft_infonce(
         c = jax.lax.all_gather(c, axis_name, tiled=True)
         b = None if b is None else jax.lax.all_gather(b, axis_name, tiled=True)
     shape, eq4 = (q.shape[0], c.shape[0]), (alpha, beta, temperature, floor)
+    if a is not None and any(value is None for value in eq4):
+        raise ValueError("give alpha, beta and temperature: a similarity is nothing without them")
     matrix = None if b is not None or callable(a) else a
     pairs = None if callable(where) else where
     check_pairs(shape, positive=positive, where=pairs, similarity=matrix)

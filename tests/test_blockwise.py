@@ -306,6 +306,13 @@ def test_bad_input(message):
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize("name", EQ4.keys() - {"floor"})
+def test_a_similarity_needs_every_setting(name):
+    q, c, a, b = batch()
+    with pytest.raises(ValueError, match="give alpha, beta and temperature"):
+        blockwise_soft_infonce(q, c, (a, b), **{k: v for k, v in EQ4.items() if k != name})
+
+
 def test_weights_without_meaning():
     q, c, a, b = batch()
     with pytest.raises(ValueError, match="the weights have no meaning"):

@@ -2,7 +2,7 @@
 
 The indices of a batch are drawn at random over the whole epoch, never by length, because the
 other pairs of the batch are the negatives. Then the texts are tokenized, in the loader's threads,
-and laid out in arrays of one fixed shape.
+and laid out in arrays of few shapes, one for each number of packed rows.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ def _parse(code: str, language: str) -> tuple[tree_sitter.Node, bytes, int, int]
     """The root, what was parsed, and where in it the code begins and ends; None for an error."""
     for before, after in _PLACES[language]:
         coded = f"{before}{code}{after}".encode("utf-8", "replace")
-        root = _parser(language).parse(coded).root_node
+        root = parser(language).parse(coded).root_node
         if not root.has_error:
             return root, coded, len(before.encode()), len(coded) - len(after.encode())
     return None
@@ -176,7 +176,8 @@ def _is_docstring(node: tree_sitter.Node) -> bool:
 
 
 @functools.cache
-def _parser(language: str) -> tree_sitter.Parser:
+def parser(language: str) -> tree_sitter.Parser:
+    """The parser of this process."""
     return tree_sitter.Parser(tree_sitter.Language(GRAMMARS[language][0]()))
 
 

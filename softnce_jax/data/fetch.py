@@ -23,6 +23,8 @@ import pyarrow.parquet as pq
 import requests
 from tqdm import tqdm
 
+from softnce_jax.errors import first_line
+
 CHUNK = 1 << 13  # what is lost of a transfer that breaks off is less
 SMALL = 1 << 20  # needs no progress bar
 PATIENCE = 30.0  # seconds without a byte after which a transfer counts as stalled
@@ -189,7 +191,7 @@ def malformed(file: Path, name: str) -> str | None:
         elif name.endswith(".parquet"):
             pq.read_metadata(file)
     except (zipfile.BadZipFile, pa.ArrowException) as error:
-        return f"not a whole {name.rsplit('.')[-1]} file ({str(error).splitlines()[0]})"
+        return f"not a whole {name.rsplit('.')[-1]} file ({first_line(error)})"
     return None
 
 
@@ -218,5 +220,5 @@ def _reason(error: requests.RequestException) -> str:
     if isinstance(error, requests.exceptions.JSONDecodeError):
         return "not a listing"
     inner = error.args[0] if error.args else error
-    told = str(getattr(inner, "reason", inner)).splitlines()[0]
+    told = first_line(getattr(inner, "reason", inner))
     return re.sub(r"^.*object at 0x\w+>: ", "", told)[:200]

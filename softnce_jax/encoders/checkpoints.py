@@ -24,7 +24,7 @@ from softnce_jax.encoders.roberta import AnyMaskRobertaModule
 from softnce_jax.encoders.sentence_modules import SentenceModules, read_json, read_modules
 from softnce_jax.encoders.tensors import read_tensors, to_params
 from softnce_jax.encoders.tokenize import Tokenizer
-from softnce_jax.errors import InputError
+from softnce_jax.errors import InputError, first_line
 
 CONFIGS = {"roberta": RobertaConfig, "bert": BertConfig, "distilbert": DistilBertConfig}
 
@@ -112,7 +112,7 @@ def read_tokenizer(folder: Path, config: PretrainedConfig, prefix: tuple[str, ..
     try:
         fast: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
     except Exception as error:  # it raises many classes, with advice of many lines
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise InputError(
             f"{folder}: no tokenizer can be loaded ({reason}); put its tokenizer.json there"
         ) from error

@@ -8,7 +8,7 @@ from huggingface_hub import HfApi, constants, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from softnce_jax.encoders.tensors import READERS
-from softnce_jax.errors import InputError
+from softnce_jax.errors import InputError, first_line
 
 # Configuration, tokenizer, and sentence-transformers' folders.
 SMALL_FILES = ["*.json", "*.txt", "?_*/*.json", "?_*/*.safetensors"]
@@ -69,5 +69,5 @@ def fetch(name: str, revision: str) -> Path:
             snapshot_download(name, revision=revision, allow_patterns=[*SMALL_FILES, *weights])
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise InputError(f"{name} (revision {revision}) cannot be fetched: {reason}") from error

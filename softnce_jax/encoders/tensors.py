@@ -11,7 +11,7 @@ import safetensors.numpy
 from flax.serialization import msgpack_restore
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from softnce_jax.errors import InputError
+from softnce_jax.errors import InputError, first_line
 
 LEAVES = {"kernel": "weight", "scale": "weight", "embedding": "weight"}
 WORDS = "embeddings.word_embeddings.weight"
@@ -164,7 +164,7 @@ def read_bin(path: Path) -> dict[str, np.ndarray]:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
         return {name: tensor.float().numpy() for name, tensor in tensors.items()}
     except Exception as error:  # damage shows as any of several classes
-        reason = (str(error).splitlines() or [""])[0]
+        reason = first_line(error)
         raise InputError(f"{path}: not a whole checkpoint ({reason}); fetch it anew") from None
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from softnce_jax.data.pairs import Pair
-from softnce_jax.errors import InputError
+from softnce_jax.errors import InputError, first_line
 from softnce_jax.estimators.frozen import Frozen
 
 ROWS = 4096  # checked and written at a time
@@ -51,7 +51,7 @@ def find(name: str) -> tuple[Callable[..., Any], str]:
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # whatever the user's module raises
-        reason = (str(error).splitlines() or [""])[0]
+        reason = first_line(error)
         raise InputError(
             f"--estimator {name}: {module_name} cannot be imported "
             f"({type(error).__name__}: {reason})"

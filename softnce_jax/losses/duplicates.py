@@ -54,6 +54,8 @@ def without_duplicates(
       [[1 1 0]
        [1 1 0]
        [0 0 1]]
+
+    Source: ours; the paper's code keeps duplicates as negatives.
     """
     check_keys(query_keys, code_keys)
     if answers is not None and (answers.ndim != 2 or len(answers) != len(code_keys)):

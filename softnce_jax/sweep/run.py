@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from softnce_jax.errors import InputError
+from softnce_jax.errors import InputError, first_line
 from softnce_jax.sweep.grid import Cell
 from softnce_jax.train.compiled import kept_compilations
 from softnce_jax.train.config import NOT_COMPARED
@@ -48,7 +48,7 @@ def run_cells(cells: Sequence[Cell], out: Path, say: Callable[[str], None]) -> l
                 if not isinstance(error, TOLD):
                     traceback.print_exc()
                 failed.append(cell.name)
-                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                reason = first_line(error)
                 bar.write(f"{cell.name}: failed: {reason}")
             bar.update()
             if StopSignal.latest is not None:  # in the cell's last step, or in one that failed

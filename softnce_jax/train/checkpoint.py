@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
+from softnce_jax.errors import first_line
 from softnce_jax.train import hosts
 from softnce_jax.train.state import TrainState
 
@@ -52,10 +53,6 @@ def named_checksums(tree: Any) -> dict[str, int]:
     """The checksums by the leaves' names."""
     leaves = jax.tree_util.tree_leaves_with_path(jax.device_get(checksums(tree)))
     return {jax.tree_util.keystr(path): int(value) for path, value in leaves}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
 
 
 class Checkpoints:
@@ -124,7 +121,7 @@ class Checkpoints:
             try:
                 restored = self.restore_step(step, like)
             except Exception as error:
-                damage = _first_line(error)
+                damage = first_line(error)
             if hosts.on_any(restored is None):
                 say(f"checkpoint {step} is damaged ({damage}): going back one")
                 self._remove(step)
@@ -172,7 +169,7 @@ class Checkpoints:
             for unfinished in self.folder.glob("*.orbax-checkpoint-tmp"):
                 shutil.rmtree(unfinished, ignore_errors=True)
             raise OSError(
-                f"could not save a checkpoint in {self.folder}: {_first_line(error)}"
+                f"could not save a checkpoint in {self.folder}: {first_line(error)}"
             ) from error
 
 

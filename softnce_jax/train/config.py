@@ -53,7 +53,8 @@ class Config:
     fold: int | None = None
     """Cross-validation over families: which quarter of them, 0 to 3, is tested."""
     encoder: str = "auto"
-    """auto, tiny, codebert, graphcodebert, unixcoder, a Hub id or a local folder."""
+    """A preset, a Hub id or a folder. Presets: tiny, codebert, graphcodebert, unixcoder; auto is
+    tiny on the sample, unixcoder elsewhere."""
     download: bool = False
     """Fetch models from the Hub when they are not in the local cache."""
     loss: Literal[
@@ -67,11 +68,12 @@ class Config:
     ] = "soft_infonce"
     """The loss."""
     estimator: str | None = None
-    """bm25, sentence, teacher, package.module:function, a sum as 0.5*bm25+2*sentence, or none."""
+    """bm25, sentence, teacher, package.module:function, a sum as 0.5*bm25+2*sentence, or none;
+    by default bm25, and none for infonce."""
     bm25_statistics: Literal["batch", "corpus"] = "batch"
     """Document frequencies of the batch (published) or of all training queries."""
     sentence_model: str | None = None
-    """Of --estimator sentence: a run or model folder, or a Hub id."""
+    """Of --estimator sentence: a run, folder or Hub id; msmarco-distilbert-dot-v5 by default."""
     teacher: str | None = None
     """Of --estimator teacher: a run or model folder, or a Hub id."""
     alpha: float | None = None
@@ -79,13 +81,13 @@ class Config:
     beta: float | None = None
     """How much all negatives count (Eq. 4); for kl_regularized InfoNCE's factor."""
     temperature: float | None = None
-    """Softens the estimator's similarities."""
+    """Divides similarities before their softmax: lower is sharper. The estimator's by default."""
     floor: float | None = None
     """The smallest weight of a negative; 0.1."""
     cancel_k: int | None = None
     """Negatives of a row that cancel_top_k drops; 1."""
     cancel_ratio: float | None = None
-    """Of the own similarity, from which cancel_threshold drops a negative; 0.5."""
+    """cancel_threshold drops negatives at least this share as similar as the own candidate; 0.5."""
     symmetric: bool = False
     """Let each code look for its query, too (infonce, soft_infonce)."""
     duplicates: Literal["keep", "exclude", "weight"] = "keep"
@@ -107,7 +109,7 @@ class Config:
     """Pairs encoded at a time, over all devices, all by default: bounds memory. The loss and its
     gradients stay those of the whole batch; texts are encoded twice."""
     learning_rate: float | None = None
-    """The peak; it falls linearly to 0."""
+    """The peak, from which it falls linearly to 0."""
     weight_decay: float = 0.0
     """AdamW's decay, sparing biases and LayerNorm."""
     warmup_epochs: float | None = None
@@ -121,7 +123,7 @@ class Config:
     dataflow: Literal["none", "published", "extended"] | None = None
     """Rules by which code comes with its data flow; published for graphcodebert."""
     flow_length: int | None = None
-    """Places of a function's row that tokens leave to data flow, beside --code-length."""
+    """Places of a function's row for data flow, beside the --code-length ones of its tokens."""
     layout: Literal["packed", "padded"] = "packed"
     """Texts share rows, or each has a padded row of its own: the same numbers, more slowly."""
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -136,7 +138,8 @@ class Config:
     seed: int = 1234
     """Of initial weights, batches and dropout."""
     evaluate_every: float | None = None
-    """Epochs between evaluations on the validation split, each followed by a checkpoint."""
+    """Epochs between evaluations on the validation split, each followed by a checkpoint; 1
+    by default."""
     keep: int = 2
     """Latest checkpoints kept, beside the best."""
     out: str | None = None
@@ -314,6 +317,10 @@ def _check_numbers(config: Config, train_pairs: int) -> None:
             raise InputError(f"--{name.replace('_', '-')} {getattr(config, name)} is not positive")
     if config.loss == "soft_infonce" and not config.floor >= 0:
         raise InputError(f"--floor {config.floor} is below 0")
+    if config.scale is not None and not config.scale > 0:
+        raise InputError(f"--scale {config.scale} is not positive")
+    if not config.weight_decay >= 0:
+        raise InputError(f"--weight-decay {config.weight_decay} is below 0")
     if not 0 <= config.warmup_epochs < config.epochs:
         raise InputError(
             f"--warmup-epochs {config.warmup_epochs} is not within --epochs {config.epochs}"

@@ -26,7 +26,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from softnce_jax.errors import InputError
+from softnce_jax.errors import InputError, first_line
 from softnce_jax.train.launch import VARIABLE
 
 MEETING_SECONDS = 300  # that hosts wait for one that has not come
@@ -57,7 +57,7 @@ def together() -> Iterator[None]:
     except jax.errors.JaxRuntimeError as error:
         if jax.process_count() == 1 or not LOST.search(str(error)):
             raise
-        reason = str(error).splitlines()[0][:160]
+        reason = first_line(error)
         print(
             f"error: host {jax.process_index()}: another host is gone ({reason}); "
             "the same command resumes",
@@ -84,7 +84,7 @@ def join(place: str | None) -> None:
             jax.distributed.initialize(**given, **timeouts)
     except (ValueError, RuntimeError) as error:
         hint = "" if given else "; elsewhere than on TPU pods, SLURM, Open MPI: I/N@ADDRESS:PORT"
-        raise InputError(f"{VARIABLE}={place}: {str(error).splitlines()[0]}{hint}") from error
+        raise InputError(f"{VARIABLE}={place}: {first_line(error)}{hint}") from error
     counts = Counter(device.process_index for device in jax.devices())
     if len({*counts.values()}) > 1:
         listed = ", ".join(f"host {host} has {n}" for host, n in sorted(counts.items()))

@@ -25,8 +25,8 @@ from softnce_jax.estimators.bm25 import average_length
 from softnce_jax.retrieval.bm25 import Bm25
 from softnce_jax.retrieval.embed import Embedder
 from softnce_jax.train import run as run_module
-from softnce_jax.train.config import Config
-from softnce_jax.train.evaluation import open_checkpoint
+from softnce_jax.train.config import Config, EvaluateConfig
+from softnce_jax.train.evaluation import open_model
 from softnce_jax.train.features import frozen_estimators, make_features
 from softnce_jax.train.fit import fit
 from softnce_jax.train.hard_negatives import mine_negatives
@@ -278,7 +278,7 @@ def test_a_run_says_what_it_stands_on(whole, file, tasks, tmp_path):
     assert 1 / 31 <= metrics(out)[0]["p_mean"] < 1 / 24
     # A checkpoint of it needs no file of negatives.
     moved = file.rename(file.with_name("moved.jsonl"))
-    open_checkpoint(out / "checkpoints" / "3")
+    open_model(EvaluateConfig(model=str(out / "checkpoints" / "3")))
     moved.rename(file)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import tree_sitter
 
-from softnce_jax.data.cleaning import unclean, without_comments
+from softnce_jax.data.cleaning import parser, unclean, without_comments
 from softnce_jax.data.mining.languages import LANGUAGES, Language
 from softnce_jax.data.mining.report import Counts
 from softnce_jax.dataflow.extract import GRAMMARS
@@ -146,7 +146,7 @@ class Comments:
         self._ending = {
             node.end_point.row - (node.end_point.column == 0): node
             for node in nodes
-            if not source[line_start(node, source) : node.start_byte].strip()
+            if not source[line_start(node) : node.start_byte].strip()
         }
 
     def above(self, function: tree_sitter.Node, language: Language) -> str | None:
@@ -171,14 +171,14 @@ class Comments:
         return string.text.decode() if string.type == "string" else None
 
 
-def line_start(node: tree_sitter.Node, source: bytes) -> int:
+def line_start(node: tree_sitter.Node) -> int:
     """Where the line begins on which a node does."""
     return node.start_byte - node.start_point.column
 
 
 def text_of(node: tree_sitter.Node, source: bytes) -> str:
     """A node's text; the indentation of its first line leaves the others, too."""
-    line = source[line_start(node, source) : node.start_byte].decode()
+    line = source[line_start(node) : node.start_byte].decode()
     indent = line[: len(line) - len(line.lstrip())]
     first, *rest = node.text.decode().split("\n")
     return "\n".join([first, *(text.removeprefix(indent) for text in rest)])
@@ -197,12 +197,6 @@ def body_lines(bare: str, whole: tree_sitter.Node, body: tree_sitter.Node, sourc
 def grammar(language: str) -> tree_sitter.Language:
     """The grammar of a language."""
     return tree_sitter.Language(GRAMMARS[language][0]())
-
-
-@functools.cache
-def parser(language: str) -> tree_sitter.Parser:
-    """The parser of this process."""
-    return tree_sitter.Parser(grammar(language))
 
 
 @functools.cache

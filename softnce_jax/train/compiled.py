@@ -19,20 +19,20 @@ MOST_BYTES = 4 << 30  # the least recently used go first
 def kept_compilations(folder: Path | None = None) -> Iterator[None]:
     """Keeps compiled programs in a folder, unless jax has one already (JAX_COMPILATION_CACHE_DIR).
 
-    By default in `compiled/` of the data folder.
+    By default in `compiled/` of the data folder; nowhere if that cannot be written.
 
     Each run makes its functions anew, so jax's own cache in memory does not know them again.
     """
-    if jax.config.jax_compilation_cache_dir is not None:
+    folder = folder or data_folder() / "compiled"
+    if jax.config.jax_compilation_cache_dir is not None or not tidied(folder):
         yield
         return
     settings = {
-        "jax_compilation_cache_dir": str(folder or data_folder() / "compiled"),
+        "jax_compilation_cache_dir": str(folder),
         "jax_compilation_cache_max_size": MOST_BYTES,
         "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
     }
-    remove_torn(Path(settings["jax_compilation_cache_dir"]))
     before = {name: getattr(jax.config, name) for name in settings}
     try:
         for name, value in settings.items():
@@ -45,15 +45,20 @@ def kept_compilations(folder: Path | None = None) -> Iterator[None]:
         compilation_cache.reset_cache()
 
 
-def remove_torn(folder: Path) -> None:
-    """Removes programs that a kill or a full disk left half written.
+def tidied(folder: Path) -> bool:
+    """Removes programs that a kill or a full disk left half written; False if it may not.
 
     jax writes a program and then the time of its use, and never again what is there; where the time
     is missing jax 0.10 keeps nothing any more.
     """
-    if not folder.is_dir():
-        return
-    with contextlib.suppress(filelock.Timeout), filelock.FileLock(folder / ".lockfile", timeout=10):
-        for program in folder.glob("*-cache"):
-            if not program.with_name(program.name.removesuffix("cache") + "atime").exists():
-                program.unlink()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder / ".lockfile", timeout=10):
+            for program in folder.glob("*-cache"):
+                if not program.with_name(program.name.removesuffix("cache") + "atime").exists():
+                    program.unlink()
+    except filelock.Timeout:
+        return True  # others are at work there
+    except OSError:
+        return False
+    return True

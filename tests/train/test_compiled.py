@@ -47,3 +47,11 @@ def test_programs_that_were_half_written_are_removed(tmp_path):
             (folder / "torn-cache").write_bytes(b"half")
             for time in folder.glob("*-atime"):
                 time.unlink()
+
+
+def test_a_folder_that_cannot_be_written_is_no_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    environment = os.environ | {"SOFTNCE_DATA": str(tmp_path / "file" / "data")}
+    program = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(program, env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == "False False" and not done.stderr, done.stderr

@@ -58,11 +58,11 @@ TREATED = {
 def duplicates_line(data: Data) -> str:
     """How many training pairs share a text, and what becomes of them in a batch."""
     shared = shared_texts(data.train)
-    line = f"texts     {shared.pairs} of {len(data.train)} training pairs share one with another"
+    line = f"texts     {shared.pairs} of {len(data.train)} training pairs have the text of another"
     if not shared.pairs:
         return line
     return (
-        f"{line} ({shared.query} the query, {shared.code} the code): in a batch "
+        f"{line} ({shared.query} its query, {shared.code} its code): where they meet in a batch, "
         f"{TREATED[data.config.duplicates]} (--duplicates {data.config.duplicates})"
     )
 

@@ -263,7 +263,7 @@ def test_a_run_says_what_it_stands_on(whole, file, tasks, tmp_path):
     out, results, said = whole
     assert f"negatives 3 hard ones a query, by bm25 ({file})" in said
     assert (
-        "texts     24 of 24 training pairs share one with another (2 the query, 24 the code)"
+        "texts     24 of 24 training pairs have the text of another (2 its query, 24 its code)"
         in said
     )
     assert results["config"]["negatives"] == str(file)

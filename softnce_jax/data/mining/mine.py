@@ -55,7 +55,8 @@ def mine(config: Config) -> Path:
     print(table(report))
     found, seconds = report["functions"]["found"], time.perf_counter() - started
     print(f"{found} functions in {seconds:.1f} s, {found / seconds:.0f} a second: {final}")
-    print(f"next: python experiments/finetune.py --lang {config.lang} --data {config.out}")
+    flags = f"--lang {config.lang} --data {config.out} --encoder tiny"
+    print(f"next: python experiments/finetune.py {flags}")
     return final
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -11,19 +10,17 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from softnce_jax.errors import InputError
 
 
-def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """Devices on one axis, by default all devices of all hosts."""
-    devices = devices or jax.devices()
-    return jax.make_mesh((len(devices),), ("data",), (AxisType.Auto,), devices=devices)
+def make_mesh() -> Mesh:
+    """All devices of all hosts on one axis."""
+    return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
 
 
 def check_batch_size(batch_size: int, mesh: Mesh, micro_batch: int | None = None) -> None:
     """Raises InputError unless every device gets as many rows as the others, of each slice, too."""
     for flag, size in (("batch-size", batch_size), ("micro-batch", micro_batch or batch_size)):
         if size % mesh.size:
-            near = max(1, size // mesh.size) * mesh.size
             raise InputError(
-                f"--{flag} {size} does not divide by {mesh.size} devices: give --{flag} {near}"
+                f"--{flag} {size} does not divide by {mesh.size} devices: give a --{flag} that does"
             )
 
 

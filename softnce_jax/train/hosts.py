@@ -33,8 +33,8 @@ MEETING_SECONDS = 300  # that hosts wait for one that has not come
 SLOW_SECONDS = 10  # after which they say so
 LOST_SECONDS = 30  # without a sign of life, after which a host counts as dead and all others end
 LEAVING_SECONDS = 15  # that a host which ends waits for the others, before it ends them
-# What jax says where a connection to another host broke, and of nothing else.
-LOST = re.compile("gloo|nccl|connection|socket|peer|coordinat|heartbeat|UNAVAILABLE|ABORTED", re.I)
+# What jax says where a connection to another host broke.
+LOST = re.compile("gloo|nccl|connection|socket|coordination|heartbeat|UNAVAILABLE|ABORTED", re.I)
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
 

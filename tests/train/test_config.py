@@ -112,6 +112,8 @@ def test_only_a_default_batch_size_shrinks():
         ({"batch_size": 1}, "leaves no negatives"),
         ({"batch_size": 3}, r"--beta 0.5, --alpha 1.5, m = 2 negatives"),
         ({"epochs": 0}, "--epochs 0 is not positive"),
+        ({"scale": 0.0}, "--scale 0.0 is not positive"),
+        ({"weight_decay": -0.1}, "--weight-decay -0.1 is below 0"),
         ({"learning_rate": float("nan")}, "--learning-rate nan is not positive"),
         ({"temperature": 0.0}, "--temperature 0.0 is not positive"),
         ({"warmup_epochs": 10.0}, "--warmup-epochs 10.0"),

@@ -9,12 +9,12 @@ import ir_measures
 import jax
 import numpy as np
 import pytest
+from jax.sharding import AxisType
 
 from softnce_jax.errors import InputError
 from softnce_jax.retrieval.trec import measures
 from softnce_jax.train import setup
 from softnce_jax.train.config import Config, EvaluateConfig
-from softnce_jax.train.devices import make_mesh
 from softnce_jax.train.evaluation import evaluate, open_model
 from softnce_jax.train.fit import fit
 from softnce_jax.train.queries import read_queries
@@ -56,7 +56,8 @@ def test_a_run_its_model_and_its_checkpoint_score_the_same(trained, tmp_path):
 
 def test_a_checkpoint_does_not_care_for_devices_and_batches(trained, tmp_path, monkeypatch):
     tasks, run, results = trained
-    three = make_mesh(jax.devices()[:3])  # by which batches of 8 do not divide
+    # Batches of 8 do not divide by them.
+    three = jax.make_mesh((3,), ("data",), (AxisType.Auto,), devices=jax.devices()[:3])
     monkeypatch.setattr(setup, "make_mesh", lambda: three)
     checkpoint = run / "checkpoints" / str(results["best"]["step"])
     found = scored(checkpoint, tasks, tmp_path / "three")["metrics"]["python"]

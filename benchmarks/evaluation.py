@@ -20,8 +20,8 @@ import numpy as np
 import tyro
 from jax.sharding import AxisType
 
-from softnce_jax.retrieval.evaluate import vector_ranks
 from softnce_jax.retrieval.metrics import per_query
+from softnce_jax.retrieval.ranking import vector_ranks
 
 
 @dataclasses.dataclass(frozen=True)

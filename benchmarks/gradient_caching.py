@@ -20,10 +20,10 @@ import jax
 import numpy as np
 import tyro
 
-from softnce_jax.data.batches import Batch, Layout, batch_indices, batches
-from softnce_jax.data.pairs import LANGUAGES
+from softnce_jax.data.corpus import LANGUAGES
 from softnce_jax.data.sample import load_sample
-from softnce_jax.encoders.tiny import tiny
+from softnce_jax.pretrained.tiny import tiny
+from softnce_jax.train.batches import Batch, Layout, batch_indices, batches
 from softnce_jax.train.config import Config, resolve
 from softnce_jax.train.objective import objective
 from softnce_jax.train.step import embed_slices

@@ -23,12 +23,12 @@ from texts import CODE_LENGTH, QUERY_LENGTH, lengths_of, library_pairs, tokenize
 from tqdm import tqdm
 from training_step import VOCABULARY, about, network
 
-from softnce_jax.data.batches import Batch, Features, Layout, batch_indices, batches, load_ahead
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
-from softnce_jax.encoders.tokenize import Tokenizer
+from softnce_jax.encoders.tokenizer import Tokenizer
+from softnce_jax.mesh import make_mesh, shard_rows
+from softnce_jax.train.batches import Batch, Features, Layout, batch_indices, batches, load_ahead
 from softnce_jax.train.config import Config, resolve
-from softnce_jax.train.devices import make_mesh, shard_rows
 from softnce_jax.train.features import bm25
 from softnce_jax.train.objective import objective
 from softnce_jax.train.state import create, learning_rate, optimizer

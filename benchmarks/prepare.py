@@ -25,9 +25,9 @@ from typing import Literal
 import psutil
 import tyro
 
+from softnce_jax.commands.prepare import prepare
 from softnce_jax.data.sample import load_sample
 from softnce_jax.data.sources import data_folder
-from softnce_jax.train.prepare import prepare
 from softnce_jax.train.prepare_config import PrepareConfig
 
 PER_FILE = 30_000  # as in the published files

@@ -21,16 +21,16 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
-from softnce_jax.data.batches import batch_indices, batches
-from softnce_jax.encoders.export import export_model
-from softnce_jax.retrieval.embed import Embedder
-from softnce_jax.retrieval.layout import layout_of
+from softnce_jax.encoders.embed import Embedder
+from softnce_jax.encoders.processor import layout_of
+from softnce_jax.mesh import shard_rows
+from softnce_jax.pretrained.export import export_model
+from softnce_jax.train.batches import batch_indices, batches
 from softnce_jax.train.config import Config
-from softnce_jax.train.devices import shard_rows
 from softnce_jax.train.features import frozen_estimators, make_features
 from softnce_jax.train.fit import start
 from softnce_jax.train.loop import schedule_of
-from softnce_jax.train.results import versions
+from softnce_jax.train.report import versions
 from softnce_jax.train.setup import Data, build_encoder, prepare_data
 
 

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from softnce_jax.data.corpus import Pair
+from softnce_jax.data.load import read_corpus
 from softnce_jax.data.mining.config import Config
 from softnce_jax.data.mining.mine import mine
-from softnce_jax.data.pairs import Pair
-from softnce_jax.data.read import read_corpus
-from softnce_jax.encoders.tokenize import Tokenizer, train_tokenizer
+from softnce_jax.encoders.tokenizer import Tokenizer, train_tokenizer
 
 QUERY_LENGTH, CODE_LENGTH = 128, 256
 

@@ -29,10 +29,10 @@ from tqdm import tqdm
 from transformers import RobertaConfig
 
 from softnce_jax import infonce
-from softnce_jax.data.batches import Batch, Layout, batch_indices, batches
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
-from softnce_jax.encoders.tokenize import Tokenizer
+from softnce_jax.encoders.tokenizer import Tokenizer
+from softnce_jax.train.batches import Batch, Layout, batch_indices, batches
 from softnce_jax.train.state import create, learning_rate, optimizer
 from softnce_jax.train.step import make_step
 

@@ -6,8 +6,8 @@ from softnce_jax.train.config import EvaluateConfig
 
 def main(config: EvaluateConfig) -> None:
     """Scores the model that the flags name."""
-    from softnce_jax.train.compiled import kept_compilations
-    from softnce_jax.train.evaluation import evaluate  # here, so that --help answers at once
+    from softnce_jax.commands.evaluate import evaluate  # here, so that --help answers at once
+    from softnce_jax.train.compile_cache import kept_compilations
 
     with kept_compilations():
         evaluate(config)

@@ -6,10 +6,10 @@ from softnce_jax.train.config import Config
 
 def main(config: Config) -> None:
     """Trains or resumes the run that the flags name."""
-    from softnce_jax.train.hosts import together  # here, so that --help answers at once
+    from softnce_jax.train.distributed import together  # here, so that --help answers at once
 
     with together():  # before what uses a device when it is imported
-        from softnce_jax.train.compiled import kept_compilations
+        from softnce_jax.train.compile_cache import kept_compilations
         from softnce_jax.train.fit import fit
 
         with kept_compilations():

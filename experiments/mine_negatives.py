@@ -6,7 +6,7 @@ from softnce_jax.train.hard_negatives_config import HardNegativesConfig
 
 def main(config: HardNegativesConfig) -> None:
     """Writes the file that finetune.py --negatives takes."""
-    from softnce_jax.train.hard_negatives import mine_negatives  # here, so that --help answers
+    from softnce_jax.commands.mine_negatives import mine_negatives  # here, so that --help answers
 
     mine_negatives(config)
 

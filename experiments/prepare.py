@@ -6,7 +6,7 @@ from softnce_jax.train.prepare_config import PrepareConfig
 
 def main(config: PrepareConfig) -> None:
     """Prepares the data, and fetches the models, that the flags name."""
-    from softnce_jax.train.prepare import prepare  # here, so that --help answers at once
+    from softnce_jax.commands.prepare import prepare  # here, so that --help answers at once
 
     prepare(config)
 

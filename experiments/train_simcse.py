@@ -6,11 +6,11 @@ from softnce_jax.train.simcse_config import SimcseConfig
 
 def main(config: SimcseConfig) -> None:
     """Trains or resumes the run that the flags name."""
-    from softnce_jax.train.hosts import together  # here, so that --help answers at once
+    from softnce_jax.train.distributed import together  # here, so that --help answers at once
 
     with together():  # before what uses a device when it is imported
-        from softnce_jax.train.compiled import kept_compilations
-        from softnce_jax.train.simcse import train_simcse
+        from softnce_jax.commands.train_simcse import train_simcse
+        from softnce_jax.train.compile_cache import kept_compilations
 
         with kept_compilations():
             train_simcse(config)

@@ -30,7 +30,7 @@ MODULES = (
     "softnce_jax.estimators.bm25",
     "softnce_jax.encoders.graph",
     "softnce_jax.encoders.pooling",
-    "softnce_jax.retrieval.geometry",
+    "softnce_jax.retrieval.uniformity",
     "softnce_jax.retrieval.metrics",
 )
 NAMES = {name: getattr(jaxtyping, name) for name in ("Array", "Bool", "Float", "Int", "Num")}

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from softnce_jax.encoders.presets import PRESETS, Preset
-from softnce_jax.estimators.frozen import frozen_features
 from softnce_jax.estimators.function import function
+from softnce_jax.estimators.precomputed import frozen_features
+from softnce_jax.pretrained.presets import PRESETS, Preset
 from tests.estimators.conftest import pairs
 
 ROOT = Path(__file__).resolve().parents[1]

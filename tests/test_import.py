@@ -29,6 +29,6 @@ def test_the_loss_imports_jax_and_nothing_else():
 
 
 def test_processes_that_find_data_flow_need_no_jax():
-    found = modules("import softnce_jax.dataflow.parallel, softnce_jax.train.config")
+    found = modules("import softnce_jax.processes, softnce_jax.train.config")
     assert "softnce_jax.dataflow.extract" in found and "jax" not in found
     assert "jax" in modules("from softnce_jax import infonce, negative_weights")

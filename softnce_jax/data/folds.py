@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 
-from softnce_jax.data.pairs import Corpus, Pair
+from softnce_jax.data.corpus import Corpus, Pair
 from softnce_jax.errors import InputError
 
 FOLDS = 4

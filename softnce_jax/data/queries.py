@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from softnce_jax.data.pairs import Pair
+from softnce_jax.data.corpus import Pair
 
 
 def different_queries(pairs: Sequence[Pair]) -> list[Pair]:

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from softnce_jax.data.code_search_net.published import ABOUT
-from softnce_jax.data.pairs import LANGUAGES, Corpus
-from softnce_jax.data.read import read_corpus
+from softnce_jax.data.corpus import LANGUAGES, Corpus
+from softnce_jax.data.load import read_corpus
 from softnce_jax.data.sample import load_sample
 from softnce_jax.errors import InputError
 
@@ -63,7 +63,9 @@ def _read(data: str, language: str, *, strict: bool) -> Corpus:
     """The corpus of a language in a folder, prepared or in any other form."""
     if (folder := prepared_folder(Path(data), language)) is None:
         return read_corpus(data, language, strict=strict)
-    from softnce_jax.data.prepared import read_prepared  # here, since most data are not TFDS's
+    from softnce_jax.data.code_search_net.prepared import (
+        read_prepared,  # here, since most data are not TFDS's
+    )
 
     return read_prepared(folder, language)
 

@@ -18,7 +18,7 @@ class KeptTokens:
       tokenizer: an encoders.tokenize.Tokenizer.
 
     Example:
-      >>> from softnce_jax.encoders.tokenize import Tokenizer, train_tokenizer
+      >>> from softnce_jax.encoders.tokenizer import Tokenizer, train_tokenizer
       >>> kept = KeptTokens(Tokenizer(train_tokenizer(["add a", "add a"])))
       >>> kept(["add"], 8)[0] is kept(["a", "add"], 8)[1]
       True

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from transformers import BertConfig, DistilBertConfig
 
-from softnce_jax.encoders.tensors import WORDS
+from softnce_jax.pretrained.convert import WORDS
 
 NAMES = {
     "transformer.layer.": "encoder.layer.",

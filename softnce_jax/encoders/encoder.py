@@ -14,7 +14,7 @@ from softnce_jax.encoders.dropout import Dropout
 from softnce_jax.encoders.graph import graph_mask, node_words, same_text
 from softnce_jax.encoders.pooling import first_token, mean_pool, pool_slots
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
-from softnce_jax.encoders.tokenize import Tokenizer
+from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.errors import InputError
 from softnce_jax.packing import NOWHERE, PackedRows, slots_of
 
@@ -41,7 +41,7 @@ class Encoder:
       InputError: an unknown pooling, lengths or ids that the network has no rows for.
 
     Example:
-      >>> from softnce_jax.encoders.tiny import TinyConfig, tiny
+      >>> from softnce_jax.pretrained.tiny import TinyConfig, tiny
       >>> sizes = TinyConfig(vocab_size=300, hidden_size=32)
       >>> encoder, params = tiny(["def add(a, b)"], key=jax.random.key(0), sizes=sizes)
       >>> ids = encoder.tokenizer.pad(encoder.tokenizer.tokenize(["add", "a + b"], 8), 8)

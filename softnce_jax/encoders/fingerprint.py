@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from softnce_jax.encoders.hub import SMALL_FILES, locate
-from softnce_jax.encoders.presets import preset
-from softnce_jax.encoders.sentence_modules import read_modules
-from softnce_jax.encoders.tensors import READERS
+from softnce_jax.pretrained.convert import READERS
+from softnce_jax.pretrained.hub import SMALL_FILES, locate
+from softnce_jax.pretrained.presets import preset
+from softnce_jax.pretrained.sentence_transformers import read_modules
 
 
 def fingerprint(name_or_path: str | Path, *, download: bool = False) -> str:

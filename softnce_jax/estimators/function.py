@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from softnce_jax.data.pairs import Pair
+from softnce_jax.data.corpus import Pair
 from softnce_jax.errors import InputError, first_line
-from softnce_jax.estimators.frozen import Frozen
+from softnce_jax.estimators.precomputed import Frozen
 
 ROWS = 4096  # checked and written at a time
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from softnce_jax.data.pairs import Pair
-from softnce_jax.encoders.checkpoints import load
+from softnce_jax.data.corpus import Pair
 from softnce_jax.encoders.fingerprint import fingerprint
-from softnce_jax.estimators.frozen import Frozen, own_devices
+from softnce_jax.encoders.processor import layout_of
+from softnce_jax.estimators.precomputed import Frozen, own_devices
+from softnce_jax.pretrained.load import load
 from softnce_jax.retrieval.kept import embedded
-from softnce_jax.retrieval.layout import layout_of
 
 
 def sentence(model: str, *, download: bool = False) -> Frozen:

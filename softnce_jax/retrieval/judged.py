@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from softnce_jax.data.pairs import Candidate
-from softnce_jax.retrieval.judgements import Judgements
+from softnce_jax.data.corpus import Candidate
+from softnce_jax.retrieval.qrels import Judgements
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int

@@ -21,8 +21,8 @@ import numpy as np
 from tqdm import tqdm
 
 from softnce_jax.dataflow.example import Example
+from softnce_jax.encoders.embed import Embedder
 from softnce_jax.encoders.encoder import Encoder
-from softnce_jax.retrieval.embed import Embedder
 
 T = TypeVar("T")
 BLOCK = 2048  # rows embedded between two writes

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from softnce_jax.retrieval.evaluate import TIE
 from softnce_jax.retrieval.metrics import CUT
+from softnce_jax.retrieval.ranking import TIE
 
 COLUMNS = {
     "mrr": "MRR",

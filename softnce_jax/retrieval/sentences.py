@@ -8,11 +8,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from softnce_jax.data.pairs import Pair
+from softnce_jax.data.corpus import Pair
 from softnce_jax.data.queries import different_queries, paraphrases
 from softnce_jax.encoders.dropout import GENERATOR
-from softnce_jax.retrieval.embed import Embedder
-from softnce_jax.retrieval.geometry import alignment, uniformity
+from softnce_jax.encoders.embed import Embedder
+from softnce_jax.retrieval.uniformity import alignment, uniformity
 
 
 class SentenceTask:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from softnce_jax.retrieval.blocks import block_shape, padded, pair_dots, scores
-from softnce_jax.retrieval.evaluate import check_vectors, finite_rows
+from softnce_jax.retrieval.ranking import check_vectors, finite_rows
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -6,7 +6,7 @@ import dataclasses
 
 from tyro.conf import Positional
 
-from softnce_jax.data.pairs import LANGUAGES
+from softnce_jax.data.corpus import LANGUAGES
 
 
 @dataclasses.dataclass(frozen=True)

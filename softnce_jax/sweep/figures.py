@@ -15,7 +15,7 @@ from softnce_jax.sweep.glimpse import Glimpse, glimpse
 from softnce_jax.sweep.places import Place, figures
 from softnce_jax.sweep.scores import Scores, System, read_runs
 from softnce_jax.sweep.tables import ESTIMATORS, label
-from softnce_jax.train.run import read_metrics
+from softnce_jax.train.run_folder import read_metrics
 
 # Okabe and Ito's colours, which differ for every kind of colour blindness, and a dash for each.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

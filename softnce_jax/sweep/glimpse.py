@@ -10,13 +10,13 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from softnce_jax.data.batches import batch_indices, batches
-from softnce_jax.data.pairs import Joined, Pair
-from softnce_jax.encoders.checkpoints import load
-from softnce_jax.retrieval.layout import layout_of
+from softnce_jax.data.corpus import Joined, Pair
+from softnce_jax.encoders.processor import layout_of
+from softnce_jax.mesh import make_mesh
+from softnce_jax.pretrained.load import load
 from softnce_jax.sweep.scores import Run
+from softnce_jax.train.batches import batch_indices, batches
 from softnce_jax.train.config import Config
-from softnce_jax.train.devices import make_mesh
 from softnce_jax.train.features import frozen_estimators, make_features
 from softnce_jax.train.setup import Data, read_corpora
 from softnce_jax.weights import negative_weights

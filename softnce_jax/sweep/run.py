@@ -13,10 +13,10 @@ from tqdm import tqdm
 
 from softnce_jax.errors import InputError, first_line
 from softnce_jax.sweep.grid import Cell
-from softnce_jax.train.compiled import kept_compilations
+from softnce_jax.train.compile_cache import kept_compilations
 from softnce_jax.train.config import NOT_COMPARED
 from softnce_jax.train.fit import fit
-from softnce_jax.train.stop import StopSignal
+from softnce_jax.train.signals import StopSignal
 
 TOLD = (InputError, OSError, FloatingPointError)  # errors whose one line says it all
 

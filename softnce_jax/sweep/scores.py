@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from softnce_jax.errors import InputError
+from softnce_jax.retrieval.per_query import Queries, read_queries
 from softnce_jax.train.config import NOT_COMPARED
-from softnce_jax.train.queries import Queries, read_queries
 
 # Fields in which runs of one system differ.
 REPEATED = {"lang", "seed", "fold", "data_hash", "teacher", "data", *NOT_COMPARED}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import numpy as np
 
-from softnce_jax.data.batches import Batch, Layout, batch_indices, batches
-from softnce_jax.data.pairs import Pair
+from softnce_jax.data.corpus import Pair
+from softnce_jax.train.batches import Batch, Layout, batch_indices, batches
 from softnce_jax.train.config import ESTIMATORS
 from softnce_jax.train.features import make_features
 from softnce_jax.train.objective import objective

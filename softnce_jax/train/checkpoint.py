@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
 from softnce_jax.errors import first_line
-from softnce_jax.train import hosts
+from softnce_jax.train import distributed
 from softnce_jax.train.state import TrainState
 
 
@@ -122,7 +122,7 @@ class Checkpoints:
                 restored = self.restore_step(step, like)
             except Exception as error:
                 damage = first_line(error)
-            if hosts.on_any(restored is None):
+            if distributed.on_any(restored is None):
                 say(f"checkpoint {step} is damaged ({damage}): going back one")
                 self._remove(step)
                 continue
@@ -148,9 +148,9 @@ class Checkpoints:
         return Restored(found.state, best and Best(**best))
 
     def _remove(self, step: int) -> None:
-        if hosts.is_first():
+        if distributed.is_first():
             shutil.rmtree(self.folder / str(step), ignore_errors=True)
-        hosts.wait(f"checkpoint {step} to be gone")
+        distributed.wait(f"checkpoint {step} to be gone")
         self._manager.reload()
 
     def _check_space(self, state: TrainState) -> None:

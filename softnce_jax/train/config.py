@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from softnce_jax.encoders.presets import preset
 from softnce_jax.errors import InputError
-from softnce_jax.estimators.sums import parse
+from softnce_jax.estimators.spec import parse
+from softnce_jax.pretrained.presets import preset
 
 # The paper's alpha, beta and temperature for each estimator.
 ESTIMATORS = {

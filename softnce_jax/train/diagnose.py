@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import jax
 
-from softnce_jax.data.batches import Batch
 from softnce_jax.diagnostics import weight_diagnostics
+from softnce_jax.train.batches import Batch
 from softnce_jax.train.config import Config
 from softnce_jax.train.objective import (
     DENSE_PAIRS,

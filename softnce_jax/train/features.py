@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from softnce_jax.data.batches import Features, Layout
-from softnce_jax.data.pairs import Pair
+from softnce_jax.data.corpus import Pair
 from softnce_jax.estimators.bm25 import average_length, bm25_features, corpus_idf
-from softnce_jax.estimators.frozen import Frozen, frozen_features
 from softnce_jax.estimators.function import function
+from softnce_jax.estimators.precomputed import Frozen, frozen_features
 from softnce_jax.estimators.sentence import sentence
-from softnce_jax.estimators.sums import parse, weighted_sum
+from softnce_jax.estimators.spec import parse, weighted_sum
 from softnce_jax.estimators.teacher import teacher
+from softnce_jax.train.batches import Features, Layout
 from softnce_jax.train.config import Config
 from softnce_jax.train.setup import Data, cache_folder
 

@@ -9,23 +9,23 @@ from typing import Any
 import jax
 import numpy as np
 
-from softnce_jax.data.batches import Layout, batch_indices, batches
-from softnce_jax.data.pairs import Pair
+from softnce_jax.data.corpus import Pair
+from softnce_jax.encoders.embed import Embedder
 from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.mesh import replicated
 from softnce_jax.packing import sizes
-from softnce_jax.retrieval.embed import Embedder
 from softnce_jax.retrieval.metrics import per_query
-from softnce_jax.retrieval.task import RetrievalTask
-from softnce_jax.train import hosts
+from softnce_jax.retrieval.tasks import RetrievalTask
+from softnce_jax.train import distributed
+from softnce_jax.train.batches import Layout, batch_indices, batches
 from softnce_jax.train.checkpoint import Best, Checkpoints, named_checksums
 from softnce_jax.train.config import Config
-from softnce_jax.train.devices import replicated
 from softnce_jax.train.diagnose import diagnosis
 from softnce_jax.train.features import frozen_estimators, make_features
 from softnce_jax.train.loop import Loop, Schedule, Validate, schedule_of
 from softnce_jax.train.objective import objective
-from softnce_jax.train.results import describe, evaluate, show
-from softnce_jax.train.run import RunFolder
+from softnce_jax.train.report import describe, evaluate, show
+from softnce_jax.train.run_folder import RunFolder
 from softnce_jax.train.setup import Data, build_encoder, make_layout, prepare_data
 from softnce_jax.train.state import TrainState, create, learning_rate, optimizer
 from softnce_jax.train.step import Step, make_step
@@ -43,7 +43,7 @@ def fit(config: Config, say: Callable[[str], None] = print) -> dict:
       FloatingPointError: a loss or gradient that is not finite; nothing is saved after it.
       SystemExit: a signal came; the state is saved and the same call resumes.
     """
-    say = hosts.first_only(say)
+    say = distributed.first_only(say)
     data = prepare_data(config)
     data = data._replace(frozen=frozen_estimators(data.config))
     hashes = {name: estimator.hash for name, estimator in data.frozen.items()}
@@ -108,7 +108,7 @@ def train(
 
     Where `validate` knows no best, they are the last parameters, and the evaluation is None.
     """
-    hosts.agree(lambda: {"the weights to start from": named_checksums(initial)})
+    distributed.agree(lambda: {"the weights to start from": named_checksums(initial)})
     state, step = start(data, embedder, initial, steps)
     checkpoints = Checkpoints(run.checkpoints, run.config, keep=data.config.keep)
     try:
@@ -171,7 +171,7 @@ def code_sizes(pairs: Sequence[Pair], layout: Layout) -> np.ndarray | None:
     for start in range(0, len(share), SIZED_AT_ONCE):
         some = [pairs[i] for i in share[start : start + SIZED_AT_ONCE]]
         size_S3[start : start + len(some)] = sizes(layout.codes(some), layout.room)
-    return hosts.gathered(size_S3).swapaxes(0, 1).reshape(-1, 3)[: len(pairs)]
+    return distributed.gathered(size_S3).swapaxes(0, 1).reshape(-1, 3)[: len(pairs)]
 
 
 def make_loop(

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from softnce_jax.data.batches import Layout
-from softnce_jax.data.pairs import Corpus, Pair
+from softnce_jax.data.corpus import Corpus, Pair
+from softnce_jax.encoders.embed import Embedder
 from softnce_jax.errors import InputError
 from softnce_jax.retrieval.bm25 import bm25_ranks
-from softnce_jax.retrieval.embed import Embedder
-from softnce_jax.retrieval.evaluate import vector_ranks
 from softnce_jax.retrieval.judged import DEPTH, judged_ndcg, judged_places
-from softnce_jax.retrieval.judgements import read_judgements
 from softnce_jax.retrieval.kept import all_vectors, unfinished_of
 from softnce_jax.retrieval.metrics import Ranks
+from softnce_jax.retrieval.per_query import names_of
+from softnce_jax.retrieval.qrels import read_judgements
+from softnce_jax.retrieval.ranking import vector_ranks
 from softnce_jax.retrieval.results import protocol
-from softnce_jax.train.queries import names_of
+from softnce_jax.train.batches import Layout
 
 
 class JudgedTask:

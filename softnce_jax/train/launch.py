@@ -22,7 +22,7 @@ import tyro
 
 from softnce_jax.errors import InputError
 
-VARIABLE = "SOFTNCE_HOSTS"  # what train/hosts.py reads
+VARIABLE = "SOFTNCE_HOSTS"  # what train/distributed.py reads
 GRACE_SECONDS = 5  # that the other processes have to end by themselves
 # What gloo says of connections, and jax's last words where the process that it reports to is gone.
 CONNECTED = re.compile(r"\[Gloo\] Rank \d+ is connected")

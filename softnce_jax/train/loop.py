@@ -14,17 +14,17 @@ import jax
 from jax.sharding import Mesh
 from tqdm import tqdm
 
-from softnce_jax.data.batches import Batch, load_ahead
 from softnce_jax.errors import InputError
-from softnce_jax.train import hosts
+from softnce_jax.mesh import shard_rows
+from softnce_jax.train import distributed
+from softnce_jax.train.batches import Batch, load_ahead
 from softnce_jax.train.checkpoint import Best, Checkpoints
 from softnce_jax.train.config import Config
-from softnce_jax.train.devices import shard_rows
 from softnce_jax.train.diagnose import WeightWatch
-from softnce_jax.train.run import RunFolder
+from softnce_jax.train.run_folder import RunFolder
+from softnce_jax.train.signals import StopSignal
 from softnce_jax.train.state import TrainState
 from softnce_jax.train.step import Step
-from softnce_jax.train.stop import StopSignal
 
 Validate = Callable[[Any], dict[str, float]]
 
@@ -93,7 +93,7 @@ class Loop:
         done = int(state.step)
         ahead = load_ahead(self._batches, done)
         coming = range(min(steps, self._steps.total - done))
-        for _ in tqdm(coming, desc="warming up", unit="batch", disable=not hosts.is_first()):
+        for _ in tqdm(coming, desc="warming up", unit="batch", disable=not distributed.is_first()):
             batch = next(ahead)
             if self._is_new(batch):
                 copy = jax.tree.map(jax.numpy.copy, state)
@@ -119,7 +119,7 @@ class Loop:
             return state, best
         ahead = load_ahead(self._batches, done)
         running = None
-        agreed = hosts.AgreedStop(self._mesh)
+        agreed = distributed.AgreedStop(self._mesh)
         self._watch = WeightWatch(self._steps.total - done)
         with StopSignal() as stop, self._progress_bar(done) as bar:
             self._clock = time.perf_counter()
@@ -142,7 +142,7 @@ class Loop:
                     break
             self._checkpoints.wait()
         if stopped and number < self._steps.total:
-            if hosts.is_first():
+            if distributed.is_first():
                 name = signal.Signals(stopped).name
                 print(f"{name}: saved step {number}; the same command resumes", file=sys.stderr)
             raise SystemExit(128 + stopped)
@@ -162,7 +162,7 @@ class Loop:
         rate, self._clock = pairs / (now - self._clock), now
         counts = {"pairs_per_second": round(rate, 1), "compilations": len(self._shapes)}
         self._run.log({"step": number, **values, **counts})
-        if (warning := self._watch(values)) and hosts.is_first():
+        if (warning := self._watch(values)) and distributed.is_first():
             bar.write(warning, file=sys.stderr)
         bar.set_postfix(loss=f"{values['loss']:.3f}", pairs_s=f"{rate:.0f}", refresh=False)
         bar.update()
@@ -185,5 +185,5 @@ class Loop:
             desc="training",
             unit="step",
             mininterval=calm,
-            disable=not hosts.is_first(),
+            disable=not distributed.is_first(),
         )

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 
 import softnce_jax.losses as losses
 from softnce_jax.blockwise import BLOCK, blockwise_soft_infonce
-from softnce_jax.data.batches import Batch
 from softnce_jax.errors import InputError
 from softnce_jax.losses.duplicates import distinct_rows
+from softnce_jax.train.batches import Batch
 from softnce_jax.train.config import Config
 from softnce_jax.weights import negative_distribution, negative_weights
 

@@ -11,19 +11,19 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
-from softnce_jax.data.batches import Features, Layout
+from softnce_jax.data.corpus import Candidate, Corpus, Joined, Pair
 from softnce_jax.data.folds import over_families
-from softnce_jax.data.negatives import HardNegatives, read_negatives
-from softnce_jax.data.pairs import Candidate, Corpus, Joined, Pair
+from softnce_jax.data.hard_negatives import HardNegatives, read_negatives
 from softnce_jax.data.sources import data_folder, load_corpora
-from softnce_jax.encoders.checkpoints import load
 from softnce_jax.encoders.encoder import Encoder
-from softnce_jax.encoders.tiny import tiny
+from softnce_jax.encoders.processor import layout_of
 from softnce_jax.errors import InputError
-from softnce_jax.estimators.frozen import Frozen
-from softnce_jax.retrieval.layout import layout_of
+from softnce_jax.estimators.precomputed import Frozen
+from softnce_jax.mesh import check_batch_size, make_mesh
+from softnce_jax.pretrained.load import load
+from softnce_jax.pretrained.tiny import tiny
+from softnce_jax.train.batches import Features, Layout
 from softnce_jax.train.config import Config, resolve
-from softnce_jax.train.devices import check_batch_size, make_mesh
 
 Say = Callable[[str], None]
 

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from softnce_jax.data.batches import Batch, PackedTexts, PaddedTexts
 from softnce_jax.encoders.dropout import GENERATOR
 from softnce_jax.encoders.encoder import Encoder, of_slots
+from softnce_jax.train.batches import Batch, PackedTexts, PaddedTexts
 from softnce_jax.train.diagnose import Diagnose
 from softnce_jax.train.objective import Objective
 from softnce_jax.train.state import TrainState

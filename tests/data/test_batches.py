@@ -6,11 +6,11 @@ import jax
 import numpy as np
 import pytest
 
-from softnce_jax.data.batches import Layout, batch_indices, batches, load_ahead
+from softnce_jax.data.corpus import Pair
 from softnce_jax.data.duplicates import text_keys
-from softnce_jax.data.pairs import Pair
 from softnce_jax.estimators.bm25 import average_length, bm25_features
 from softnce_jax.packing import sizes
+from softnce_jax.train.batches import Layout, batch_indices, batches, load_ahead
 
 
 class Words:

@@ -6,7 +6,7 @@ import pytest
 
 from softnce_jax.data import cleaning
 from softnce_jax.data.cleaning import is_english, unclean, unusable, without_comments
-from softnce_jax.data.pairs import LANGUAGES
+from softnce_jax.data.corpus import LANGUAGES
 from softnce_jax.data.sample import load_sample
 
 CODE = "def area(w, h):\n    return w * h"

@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from softnce_jax.data.fetch import Remote, Unavailable, fetch, listing
+from softnce_jax.data.download import Remote, Unavailable, fetch, listing
 from tests.data.server import serving
 
 BODY = bytes(range(256)) * 400

@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
+from softnce_jax.data.corpus import LANGUAGES
 from softnce_jax.data.folds import FOLDS, over_families
-from softnce_jax.data.pairs import LANGUAGES
 from softnce_jax.data.sample import load_sample
 from softnce_jax.errors import InputError
 

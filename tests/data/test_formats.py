@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from softnce_jax.data.pairs import Corpus
-from softnce_jax.data.read import read_corpus
+from softnce_jax.data.corpus import Corpus
+from softnce_jax.data.load import read_corpus
 from softnce_jax.errors import InputError
 from tests.data.folders import write_folder
 

@@ -9,8 +9,8 @@ import json
 import numpy as np
 import pytest
 
-from softnce_jax.data.negatives import read_negatives, training_hashes, write_negatives
-from softnce_jax.data.pairs import Pair
+from softnce_jax.data.corpus import Pair
+from softnce_jax.data.hard_negatives import read_negatives, training_hashes, write_negatives
 from softnce_jax.errors import InputError
 
 # Function 0 has two queries; two languages have the same url.

@@ -20,7 +20,7 @@ import tree_sitter_python
 import tree_sitter_ruby
 
 from softnce_jax.data import sample
-from softnce_jax.data.pairs import LANGUAGES
+from softnce_jax.data.corpus import LANGUAGES
 
 GRAMMARS = {
     "ruby": tree_sitter_ruby.language,

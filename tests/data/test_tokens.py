@@ -10,10 +10,10 @@ import jax
 import numpy as np
 import pytest
 
-from softnce_jax.data.batches import Layout, batch_indices, batches, load_ahead
-from softnce_jax.data.pairs import Pair
+from softnce_jax.data.corpus import Pair
 from softnce_jax.data.tokens import KeptTokens
-from softnce_jax.encoders.tokenize import Tokenizer, train_tokenizer
+from softnce_jax.encoders.tokenizer import Tokenizer, train_tokenizer
+from softnce_jax.train.batches import Layout, batch_indices, batches, load_ahead
 
 QUERIES = [f"sort the list number {i}, quickly" for i in range(20)]
 CODES = [f"def sort_{i}(x): return sorted(x)[{i}]" for i in range(20)]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from softnce_jax.data.pairs import Pair
+from softnce_jax import processes
+from softnce_jax.data.corpus import Pair
 from softnce_jax.data.sample import load_sample
-from softnce_jax.dataflow import parallel, store
-from softnce_jax.dataflow.parallel import extract_all, extract_chunk
-from softnce_jax.dataflow.store import GraphCodes, Settings
-from softnce_jax.encoders.tokenize import Tokenizer, train_tokenizer
+from softnce_jax.dataflow import cache
+from softnce_jax.dataflow.cache import GraphCodes, Settings
+from softnce_jax.encoders.tokenizer import Tokenizer, train_tokenizer
+from softnce_jax.processes import extract_all, extract_chunk
 
 PAIRS = [pair for language in ("ruby", "go", "php") for pair in load_sample(language).train[:12]]
 FUNCTIONS = [(pair.language, pair.code) for pair in PAIRS]
@@ -24,7 +25,7 @@ def tokenizer():
 @pytest.fixture
 def cached(monkeypatch):
     """As if any function were many."""
-    monkeypatch.setattr(store, "FEW", 0)
+    monkeypatch.setattr(cache, "FEW", 0)
 
 
 def codes(tokenizer, *, rules="published", **options) -> GraphCodes:
@@ -44,7 +45,7 @@ def test_rows_are_in_order_and_extracted_once(tokenizer, monkeypatch):
         asked.extend(functions)
         return extract_all(functions, rules)
 
-    monkeypatch.setattr(store, "extract_all", counted)
+    monkeypatch.setattr(cache, "extract_all", counted)
     first = graphs([*PAIRS, PAIRS[0]])
     again = graphs(PAIRS[::-1])
     assert len(asked) == len(set(FUNCTIONS)) and same(first[:-1], again[::-1])
@@ -69,7 +70,7 @@ def test_pieces_are_those_of_the_tokens(tokenizer):
 
 
 def test_processes_find_the_same(monkeypatch):
-    monkeypatch.setattr(parallel, "CHUNK", 5)
+    monkeypatch.setattr(processes, "CHUNK", 5)
     alone = extract_chunk(FUNCTIONS, "extended")
     assert list(extract_all(FUNCTIONS, "extended", processes=2)) == alone
     assert list(extract_all(FUNCTIONS, "published", processes=1)) != alone
@@ -93,7 +94,7 @@ def test_the_cache_is_read(tokenizer, tmp_path, cached, monkeypatch):
     (path,) = (tmp_path / "made").iterdir()
     with np.load(path, allow_pickle=False) as arrays:
         assert set(arrays) == {"ids", "spans", "edges", "ends"}
-    monkeypatch.setattr(store, "extract_all", None)
+    monkeypatch.setattr(cache, "extract_all", None)
     graphs = codes(tokenizer, folder=tmp_path / "made")
     assert same(graphs(PAIRS), first) and graphs.edge_room >= 64
 

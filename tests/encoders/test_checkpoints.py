@@ -12,12 +12,12 @@ import safetensors.numpy
 from flax.serialization import to_bytes
 from huggingface_hub import constants
 
-from softnce_jax.encoders import hub
-from softnce_jax.encoders.checkpoints import load
 from softnce_jax.encoders.encoder import unit_length
-from softnce_jax.encoders.presets import PRESETS, preset
-from softnce_jax.encoders.tensors import read_tensors, to_published
 from softnce_jax.errors import InputError
+from softnce_jax.pretrained import hub
+from softnce_jax.pretrained.convert import read_tensors, to_published
+from softnce_jax.pretrained.load import load
+from softnce_jax.pretrained.presets import PRESETS, preset
 from tests.encoders.conftest import TEXTS
 
 

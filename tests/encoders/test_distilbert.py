@@ -11,10 +11,10 @@ import pytest
 import safetensors.numpy
 from transformers import DistilBertConfig
 
-from softnce_jax.encoders.checkpoints import load
 from softnce_jax.encoders.distilbert import as_bert_config, bert_name
-from softnce_jax.encoders.tensors import to_published
 from softnce_jax.errors import InputError
+from softnce_jax.pretrained.convert import to_published
+from softnce_jax.pretrained.load import load
 from tests.encoders.conftest import TEXTS
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer, FlaxBertModel, FlaxRobertaModel
 
-from softnce_jax.encoders import export
-from softnce_jax.encoders.checkpoints import load
-from softnce_jax.encoders.export import export_model
-from softnce_jax.encoders.tiny import TinyConfig, tiny
+from softnce_jax.pretrained import export
+from softnce_jax.pretrained.export import export_model
+from softnce_jax.pretrained.load import load
+from softnce_jax.pretrained.tiny import TinyConfig, tiny
 from tests.encoders.conftest import TEXTS
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from transformers import RobertaConfig
 
-from softnce_jax.data.pairs import Pair
+from softnce_jax.data.corpus import Pair
 from softnce_jax.data.sample import load_sample
-from softnce_jax.dataflow.store import GraphCodes, Settings
+from softnce_jax.dataflow.cache import GraphCodes, Settings
 from softnce_jax.encoders.encoder import Encoder, of_slots
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
-from softnce_jax.encoders.tokenize import Tokenizer, train_tokenizer
+from softnce_jax.encoders.tokenizer import Tokenizer, train_tokenizer
 from softnce_jax.packing import Room, fill, first_fit, sizes
 
 CODE, FLOW = 48, 16

@@ -15,10 +15,10 @@ from transformers import FlaxRobertaModel, RobertaConfig
 
 from softnce_jax.dataflow.example import Specials, graph_rows, make_example
 from softnce_jax.dataflow.extract import Extractor
-from softnce_jax.encoders.checkpoints import load
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
-from softnce_jax.encoders.tensors import to_published
+from softnce_jax.pretrained.convert import to_published
+from softnce_jax.pretrained.load import load
 from tests.dataflow.toy import pieces
 from tests.encoders.conftest import SIZES, TEXTS, jittered
 from tests.encoders.test_graph import TOY, slow_mask

@@ -6,10 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from softnce_jax.encoders import tiny as tiny_module
-from softnce_jax.encoders.checkpoints import load
-from softnce_jax.encoders.export import export_model
-from softnce_jax.encoders.tiny import TinyConfig, tiny
+from softnce_jax.pretrained import tiny as tiny_module
+from softnce_jax.pretrained.export import export_model
+from softnce_jax.pretrained.load import load
+from softnce_jax.pretrained.tiny import TinyConfig, tiny
 
 TEXTS = ["sort a list", "def sort(x): return sorted(x)", "", "the sum of a list"]
 SIZES = TinyConfig(vocab_size=300, hidden_size=256)

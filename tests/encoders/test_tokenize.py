@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from softnce_jax.encoders.tokenize import SPECIAL_TOKENS, Tokenizer, train_tokenizer
+from softnce_jax.encoders.tokenizer import SPECIAL_TOKENS, Tokenizer, train_tokenizer
 from softnce_jax.errors import InputError
 
 CODE = [

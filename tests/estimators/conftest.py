@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from softnce_jax.data.pairs import Pair
+from softnce_jax.data.corpus import Pair
 from tests.small_model import write_model
 
 QUERIES = ["sort a list", "read the lines of a file", "add", "sort a list", "a b c " * 40]

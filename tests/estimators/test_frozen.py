@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from softnce_jax.encoders.checkpoints import load
+from softnce_jax.encoders.embed import Embedder
 from softnce_jax.errors import InputError
-from softnce_jax.estimators.frozen import frozen_features
+from softnce_jax.estimators.precomputed import frozen_features
 from softnce_jax.estimators.sentence import sentence
 from softnce_jax.estimators.teacher import teacher
+from softnce_jax.pretrained.load import load
 from softnce_jax.retrieval import kept
-from softnce_jax.retrieval.embed import Embedder
 from tests.estimators.conftest import CODES, QUERIES, pairs
 
 

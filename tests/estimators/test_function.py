@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from softnce_jax.errors import InputError
-from softnce_jax.estimators.frozen import frozen_features
 from softnce_jax.estimators.function import function
+from softnce_jax.estimators.precomputed import frozen_features
 from tests.estimators.conftest import pairs
 
 QUERIES, CODES = ["a", "bb", "ccc"], ["x y", "z", ""]

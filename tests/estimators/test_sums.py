@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from softnce_jax.errors import InputError
-from softnce_jax.estimators.sums import Term, parse, weighted_sum
+from softnce_jax.estimators.spec import Term, parse, weighted_sum
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType
 
-from softnce_jax.data.pairs import Candidate, Pair
+from softnce_jax.data.corpus import Candidate, Pair
 from softnce_jax.retrieval import blocks
 from softnce_jax.retrieval.blocks import block_shape
-from softnce_jax.retrieval.evaluate import TIE, graded, score_ranks, vector_ranks
 from softnce_jax.retrieval.metrics import Ranks, per_query, rank_bounds
+from softnce_jax.retrieval.ranking import TIE, graded, score_ranks, vector_ranks
 from tests.retrieval import reference
 
 

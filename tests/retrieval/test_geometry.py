@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from softnce_jax.retrieval.geometry import ROWS, alignment, uniformity
+from softnce_jax.retrieval.uniformity import ROWS, alignment, uniformity
 from tests.retrieval import reference
 
 

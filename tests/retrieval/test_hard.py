@@ -9,9 +9,9 @@ import jax
 import numpy as np
 import pytest
 
-from softnce_jax.retrieval import blocks, hard, top
+from softnce_jax.retrieval import blocks, negatives, top
 from softnce_jax.retrieval.bm25 import Bm25
-from softnce_jax.retrieval.hard import Wanted, bm25_search, hard_negatives, vector_search
+from softnce_jax.retrieval.negatives import Wanted, bm25_search, hard_negatives, vector_search
 
 QUERIES, CANDIDATES = 23, 90
 WANTED = {
@@ -58,7 +58,7 @@ def vectors():
 @pytest.mark.parametrize(("width", "cells"), [(2**17, 2**20), (16, 500), (56, 1)])
 def test_equals_a_loop_whatever_the_blocks(monkeypatch, wanted, width, cells):
     monkeypatch.setattr(blocks, "MOST_CANDIDATES", width)
-    monkeypatch.setattr(hard, "CELLS", cells)
+    monkeypatch.setattr(negatives, "CELLS", cells)
     q, c, own, right = vectors()
     score = q.astype(float) @ c.T.astype(float)
     search = vector_search(q, c, own)
@@ -81,7 +81,7 @@ TEXTS = ["read", "write", "file", "open", "socket", "parse", "json", "http", "se
 @pytest.mark.parametrize(("rows", "cells"), [(256, 2**20), (4, 300)])
 def test_bm25_equals_a_loop_and_shares_a_word(monkeypatch, wanted, rows, cells):
     monkeypatch.setattr(blocks, "MOST_QUERIES", rows)
-    monkeypatch.setattr(hard, "CELLS", cells)
+    monkeypatch.setattr(negatives, "CELLS", cells)
     random = np.random.default_rng(1)
     codes, queries = (
         [" ".join(random.choice(TEXTS, random.integers(1, longest))) for _ in range(n)]
@@ -111,7 +111,7 @@ def test_no_matrix_of_all_scores(monkeypatch):
 
     monkeypatch.setattr(top, "scores", counted)
     monkeypatch.setattr(blocks, "MOST_CANDIDATES", 512)
-    monkeypatch.setattr(hard, "CELLS", 2**14)
+    monkeypatch.setattr(negatives, "CELLS", 2**14)
     random = np.random.default_rng(2)
     many = 3000
     q, c = random.normal(size=(2, many, 4)).astype(np.float32)
@@ -134,7 +134,7 @@ def test_bm25_holds_blocks_of_rows(monkeypatch):
         largest.append(score_RM.shape)
         return top.top_scores(score_RM, k)
 
-    monkeypatch.setattr(hard, "top_scores", counted)
+    monkeypatch.setattr(negatives, "top_scores", counted)
     codes = [" ".join(np.random.default_rng(m).choice(TEXTS, 3)) for m in range(100)]
     own = np.arange(100)
     search = bm25_search(codes, codes, own)

@@ -8,10 +8,10 @@ import math
 import numpy as np
 import pytest
 
-from softnce_jax.data.pairs import Candidate
+from softnce_jax.data.corpus import Candidate
 from softnce_jax.errors import InputError
 from softnce_jax.retrieval.judged import judged_ndcg, judged_places
-from softnce_jax.retrieval.judgements import Judgements, read_judgements
+from softnce_jax.retrieval.qrels import Judgements, read_judgements
 
 
 def slow_ndcg(ranking: list[str], grades: dict[str, float], *, count_all: bool) -> float:

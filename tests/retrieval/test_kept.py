@@ -16,9 +16,9 @@ import pytest
 from jax.sharding import AxisType
 
 from softnce_jax.dataflow.example import Example
-from softnce_jax.encoders.checkpoints import load
+from softnce_jax.encoders.embed import Embedder
+from softnce_jax.pretrained.load import load
 from softnce_jax.retrieval import kept
-from softnce_jax.retrieval.embed import Embedder
 from softnce_jax.retrieval.kept import all_vectors, model_hash, rows_hash
 from tests.small_model import write_model
 
@@ -126,9 +126,9 @@ def test_a_damaged_block_is_made_again(damage, model, tmp_path, monkeypatch):
 EVALUATE = """
 import sys
 from softnce_jax.retrieval import kept
-from softnce_jax.retrieval.embed import Embedder
+from softnce_jax.encoders.embed import Embedder
 from softnce_jax.train.config import EvaluateConfig
-from softnce_jax.train.evaluation import evaluate
+from softnce_jax.commands.evaluate import evaluate
 
 kept.BLOCK = 5
 embed = Embedder.__call__

@@ -6,8 +6,8 @@ import ir_measures
 import numpy as np
 import pytest
 
-from softnce_jax.retrieval.evaluate import vector_ranks
 from softnce_jax.retrieval.metrics import per_query, summarize
+from softnce_jax.retrieval.ranking import vector_ranks
 from softnce_jax.retrieval.top import top_candidates
 from softnce_jax.retrieval.trec import falling, measures, write_qrels, write_run
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from softnce_jax.data.pairs import Pair
+from softnce_jax.data.corpus import Pair
+from softnce_jax.retrieval.per_query import Queries, names_of, write_queries
 from softnce_jax.sweep.paper import SIZES
 from softnce_jax.train.config import Config, resolve
-from softnce_jax.train.queries import Queries, names_of, write_queries
 
 
 def pairs(language: str, number: int, *, first: int = 0) -> list[Pair]:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from softnce_jax.errors import InputError
+from softnce_jax.retrieval.per_query import Queries, read_queries, write_queries
 from softnce_jax.sweep.negatives import negatives_table
 from softnce_jax.sweep.scores import read_runs
-from softnce_jax.train.queries import Queries, read_queries, write_queries
 from tests.sweep.folders import write_run
 
 VALUE = np.linspace(0.2, 0.6, 24)

@@ -18,8 +18,8 @@ from softnce_jax.sweep import run
 from softnce_jax.sweep.config import SweepConfig
 from softnce_jax.sweep.grid import make_grid
 from softnce_jax.sweep.run import run_cells
-from softnce_jax.train.compiled import kept_compilations
-from softnce_jax.train.stop import StopSignal
+from softnce_jax.train.compile_cache import kept_compilations
+from softnce_jax.train.signals import StopSignal
 from tests.train.corpus import write_tasks
 
 ROOT = Path(__file__).parents[2]

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from softnce_jax.data.batches import Layout, batch_indices
 from softnce_jax.data.sample import load_sample
-from softnce_jax.encoders.tokenize import Tokenizer, train_tokenizer
+from softnce_jax.encoders.tokenizer import Tokenizer, train_tokenizer
 from softnce_jax.train.analysis import Evaluated, analyse, divergence
+from softnce_jax.train.batches import Layout, batch_indices
 from softnce_jax.train.config import Config, resolve
 from softnce_jax.train.setup import Data
 from tests import reference

@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = """
 import jax
-from softnce_jax.train.compiled import kept_compilations
+from softnce_jax.train.compile_cache import kept_compilations
 found = []
 jax.monitoring.register_event_listener(lambda event, **_: found.append(event.rpartition("/")[2]))
 with kept_compilations():

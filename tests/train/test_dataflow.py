@@ -7,14 +7,14 @@ import json
 import jax
 import pytest
 
-from softnce_jax.data.batches import batch_indices, batches
+from softnce_jax.commands.evaluate import evaluate
 from softnce_jax.data.sample import load_sample
 from softnce_jax.dataflow.example import GraphRows
-from softnce_jax.encoders.checkpoints import load
-from softnce_jax.encoders.presets import PRESETS, preset
 from softnce_jax.errors import InputError
+from softnce_jax.pretrained.load import load
+from softnce_jax.pretrained.presets import PRESETS, preset
+from softnce_jax.train.batches import batch_indices, batches
 from softnce_jax.train.config import Config, EvaluateConfig, resolve
-from softnce_jax.train.evaluation import evaluate
 from softnce_jax.train.fit import fit
 from softnce_jax.train.setup import build_encoder, make_layout, prepare_data
 from tests.train.corpus import write_tasks

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType
 
+from softnce_jax.commands.evaluate import evaluate, open_model
 from softnce_jax.errors import InputError
+from softnce_jax.retrieval.per_query import read_queries
 from softnce_jax.retrieval.trec import measures
 from softnce_jax.train import setup
 from softnce_jax.train.config import Config, EvaluateConfig
-from softnce_jax.train.evaluation import evaluate, open_model
 from softnce_jax.train.fit import fit
-from softnce_jax.train.queries import read_queries
 from tests.train.corpus import write_tasks
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from softnce_jax.data.batches import Layout, batch_indices, batches
 from softnce_jax.data.sample import load_sample
-from softnce_jax.encoders.tokenize import Tokenizer, train_tokenizer
+from softnce_jax.encoders.tokenizer import Tokenizer, train_tokenizer
 from softnce_jax.errors import InputError
 from softnce_jax.estimators.bm25 import average_length, bm25_features, corpus_idf
+from softnce_jax.train.batches import Layout, batch_indices, batches
 from softnce_jax.train.config import Config
 from softnce_jax.train.features import frozen_estimators, make_features
 from softnce_jax.train.fit import fit

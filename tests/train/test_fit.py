@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from softnce_jax.encoders.checkpoints import load
 from softnce_jax.errors import InputError
-from softnce_jax.train import run as run_module
+from softnce_jax.pretrained.load import load
+from softnce_jax.retrieval.per_query import read_queries
+from softnce_jax.train import run_folder as run_module
 from softnce_jax.train.config import Config
 from softnce_jax.train.fit import fit
-from softnce_jax.train.queries import read_queries
 from tests.train.corpus import write_tasks
 from tests.train.runs import metrics, same_run
 

@@ -11,25 +11,25 @@ import jax
 import numpy as np
 import pytest
 
-from softnce_jax.data.batches import Layout, batch_indices, batches
+from softnce_jax.commands.evaluate import open_model
+from softnce_jax.commands.mine_negatives import mine_negatives
 from softnce_jax.data.duplicates import functions_of
-from softnce_jax.data.negatives import read_negatives
-from softnce_jax.data.read import read_corpus
+from softnce_jax.data.hard_negatives import read_negatives
+from softnce_jax.data.load import read_corpus
 from softnce_jax.data.sample import load_sample
+from softnce_jax.dataflow.cache import GraphCodes, Settings
 from softnce_jax.dataflow.example import GraphRows
-from softnce_jax.dataflow.store import GraphCodes, Settings
-from softnce_jax.encoders.checkpoints import load
-from softnce_jax.encoders.tokenize import Tokenizer, train_tokenizer
+from softnce_jax.encoders.embed import Embedder
+from softnce_jax.encoders.tokenizer import Tokenizer, train_tokenizer
 from softnce_jax.errors import InputError
 from softnce_jax.estimators.bm25 import average_length
+from softnce_jax.pretrained.load import load
 from softnce_jax.retrieval.bm25 import Bm25
-from softnce_jax.retrieval.embed import Embedder
-from softnce_jax.train import run as run_module
+from softnce_jax.train import run_folder as run_module
+from softnce_jax.train.batches import Layout, batch_indices, batches
 from softnce_jax.train.config import Config, EvaluateConfig
-from softnce_jax.train.evaluation import open_model
 from softnce_jax.train.features import frozen_estimators, make_features
 from softnce_jax.train.fit import fit
-from softnce_jax.train.hard_negatives import mine_negatives
 from softnce_jax.train.hard_negatives_config import HardNegativesConfig
 from softnce_jax.train.setup import prepare_data
 from tests import reference

@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 import tyro
 
+from softnce_jax.commands.train_simcse import train_simcse
 from softnce_jax.data.sources import load_corpora
 from softnce_jax.errors import InputError
-from softnce_jax.train import hosts
+from softnce_jax.train import distributed
 from softnce_jax.train.config import Config
 from softnce_jax.train.fit import fit
 from softnce_jax.train.launch import GRACE_SECONDS, VARIABLE, free_port
-from softnce_jax.train.simcse import train_simcse
 from softnce_jax.train.simcse_config import SimcseConfig
 from tests.small_model import write_model
 from tests.train.corpus import write_tasks
@@ -243,7 +243,7 @@ def test_a_killed_host_ends_the_others_without_a_launcher(flags, tmp_path, host)
     killed = time.monotonic()
     said = processes[1 - host].communicate()[1]
     processes[host].communicate()
-    assert time.monotonic() - killed < hosts.LOST_SECONDS + 10
+    assert time.monotonic() - killed < distributed.LOST_SECONDS + 10
     assert processes[1 - host].returncode != 0
     assert "another host is gone" in said or "another task died" in said
 
@@ -355,7 +355,7 @@ def test_only_a_lost_host_is_called_one(monkeypatch, capsys, said, lost):
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setattr(jax, "process_count", lambda: 2)
     monkeypatch.setattr(os, "_exit", end)
-    with pytest.raises(SystemExit if lost else jax.errors.JaxRuntimeError), hosts.together():
+    with pytest.raises(SystemExit if lost else jax.errors.JaxRuntimeError), distributed.together():
         raise jax.errors.JaxRuntimeError(said)
     assert ("another host is gone" in capsys.readouterr().err) == lost
 
@@ -365,7 +365,7 @@ def test_only_a_lost_host_is_called_one(monkeypatch, capsys, said, lost):
 )
 def test_a_place_that_is_none(place):
     with pytest.raises(InputError, match=rf"^{VARIABLE}={place}: give auto, or I/N@ADDRESS:PORT"):
-        hosts.parse(place)
+        distributed.parse(place)
 
 
 @pytest.mark.slow
@@ -378,8 +378,8 @@ def test_a_host_that_waits_says_so():
         process.kill()
         process.communicate()
     assert line == (
-        f"waiting for the other hosts ({VARIABLE}={place}), at most {hosts.MEETING_SECONDS} s "
-        "in all\n"
+        f"waiting for the other hosts ({VARIABLE}={place}), "
+        f"at most {distributed.MEETING_SECONDS} s in all\n"
     )
 
 

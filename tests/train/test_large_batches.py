@@ -11,11 +11,11 @@ import pytest
 from jax.sharding import AxisType
 
 from softnce_jax import blockwise
-from softnce_jax.data.batches import Batch
 from softnce_jax.errors import InputError
+from softnce_jax.mesh import shard_rows
 from softnce_jax.train import diagnose, objective
+from softnce_jax.train.batches import Batch
 from softnce_jax.train.config import Config, resolve
-from softnce_jax.train.devices import shard_rows
 from softnce_jax.train.diagnose import diagnosis
 
 B, D, F, HARD = 12, 6, 5, 2

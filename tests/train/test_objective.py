@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType
 
-from softnce_jax.data.batches import Batch
+from softnce_jax.mesh import shard_rows
+from softnce_jax.train.batches import Batch
 from softnce_jax.train.config import LOSSES, Config, resolve
-from softnce_jax.train.devices import shard_rows
 from softnce_jax.train.objective import objective, own_columns, own_of, similarity_of, target_of
 from tests import reference
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from softnce_jax.data.sample import load_sample
-from softnce_jax.train.queries import Queries, names_of, read_queries, write_queries
+from softnce_jax.retrieval.per_query import Queries, names_of, read_queries, write_queries
 
 
 def test_what_is_written_is_read(tmp_path):

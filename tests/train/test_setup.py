@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from softnce_jax.encoders.checkpoints import load
-from softnce_jax.encoders.export import export_model
+from softnce_jax.pretrained.export import export_model
+from softnce_jax.pretrained.load import load
 from softnce_jax.train.config import Config
 from softnce_jax.train.setup import build_encoder, prepare_data
 from tests.train.corpus import write_tasks

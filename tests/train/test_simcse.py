@@ -16,19 +16,19 @@ import jax
 import numpy as np
 import pytest
 
-from softnce_jax.data.batches import batch_indices, batches
-from softnce_jax.encoders.checkpoints import load
+from softnce_jax.commands.evaluate import evaluate
+from softnce_jax.commands.train_simcse import prepare_queries, sentence_encoder, train_simcse
+from softnce_jax.encoders.embed import Embedder
+from softnce_jax.encoders.processor import layout_of
 from softnce_jax.errors import InputError
-from softnce_jax.retrieval.embed import Embedder
-from softnce_jax.retrieval.layout import layout_of
+from softnce_jax.mesh import shard_rows
+from softnce_jax.pretrained.load import load
 from softnce_jax.retrieval.sentences import SentenceTask
-from softnce_jax.train import run as run_module
+from softnce_jax.train import run_folder as run_module
+from softnce_jax.train.batches import batch_indices, batches
 from softnce_jax.train.config import EvaluateConfig
-from softnce_jax.train.devices import shard_rows
-from softnce_jax.train.evaluation import evaluate
 from softnce_jax.train.fit import start
 from softnce_jax.train.loop import schedule_of
-from softnce_jax.train.simcse import prepare_queries, sentence_encoder, train_simcse
 from softnce_jax.train.simcse_config import SimcseConfig
 from tests import reference
 from tests.data.folders import write_folder

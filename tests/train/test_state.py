@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softnce_jax.encoders.tiny import TinyConfig, tiny
+from softnce_jax.pretrained.tiny import TinyConfig, tiny
 from softnce_jax.train.state import create, decayed, learning_rate, optimizer
 
 

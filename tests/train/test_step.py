@@ -12,15 +12,15 @@ import pytest
 from jax.sharding import AxisType
 from transformers import RobertaConfig
 
-from softnce_jax.data.batches import Batch, Layout, batch_indices, batches
 from softnce_jax.data.sample import load_sample
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
-from softnce_jax.encoders.tokenize import Tokenizer, train_tokenizer
+from softnce_jax.encoders.tokenizer import Tokenizer, train_tokenizer
 from softnce_jax.errors import InputError
 from softnce_jax.estimators.bm25 import average_length, bm25_features
+from softnce_jax.mesh import check_batch_size, replicated, shard_rows
+from softnce_jax.train.batches import Batch, Layout, batch_indices, batches
 from softnce_jax.train.config import Config, resolve
-from softnce_jax.train.devices import check_batch_size, replicated, shard_rows
 from softnce_jax.train.objective import objective
 from softnce_jax.train.state import create, learning_rate, optimizer
 from softnce_jax.train.step import make_step

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from array_record.python import array_record_data_source, array_record_module
 
-from softnce_jax.data.code_search_net.parts import Part, key_array
+from softnce_jax.data.code_search_net.shards import Part, key_array
 
 SHARD_RECORDS = 16_384
 BLOCK = 256  # records that are in memory at once

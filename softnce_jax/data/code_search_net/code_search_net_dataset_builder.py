@@ -17,14 +17,14 @@ import tensorflow_datasets as tfds
 from tqdm import tqdm
 
 from softnce_jax.data.code_search_net import assemble
-from softnce_jax.data.code_search_net.found import Found, files_below, look, read_list
-from softnce_jax.data.code_search_net.origins import FUNCTIONS, URL_LISTS, fetch_first
-from softnce_jax.data.code_search_net.parts import Part, make_part, read_part, save_lists
+from softnce_jax.data.code_search_net.mirrors import FUNCTIONS, URL_LISTS, fetch_first
 from softnce_jax.data.code_search_net.published import ABOUT, SPLITS, differences, protocol
+from softnce_jax.data.code_search_net.raw import Found, files_below, look, read_list
 from softnce_jax.data.code_search_net.records import TEXTS, TOKENS
-from softnce_jax.data.pairs import LANGUAGES
-from softnce_jax.dataflow.parallel import run
+from softnce_jax.data.code_search_net.shards import Part, make_part, read_part, save_lists
+from softnce_jax.data.corpus import LANGUAGES
 from softnce_jax.errors import InputError
+from softnce_jax.processes import run
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from softnce_jax.data.mining import duplicates
+from softnce_jax.data.mining import dedup
 from softnce_jax.data.mining.config import Config
 from softnce_jax.data.mining.files import source_files
 from softnce_jax.data.mining.languages import LANGUAGES
@@ -83,7 +83,7 @@ def write(config: Config, root: str, folder: Path) -> dict:
         spool = Spool(Path(spooled))
         found = read_all(sources, config, counts)
         spool.fill(without_duplicates(found, counts))
-        groups = duplicates.near_duplicates(spool.signatures())
+        groups = dedup.near_duplicates(spool.signatures())
         near = Counter(groups.of(place) for place in range(len(spool.homes)))
         try:
             names = split(spool.homes, groups)

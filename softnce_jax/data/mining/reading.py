@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from softnce_jax.data.mining import duplicates, files
+from softnce_jax.data.mining import dedup, files
 from softnce_jax.data.mining.config import Config
 from softnce_jax.data.mining.files import Source
 from softnce_jax.data.mining.functions import functions
 from softnce_jax.data.mining.report import Counts
-from softnce_jax.dataflow.parallel import run
 from softnce_jax.errors import InputError
+from softnce_jax.processes import run
 
 CHUNK = 16  # files
 FEW = 100  # files that take about as long as starting processes
@@ -72,7 +72,7 @@ def read_chunk(sources: Sequence[Source], language: str, by: str) -> tuple[list[
                 "code": found.code,
             }
             code, query = hashed("".join(found.code.split())), hashed(found.query.casefold())
-            signature = duplicates.signature(found.code).tobytes()
+            signature = dedup.signature(found.code).tobytes()
             rows.append(Row(home, json.dumps(row), code, query, signature))
     return rows, counts
 

@@ -11,7 +11,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 
-from softnce_jax.data.mining.duplicates import Groups
+from softnce_jax.data.mining.dedup import Groups
 from softnce_jax.errors import InputError
 
 SHARE = 0.1  # of the pairs in valid, and in test

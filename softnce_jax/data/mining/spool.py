@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from softnce_jax.data.mining import duplicates
+from softnce_jax.data.mining import dedup
 from softnce_jax.data.mining.reading import Row
 
 
@@ -30,7 +30,7 @@ class Spool:
 
     def signatures(self) -> np.ndarray:
         """uint32, (pairs, BANDS * ROWS), mapped."""
-        shape = (len(self.homes), duplicates.BANDS * duplicates.ROWS)
+        shape = (len(self.homes), dedup.BANDS * dedup.ROWS)
         if not self.homes:
             return np.zeros(shape, np.uint32)
         return np.memmap(self.folder / "bands", np.uint32, "r", shape=shape)

@@ -12,7 +12,7 @@ import textwrap
 import tomllib
 from importlib import resources
 
-from softnce_jax.data.pairs import Candidate, Corpus, Pair
+from softnce_jax.data.corpus import Candidate, Corpus, Pair
 
 EXTENSIONS = {
     "ruby": "rb",

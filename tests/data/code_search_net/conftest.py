@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from softnce_jax.data import fetch
-from softnce_jax.data.code_search_net import origins, published
-from softnce_jax.train.prepare import prepare
+from softnce_jax.commands.prepare import prepare
+from softnce_jax.data import download
+from softnce_jax.data.code_search_net import mirrors, published
 from softnce_jax.train.prepare_config import PrepareConfig
 from tests.data.code_search_net import archives
 from tests.data.server import serving
@@ -23,9 +23,9 @@ def data(tmp_path, monkeypatch):
 @pytest.fixture
 def server(monkeypatch):
     """Every host is this server, which has nothing yet."""
-    monkeypatch.setattr(fetch.fetch, "__kwdefaults__", {"patience": 1.0, "tries": 2, "pause": 0})
+    monkeypatch.setattr(download.fetch, "__kwdefaults__", {"patience": 1.0, "tries": 2, "pause": 0})
     with serving() as server:
-        monkeypatch.setattr(origins, "HOSTS", dict.fromkeys(origins.HOSTS, server.base))
+        monkeypatch.setattr(mirrors, "HOSTS", dict.fromkeys(mirrors.HOSTS, server.base))
         yield server
 
 

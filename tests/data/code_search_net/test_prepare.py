@@ -15,7 +15,7 @@ import softnce_jax
 from softnce_jax.data.code_search_net import code_search_net_dataset_builder as builder
 from softnce_jax.data.code_search_net import published
 from softnce_jax.data.code_search_net.published import PROTOCOL
-from softnce_jax.data.pairs import Candidate, Pair
+from softnce_jax.data.corpus import Candidate, Pair
 from softnce_jax.data.sources import load_corpora
 from softnce_jax.errors import InputError
 from tests.data.code_search_net import archives
@@ -337,7 +337,7 @@ def test_models_are_fetched_by_the_same_command(run, by_hand, monkeypatch):
         asked.append((name, revision, download))
         return Path("cache") / name
 
-    monkeypatch.setattr("softnce_jax.train.prepare.locate", locate)
+    monkeypatch.setattr("softnce_jax.commands.prepare.locate", locate)
     said = run(folder=by_hand, encoder="unixcoder,someone/model,tiny")
     assert asked == [
         ("microsoft/unixcoder-base", "refs/pr/5", True), ("someone/model", "main", True)

@@ -16,9 +16,9 @@ from tensorflow_datasets.core.example_serializer import ExampleSerializer
 from tensorflow_datasets.proto import tf_example_pb2
 
 from softnce_jax.data.code_search_net import records
-from softnce_jax.data.pairs import Joined
-from softnce_jax.data.prepared import read_prepared
-from softnce_jax.data.read import read_corpus
+from softnce_jax.data.code_search_net.prepared import read_prepared
+from softnce_jax.data.corpus import Joined
+from softnce_jax.data.load import read_corpus
 from softnce_jax.data.sources import load_corpora, prepared_folder
 from softnce_jax.errors import InputError
 from softnce_jax.train.config import Config
@@ -66,7 +66,7 @@ def test_the_hash_needs_no_rows_and_follows_them(corpus, monkeypatch):
     whole = corpus.hash()
     other = dataclasses.replace(corpus, train=corpus.train[:14])
     assert other.hash() != whole
-    monkeypatch.setattr("softnce_jax.data.prepared.to_texts", None)
+    monkeypatch.setattr("softnce_jax.data.code_search_net.prepared.to_texts", None)
     assert corpus.hash() == whole
 
 

@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from softnce_jax.data.mining.duplicates import THRESHOLD, meetings, near_duplicates, signature
+from softnce_jax.data.mining.dedup import THRESHOLD, meetings, near_duplicates, signature
 
 
 def jaccard(one: str, other: str) -> float:

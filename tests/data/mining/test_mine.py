@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from softnce_jax.data.load import read_corpus
 from softnce_jax.data.mining import files, reading
 from softnce_jax.data.mining.config import Config
 from softnce_jax.data.mining.mine import mine
-from softnce_jax.data.read import read_corpus
 from softnce_jax.errors import InputError
 from tests.data.mining.test_duplicates import THRESHOLD, jaccard
 from tests.data.mining.trees import ruby_function, ruby_tree, write_tree

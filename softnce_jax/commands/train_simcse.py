@@ -17,17 +17,17 @@ import jax
 
 from softnce_jax.data.queries import different_queries
 from softnce_jax.data.sources import load_corpora
+from softnce_jax.encoders.embed import Embedder
 from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.encoders.processor import layout_of
 from softnce_jax.errors import InputError
-from softnce_jax.retrieval.embed import Embedder
-from softnce_jax.retrieval.layout import layout_of
+from softnce_jax.mesh import check_batch_size, make_mesh
 from softnce_jax.retrieval.sentences import SentenceTask
-from softnce_jax.train import hosts
-from softnce_jax.train.devices import check_batch_size, make_mesh
+from softnce_jax.train import distributed
 from softnce_jax.train.fit import train
 from softnce_jax.train.loop import Schedule, schedule_of
-from softnce_jax.train.results import encoder_line, training_lines, versions
-from softnce_jax.train.run import RunFolder
+from softnce_jax.train.report import encoder_line, training_lines, versions
+from softnce_jax.train.run_folder import RunFolder
 from softnce_jax.train.setup import Data, build_encoder, check_splits
 from softnce_jax.train.simcse_config import SimcseConfig, settle
 
@@ -40,7 +40,7 @@ def train_simcse(config: SimcseConfig, say: Callable[[str], None] = print) -> di
       FloatingPointError: a loss or gradient that is not finite; nothing is saved after it.
       SystemExit: a signal came; the state is saved and the same call resumes.
     """
-    say = hosts.first_only(say)
+    say = distributed.first_only(say)
     config, data = prepare_queries(config)
     identity = dataclasses.asdict(config) | {"data_hash": [c.hash() for c in data.corpora]}
     run = RunFolder(config.out, identity)

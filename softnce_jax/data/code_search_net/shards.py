@@ -19,7 +19,7 @@ from array_record.python import array_record_module
 
 from softnce_jax.data.cleaning import EMPTY, UNPARSED, unclean, unusable
 from softnce_jax.data.code_search_net import records
-from softnce_jax.data.code_search_net.found import Shard, read
+from softnce_jax.data.code_search_net.raw import Shard, read
 
 FORMAT = 1  # raised when the same shard comes to give another part
 NO_ROW = "a line that is no JSON object"

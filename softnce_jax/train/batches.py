@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import grain
 import numpy as np
 
+from softnce_jax.data.corpus import Candidate, Pair
 from softnce_jax.data.duplicates import answer_keys, text_keys
-from softnce_jax.data.pairs import Candidate, Pair
 from softnce_jax.data.tokens import KeptTokens
 from softnce_jax.packing import PackedRows, Room, bucket, fill, first_fit, sizes
 
 if TYPE_CHECKING:
+    from softnce_jax.dataflow.cache import GraphCodes
     from softnce_jax.dataflow.example import Example, GraphRows
-    from softnce_jax.dataflow.store import GraphCodes
 
 
 class PaddedTexts(NamedTuple):

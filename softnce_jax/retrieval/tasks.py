@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from jax.sharding import Mesh
 
-from softnce_jax.data.batches import Layout
-from softnce_jax.data.pairs import Candidate, Pair
+from softnce_jax.data.corpus import Candidate, Pair
+from softnce_jax.encoders.embed import Embedder
 from softnce_jax.retrieval.bm25 import bm25_ranks
-from softnce_jax.retrieval.embed import Embedder
-from softnce_jax.retrieval.evaluate import graded, vector_ranks
 from softnce_jax.retrieval.kept import all_vectors
 from softnce_jax.retrieval.metrics import Ranks
+from softnce_jax.retrieval.ranking import graded, vector_ranks
+from softnce_jax.train.batches import Layout
 
 
 class RetrievalTask:

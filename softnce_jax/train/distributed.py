@@ -71,7 +71,7 @@ def join(place: str | None) -> None:
     """Meets the other hosts, once in a process; must come before any use of a device."""
     if place is None or jax.distributed.is_initialized():
         return
-    # SIGTERM is train/stop.py's.
+    # SIGTERM is train/signals.py's.
     jax.config.update("jax_enable_preemption_service", False)
     given = {} if place == "auto" else parse(place)
     timeouts = {
@@ -207,7 +207,7 @@ class AgreedStop:
     that nobody waits for it: a signal stops several hosts one step later than it stops one.
 
     Example:
-      >>> from softnce_jax.train.devices import make_mesh
+      >>> from softnce_jax.mesh import make_mesh
       >>> stop = AgreedStop(make_mesh())
       >>> stop(None), stop(15)
       (None, 15)

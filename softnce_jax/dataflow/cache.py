@@ -23,7 +23,7 @@ from softnce_jax.dataflow.example import (
     make_example,
 )
 from softnce_jax.dataflow.extract import GRAMMARS
-from softnce_jax.dataflow.parallel import FEW, Function, extract_all
+from softnce_jax.processes import FEW, Function, extract_all
 
 FORMAT = 1  # raised when the same inputs come to give other rows
 MOST_PIECES = 200_000  # tokens whose ids are remembered

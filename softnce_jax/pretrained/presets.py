@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from softnce_jax.encoders.sentence_modules import SETTINGS, read_json
+from softnce_jax.pretrained.sentence_transformers import SETTINGS, read_json
 
 
 @dataclass(frozen=True, slots=True)

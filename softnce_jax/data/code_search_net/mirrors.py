@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import quote
 
-from softnce_jax.data.code_search_net.found import LISTS
-from softnce_jax.data.fetch import Remote, Say, Unavailable, damage, fetch, listing
+from softnce_jax.data.code_search_net.raw import LISTS
+from softnce_jax.data.download import Remote, Say, Unavailable, damage, fetch, listing
 from softnce_jax.errors import InputError
 
 HOSTS = {

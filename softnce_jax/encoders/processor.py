@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from softnce_jax.data.batches import Layout
-from softnce_jax.dataflow.store import GraphCodes, Settings
+from softnce_jax.dataflow.cache import GraphCodes, Settings
 from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.train.batches import Layout
 
 
 def layout_of(

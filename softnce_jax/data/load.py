@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from softnce_jax.data.corpus import Candidate, Corpus, Pair
 from softnce_jax.data.formats import find_source
-from softnce_jax.data.pairs import Candidate, Corpus, Pair
 from softnce_jax.data.problems import Problems
 
 # Where a row's texts may stand: lists of tokens, then strings. CodeSearchNet's names, the Hub's.

@@ -10,19 +10,19 @@ from typing import Any
 
 import jax
 
-from softnce_jax.data.batches import Layout
 from softnce_jax.data.duplicates import shared_texts
+from softnce_jax.encoders.embed import Embedder
 from softnce_jax.encoders.encoder import Encoder
-from softnce_jax.estimators.sums import parse
-from softnce_jax.retrieval.embed import Embedder
+from softnce_jax.estimators.spec import parse
 from softnce_jax.retrieval.metrics import per_query, summarize
+from softnce_jax.retrieval.per_query import Queries, names_of
 from softnce_jax.retrieval.results import COLUMNS, protocol, results_table
-from softnce_jax.retrieval.task import RetrievalTask
+from softnce_jax.retrieval.tasks import RetrievalTask
 from softnce_jax.train.analysis import Evaluated, analyse
+from softnce_jax.train.batches import Layout
 from softnce_jax.train.checkpoint import Best
 from softnce_jax.train.config import LOSSES, Config
 from softnce_jax.train.loop import Schedule
-from softnce_jax.train.queries import Queries, names_of
 from softnce_jax.train.setup import Data
 
 PACKAGES = ("softnce_jax", "jax", "flax", "optax", "orbax-checkpoint", "grain", "transformers")

@@ -11,11 +11,11 @@ from absl import logging
 
 from softnce_jax.data.code_search_net.code_search_net_dataset_builder import Builder
 from softnce_jax.data.code_search_net.published import ABOUT, PROTOCOL
-from softnce_jax.data.pairs import LANGUAGES
+from softnce_jax.data.corpus import LANGUAGES
 from softnce_jax.data.sources import data_folder
-from softnce_jax.encoders.hub import locate
-from softnce_jax.encoders.presets import preset
 from softnce_jax.errors import InputError
+from softnce_jax.pretrained.hub import locate
+from softnce_jax.pretrained.presets import preset
 from softnce_jax.train.prepare_config import PrepareConfig
 
 Say = Callable[[str], None]

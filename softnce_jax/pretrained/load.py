@@ -18,13 +18,13 @@ from transformers import (
 
 from softnce_jax.encoders.distilbert import as_bert_config, as_bert_tensors, is_distilbert
 from softnce_jax.encoders.encoder import Encoder
-from softnce_jax.encoders.hub import locate
-from softnce_jax.encoders.presets import PRESETS, Preset, preset
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
-from softnce_jax.encoders.sentence_modules import SentenceModules, read_json, read_modules
-from softnce_jax.encoders.tensors import read_tensors, to_params
-from softnce_jax.encoders.tokenize import Tokenizer
+from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.errors import InputError, first_line
+from softnce_jax.pretrained.convert import read_tensors, to_params
+from softnce_jax.pretrained.hub import locate
+from softnce_jax.pretrained.presets import PRESETS, Preset, preset
+from softnce_jax.pretrained.sentence_transformers import SentenceModules, read_json, read_modules
 
 CONFIGS = {"roberta": RobertaConfig, "bert": BertConfig, "distilbert": DistilBertConfig}
 

@@ -11,9 +11,9 @@ from typing import Any
 import safetensors.numpy
 
 from softnce_jax.encoders.encoder import Encoder
-from softnce_jax.encoders.sentence_modules import write_modules
-from softnce_jax.encoders.tensors import to_published
-from softnce_jax.encoders.tokenize import as_fast
+from softnce_jax.encoders.tokenizer import as_fast
+from softnce_jax.pretrained.convert import to_published
+from softnce_jax.pretrained.sentence_transformers import write_modules
 
 ARCHITECTURES = {"roberta": "RobertaModel", "bert": "BertModel"}
 
@@ -36,8 +36,8 @@ def export_model(folder: str | Path, encoder: Encoder, params: dict[str, Any]) -
 
     Example:
       >>> import jax, tempfile
-      >>> from softnce_jax.encoders.checkpoints import load
-      >>> from softnce_jax.encoders.tiny import TinyConfig, tiny
+      >>> from softnce_jax.pretrained.load import load
+      >>> from softnce_jax.pretrained.tiny import TinyConfig, tiny
       >>> sizes = TinyConfig(vocab_size=300, hidden_size=32)
       >>> encoder, params = tiny(["def add(a, b)"], key=jax.random.key(0), sizes=sizes)
       >>> with tempfile.TemporaryDirectory() as folder:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from softnce_jax.encoders.encoder import Encoder
-from softnce_jax.encoders.export import export_model
 from softnce_jax.errors import InputError
-from softnce_jax.train import hosts
+from softnce_jax.pretrained.export import export_model
+from softnce_jax.retrieval.per_query import Queries, write_queries
+from softnce_jax.train import distributed
 from softnce_jax.train.config import differences
-from softnce_jax.train.queries import Queries, write_queries
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -58,16 +58,16 @@ class RunFolder:
     def agree(self) -> None:
         """Raises InputError unless all hosts are here for the same run and find it as far."""
         found = f"what they find in {self.folder}"
-        hosts.agree(lambda: self.config | {found: [self._stored.exists(), self.results()]})
+        distributed.agree(lambda: self.config | {found: [self._stored.exists(), self.results()]})
 
     def start(self) -> None:
         """Makes the folder, once nothing stands in the run's way."""
-        if hosts.is_first():
+        if distributed.is_first():
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self._stored.exists():
                 write_json(self._stored, self.config)
-        hosts.wait("the run folder")
-        if hosts.on_any(not self._stored.exists()):
+        distributed.wait("the run folder")
+        if distributed.on_any(not self._stored.exists()):
             raise InputError(f"{self.folder} is not one folder for all hosts: share it, or --out")
 
     def results(self) -> dict | None:
@@ -76,26 +76,26 @@ class RunFolder:
 
     def finish(self, results: dict, queries: Queries | None = None) -> None:
         """Writes what every query got, if any, then the results: the run is complete."""
-        if hosts.is_first():
+        if distributed.is_first():
             if queries is not None:
                 write_queries(self.folder, queries)
             write_json(self._results, results)
 
     def export(self, encoder: Encoder, params: Any) -> None:
         """Writes the model."""
-        if hosts.is_first():
+        if distributed.is_first():
             export_model(self.model, encoder, params)
 
     def log(self, line: dict) -> None:
         """Appends a line to metrics.jsonl."""
-        if not hosts.is_first():
+        if not distributed.is_first():
             return
         with self._metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     def cut_metrics(self, step: int) -> None:
         """Drops the lines after a step, and a line that a kill left half-written."""
-        if not hosts.is_first() or not self._metrics.exists():
+        if not distributed.is_first() or not self._metrics.exists():
             return
         whole = self._metrics.read_text("utf-8").split("\n")[:-1]
         kept = [line for line in whole if json.loads(line)["step"] <= step]

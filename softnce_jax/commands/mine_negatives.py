@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from softnce_jax.data.corpus import Corpus
 from softnce_jax.data.duplicates import Functions, answers, functions_of
-from softnce_jax.data.negatives import training_hashes, write_negatives
-from softnce_jax.data.pairs import Corpus
+from softnce_jax.data.hard_negatives import training_hashes, write_negatives
 from softnce_jax.errors import InputError
-from softnce_jax.estimators.frozen import Frozen, frozen_features
+from softnce_jax.estimators.precomputed import Frozen, frozen_features
 from softnce_jax.estimators.teacher import teacher
-from softnce_jax.retrieval.hard import (
+from softnce_jax.retrieval.negatives import (
     Hard,
     Search,
     Wanted,

@@ -7,8 +7,8 @@ from pathlib import Path
 from huggingface_hub import HfApi, constants, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-from softnce_jax.encoders.tensors import READERS
 from softnce_jax.errors import InputError, first_line
+from softnce_jax.pretrained.convert import READERS
 
 # Configuration, tokenizer, and sentence-transformers' folders.
 SMALL_FILES = ["*.json", "*.txt", "?_*/*.json", "?_*/*.safetensors"]

@@ -22,7 +22,7 @@ from softnce_jax.retrieval.metrics import Ranks, compare, rank_bounds
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-    from softnce_jax.data.pairs import Candidate, Pair
+    from softnce_jax.data.corpus import Candidate, Pair
 
 TIE = 1e-6  # of |q|·|c|: more than two embeddings of one text, made in two batches, differ by
 SAME_URL, SAME_FAMILY = 3, 1

@@ -13,10 +13,10 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from softnce_jax.data.pairs import Pair
+from softnce_jax.data.corpus import Pair
+from softnce_jax.encoders.embed import Embedder
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.estimators.cache import cached
-from softnce_jax.retrieval.embed import Embedder
 
 
 class Frozen(NamedTuple):

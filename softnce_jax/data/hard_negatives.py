@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from softnce_jax.data.corpus import Pair
 from softnce_jax.data.duplicates import functions_of
-from softnce_jax.data.pairs import Pair
 from softnce_jax.data.problems import Problems
 from softnce_jax.data.rows import read_rows
 from softnce_jax.errors import InputError

@@ -10,29 +10,29 @@ from typing import Any
 
 import numpy as np
 
-from softnce_jax.data.batches import Layout
-from softnce_jax.data.pairs import Corpus
+from softnce_jax.data.corpus import Corpus
 from softnce_jax.data.sources import load_corpora
-from softnce_jax.encoders.checkpoints import load
+from softnce_jax.encoders.embed import Embedder
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.errors import InputError
+from softnce_jax.mesh import make_mesh
+from softnce_jax.pretrained.load import load
 from softnce_jax.retrieval.bm25 import bm25_top
-from softnce_jax.retrieval.embed import Embedder
 from softnce_jax.retrieval.kept import UNFINISHED, unfinished_of
 from softnce_jax.retrieval.metrics import per_query
+from softnce_jax.retrieval.per_query import Queries, names_of, write_queries
 from softnce_jax.retrieval.results import protocol
-from softnce_jax.retrieval.task import RetrievalTask
+from softnce_jax.retrieval.tasks import RetrievalTask
 from softnce_jax.retrieval.top import top_candidates
 from softnce_jax.retrieval.trec import write_qrels, write_run
+from softnce_jax.train.batches import Layout
 from softnce_jax.train.checkpoint import Checkpoints, read_config
 from softnce_jax.train.config import Config, EvaluateConfig
-from softnce_jax.train.devices import make_mesh
 from softnce_jax.train.fit import start
 from softnce_jax.train.judge import JudgedTask
 from softnce_jax.train.loop import schedule_of
-from softnce_jax.train.queries import Queries, names_of, write_queries
-from softnce_jax.train.results import show, summaries, versions
-from softnce_jax.train.run import write_json
+from softnce_jax.train.report import show, summaries, versions
+from softnce_jax.train.run_folder import write_json
 from softnce_jax.train.setup import build_encoder, make_layout, read_data
 
 

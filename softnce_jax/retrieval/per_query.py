@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from softnce_jax.data.pairs import Pair
+from softnce_jax.data.corpus import Pair
 
 Values = Mapping[str, Mapping[str, Mapping[str, np.ndarray]]]
 

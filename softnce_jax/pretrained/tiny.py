@@ -18,9 +18,9 @@ import numpy as np
 from transformers import RobertaConfig
 
 from softnce_jax.encoders.encoder import Encoder
-from softnce_jax.encoders.presets import PRESETS
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
-from softnce_jax.encoders.tokenize import SPECIAL_TOKENS, Tokenizer, train_tokenizer
+from softnce_jax.encoders.tokenizer import SPECIAL_TOKENS, Tokenizer, train_tokenizer
+from softnce_jax.pretrained.presets import PRESETS
 
 SATURATION = 0.5  # n copies of a token weigh as n / (n + SATURATION): BM25's k1
 SHARPNESS = 12.0  # attention score of equal tokens; that of different ones is about 0

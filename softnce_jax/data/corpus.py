@@ -1,6 +1,6 @@
 """Pairs of a query and the code that answers it, the candidates they are searched among.
 
-A corpus is one language's data. It comes from a folder or file of yours (`data/read.py`) or from
+A corpus is one language's data. It comes from a folder or file of yours (`data/load.py`) or from
 the embedded sample (`data/sample`).
 """
 

@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 
 from softnce_jax.data.code_search_net.published import ABOUT, PROTOCOL
 from softnce_jax.data.code_search_net.records import Texts, to_texts
-from softnce_jax.data.pairs import Candidate, Corpus, Pair
+from softnce_jax.data.corpus import Candidate, Corpus, Pair
 from softnce_jax.errors import InputError
 
 T = TypeVar("T")

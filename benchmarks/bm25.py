@@ -19,8 +19,9 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
-from softnce_jax.encoders.tokenizer import Tokenizer, train_tokenizer
+from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.estimators.bm25 import average_length, bm25_features
+from softnce_jax.pretrained.tiny import train_tokenizer
 
 LENGTH = 128
 

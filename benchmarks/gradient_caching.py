@@ -22,8 +22,9 @@ import tyro
 
 from softnce_jax.data.corpus import LANGUAGES
 from softnce_jax.data.sample import load_sample
+from softnce_jax.encoders.processor import Processor
 from softnce_jax.pretrained.tiny import tiny
-from softnce_jax.train.batches import Batch, Layout, batch_indices, batches
+from softnce_jax.train.batches import Batch, batch_indices, batches
 from softnce_jax.train.config import Config, resolve
 from softnce_jax.train.objective import objective
 from softnce_jax.train.step import embed_slices
@@ -77,9 +78,9 @@ def measure(count: int, at_once: int) -> dict:
     texts = [text for pair in sample for text in (pair.query, pair.code)]
     encoder, params = tiny(texts, key=jax.random.key(0))
     config, _ = resolve(Config(encoder="tiny", loss="infonce"), on_sample=True, train_pairs=count)
-    layout = Layout(encoder.tokenizer, config.query_length, config.code_length)
+    processor = Processor(encoder.tokenizer, config.query_length, config.code_length)
     slices, loss = count // at_once, objective(config, 20.0)
-    batch = batches(batch_indices(count, count, seed=0), pairs, layout, groups=slices)[0]
+    batch = batches(batch_indices(count, count, seed=0), pairs, processor, groups=slices)[0]
 
     def value(params, batch: Batch):
         return loss(*embed_slices(encoder, params, batch.texts, jax.random.key(1), slices), batch)

@@ -24,10 +24,11 @@ from tqdm import tqdm
 from training_step import VOCABULARY, about, network
 
 from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.encoders.processor import Processor
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
 from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.mesh import make_mesh, shard_rows
-from softnce_jax.train.batches import Batch, Features, Layout, batch_indices, batches, load_ahead
+from softnce_jax.train.batches import Batch, Features, batch_indices, batches, load_ahead
 from softnce_jax.train.config import Config, resolve
 from softnce_jax.train.features import bm25
 from softnce_jax.train.objective import objective
@@ -64,22 +65,22 @@ def quartiles(values: np.ndarray) -> str:
     return f"{middle:.3g} ({low:.3g}–{high:.3g})"
 
 
-def laying_out(pairs: list, layout: Layout, features: Features, settings: Settings) -> None:
+def laying_out(pairs: list, processor: Processor, features: Features, settings: Settings) -> None:
     """Prints what the parts of laying a batch out take, one thread."""
     indices = batch_indices(len(pairs), settings.batch_sizes[0], 0)
-    padded, kept = layout._replace(packed=False), with_all_kept(layout, pairs)
+    padded, kept = processor._replace(packed=False), with_all_kept(processor, pairs)
     whole = {
-        "packed": batches(indices, pairs, layout),
+        "packed": batches(indices, pairs, processor),
         "padded": batches(indices, pairs, padded),
-        "packed, BM25": batches(indices, pairs, layout, features),
+        "packed, BM25": batches(indices, pairs, processor, features),
         "padded, BM25": batches(indices, pairs, padded, features),
         "packed, BM25, kept tokens": batches(indices, pairs, kept, features),
     }
 
     def tokenize(n: int) -> None:
         chosen = [pairs[i] for i in indices[n]]
-        layout.queries([pair.query for pair in chosen])
-        layout.codes(chosen)
+        processor.queries([pair.query for pair in chosen])
+        processor.codes(chosen)
 
     parts = {"tokenizing alone": tokenize} | {n: d.__getitem__ for n, d in whole.items()}
     seconds = {name: [] for name in parts}
@@ -93,20 +94,20 @@ def laying_out(pairs: list, layout: Layout, features: Features, settings: Settin
     print(flush=True)
 
 
-def with_all_kept(layout: Layout, pairs: list) -> Layout:
+def with_all_kept(processor: Processor, pairs: list) -> Processor:
     """As after an epoch: every text is tokenized."""
-    kept = layout.keeping()
+    kept = processor.caching()
     kept.queries([pair.query for pair in pairs])
     kept.codes(pairs)
     return kept
 
 
 def threads_and_processes(
-    pairs: list, layout: Layout, features: Features, settings: Settings
+    pairs: list, processor: Processor, features: Features, settings: Settings
 ) -> None:
     """Prints what a batch takes a caller who does nothing else: threads, and worker processes."""
     print("| pairs | tokens | processes | first batch, s | a batch, ms |\n" + "|---" * 5 + "|")
-    layouts = {"not kept": layout, "kept": with_all_kept(layout, pairs)}
+    layouts = {"not kept": processor, "kept": with_all_kept(processor, pairs)}
     for size, (name, laid) in product(settings.batch_sizes[::2], layouts.items()):
         dataset = batches(batch_indices(len(pairs), size, 0), pairs, laid, features)
         for processes in (0, 1, 2):
@@ -140,14 +141,14 @@ def steps_with_and_without(
     """Prints what a step takes from the loader, over the same batches on the device beforehand."""
     config = Config(encoder="codebert", batch_size=settings.batch_sizes[0])
     config, _ = resolve(config, on_sample=False, train_pairs=len(pairs))
-    layout = Layout(tokenizer, QUERY_LENGTH, CODE_LENGTH)
+    processor = Processor(tokenizer, QUERY_LENGTH, CODE_LENGTH)
     module = AnyMaskRobertaModule(network(size))
     encoder = Encoder(module, tokenizer, "mean", True, QUERY_LENGTH, CODE_LENGTH)
     rate, mesh = learning_rate(2e-5, 10_000), make_mesh()
     tx = optimizer(rate, clip_norm=1.0, weight_decay=0.0)
     step = make_step(encoder, objective(config, 20.0), tx, rate, 0)
     state = create(encoder.init(jax.random.key(0)), tx)
-    dataset = batches(batch_indices(len(pairs), config.batch_size, 0), pairs, layout, features)
+    dataset = batches(batch_indices(len(pairs), config.batch_size, 0), pairs, processor, features)
     made = [shard_rows(dataset[n], mesh) for n in range(settings.steps)]
 
     def advance(batch: Batch) -> None:
@@ -177,18 +178,18 @@ def steps_with_and_without(
               f"| {ratio:.3f} | {quartiles(with_it / without)} |", flush=True)  # fmt: skip
 
 
-def fullness(pairs: list, layout: Layout, batch_size: int, settings: Settings) -> None:
+def fullness(pairs: list, processor: Processor, batch_size: int, settings: Settings) -> None:
     """Prints how much of the rows is text, and how many numbers of rows there are."""
-    dataset = batches(batch_indices(len(pairs), batch_size, 0), pairs, layout)
+    dataset = batches(batch_indices(len(pairs), batch_size, 0), pairs, processor)
     rows, used, tokens = [], [], []
     for n in tqdm(range(settings.batches), desc=f"{batch_size} pairs"):
         text_RL = dataset[n].texts.rows.text[0]
         rows.append(len(text_RL))
         used.append((text_RL >= 0).any(axis=1).sum())
         tokens.append((text_RL >= 0).sum())
-    share, before = (sum(tokens) / sum(counts) / layout.room.length for counts in (rows, used))
+    share, before = (sum(tokens) / sum(counts) / processor.room.length for counts in (rows, used))
     padded = np.mean(tokens) / batch_size / (QUERY_LENGTH + CODE_LENGTH)
-    worst = min(t / r for t, r in zip(tokens, rows, strict=True)) / layout.room.length
+    worst = min(t / r for t, r in zip(tokens, rows, strict=True)) / processor.room.length
     counts = ", ".join(f"{r}: {c}" for r, c in sorted(Counter(rows).items()))
     print(f"| {batch_size} | {share:.3f} | {worst:.3f} | {before:.3f} | {padded:.3f} "
           f"| {len(set(rows))} | {counts} |", flush=True)  # fmt: skip
@@ -199,15 +200,15 @@ def main(settings: Settings) -> None:
     flags.FLAGS(["loader.py"])  # Grain's processes read absl's flags
     pairs = library_pairs()
     tokenizer = tokenizer_of(pairs, max(VOCABULARY.values()))
-    layout = Layout(tokenizer, QUERY_LENGTH, CODE_LENGTH)
-    features = bm25(pairs, layout, Config())
+    processor = Processor(tokenizer, QUERY_LENGTH, CODE_LENGTH)
+    features = bm25(pairs, processor, Config())
     print(about(settings), lengths_of(pairs, tokenizer), sep="\n", end="\n\n")
-    laying_out(pairs, layout, features, settings)
-    threads_and_processes(pairs, layout, features, settings)
+    laying_out(pairs, processor, features, settings)
+    threads_and_processes(pairs, processor, features, settings)
     print("| pairs | share of text | least | before rounding rows up | padded | row counts | how "
           "often |\n" + "|---" * 7 + "|")  # fmt: skip
     for batch_size in settings.batch_sizes:
-        fullness(pairs, layout, batch_size, settings)
+        fullness(pairs, processor, batch_size, settings)
     print("\n| size | shapes | clock | step, s | with the loader | ratio | single rounds |\n"
           + "|---" * 7 + "|")  # fmt: skip
     for size in settings.sizes:

@@ -23,7 +23,7 @@ import tyro
 from tqdm import tqdm
 
 from softnce_jax import blockwise_soft_infonce, infonce, negative_weights, soft_infonce
-from softnce_jax.losses.rows import scores
+from softnce_jax._scores import scores
 
 EQ4 = {"alpha": 1.3, "beta": 0.7, "temperature": 0.1, "floor": 0.1}
 DENSE_UP_TO = 2**13  # rows: a matrix of 256 MiB, of which a few are alive at once

@@ -1,4 +1,4 @@
-"""Preparing a synthetic corpus in Zenodo's layout: functions a second, and memory.
+"""Preparing a synthetic corpus in Zenodo's processor: functions a second, and memory.
 
     python benchmarks/prepare.py --functions 500000
 
@@ -26,8 +26,8 @@ import psutil
 import tyro
 
 from softnce_jax.commands.prepare import prepare
+from softnce_jax.data.load import data_folder
 from softnce_jax.data.sample import load_sample
-from softnce_jax.data.sources import data_folder
 from softnce_jax.train.prepare_config import PrepareConfig
 
 PER_FILE = 30_000  # as in the published files

@@ -22,12 +22,12 @@ import tyro
 from tqdm import tqdm
 
 from softnce_jax.encoders.embed import Embedder
-from softnce_jax.encoders.processor import layout_of
+from softnce_jax.encoders.processor import Processor
 from softnce_jax.mesh import shard_rows
 from softnce_jax.pretrained.export import export_model
 from softnce_jax.train.batches import batch_indices, batches
 from softnce_jax.train.config import Config
-from softnce_jax.train.features import frozen_estimators, make_features
+from softnce_jax.train.features import make_features, precomputed_estimators
 from softnce_jax.train.fit import start
 from softnce_jax.train.loop import schedule_of
 from softnce_jax.train.report import versions
@@ -58,10 +58,10 @@ Run = Callable[[int], tuple[float, float]]
 
 def stepper(data: Data, encoder: Any, params: Any) -> Run:
     """Runs and times the step of a batch."""
-    config, layout = data.config, layout_of(encoder)
-    features = make_features(data._replace(frozen=frozen_estimators(config)), layout)
+    config, processor = data.config, Processor.of(encoder)
+    features = make_features(data._replace(frozen=precomputed_estimators(config)), processor)
     dataset = batches(
-        batch_indices(len(data.train), config.batch_size, 0), data.train, layout, features
+        batch_indices(len(data.train), config.batch_size, 0), data.train, processor, features
     )
     steps = schedule_of(config, len(data.train))
     state, step = start(data, Embedder(encoder, data.mesh), params, steps)

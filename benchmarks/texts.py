@@ -14,7 +14,8 @@ from softnce_jax.data.corpus import Pair
 from softnce_jax.data.load import read_corpus
 from softnce_jax.data.mining.config import Config
 from softnce_jax.data.mining.mine import mine
-from softnce_jax.encoders.tokenizer import Tokenizer, train_tokenizer
+from softnce_jax.encoders.tokenizer import Tokenizer
+from softnce_jax.pretrained.tiny import train_tokenizer
 
 QUERY_LENGTH, CODE_LENGTH = 128, 256
 

@@ -30,9 +30,10 @@ from transformers import RobertaConfig
 
 from softnce_jax import infonce
 from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.encoders.processor import Processor
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
 from softnce_jax.encoders.tokenizer import Tokenizer
-from softnce_jax.train.batches import Batch, Layout, batch_indices, batches
+from softnce_jax.train.batches import Batch, batch_indices, batches
 from softnce_jax.train.state import create, learning_rate, optimizer
 from softnce_jax.train.step import make_step
 
@@ -89,12 +90,12 @@ def network(size: str) -> RobertaConfig:
 
 def work_of(size: str, pairs: list, tokenizer: Tokenizer, settings: Settings) -> Work:
     """The network and the batches of both layouts, the same pairs in each."""
-    layout = Layout(tokenizer, QUERY_LENGTH, CODE_LENGTH)
+    processor = Processor(tokenizer, QUERY_LENGTH, CODE_LENGTH)
     indices = batch_indices(len(pairs), settings.batch_size, 0)
     made = [
         [dataset[n] for n in range(settings.rounds + 1)]
         for packed in (True, False)
-        for dataset in [batches(indices, pairs, layout._replace(packed=packed))]
+        for dataset in [batches(indices, pairs, processor._replace(packed=packed))]
     ]
     return Work(network(size), tokenizer, *made)
 
@@ -104,12 +105,12 @@ def jax_steps(work: Work, chosen: Callable[[str], bool]) -> dict[str, Step]:
     module = AnyMaskRobertaModule(work.config)
     lengths = (QUERY_LENGTH, CODE_LENGTH)
     kinds = {}
-    for layout in ("packed", "padded"):
+    for processor in ("packed", "padded"):
         for kind in ("shared", "elementwise", "off"):
             ours = Encoder(
                 module.clone(attention_dropout=kind), work.tokenizer, "mean", True, *lengths
             )
-            kinds[f"ours {layout}, {kind}"] = (ours, layout)
+            kinds[f"ours {layout}, {kind}"] = (ours, processor)
     kinds[BASE] = (StockFlax(work.config, 0.1), "padded")
     kinds[f"{BASE}, rbg keys"] = (StockFlax(work.config, 0.1, "rbg"), "padded")
     kinds["Flax padded, off"] = (StockFlax(work.config, 0.0), "padded")
@@ -121,8 +122,8 @@ def jax_steps(work: Work, chosen: Callable[[str], bool]) -> dict[str, Step]:
     params = Encoder(module, work.tokenizer, "mean", True, *lengths).init(jax.random.key(0))
     held = [create(params, tx)]
     return {
-        name: jax_step(encoder, getattr(work, layout), tx, rate, held)
-        for name, (encoder, layout) in tqdm(kinds.items(), desc="compiling")
+        name: jax_step(encoder, getattr(work, processor), tx, rate, held)
+        for name, (encoder, processor) in tqdm(kinds.items(), desc="compiling")
     }
 
 

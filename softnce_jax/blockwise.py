@@ -13,9 +13,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from softnce_jax.losses.checks import check_embeddings, check_own_columns, check_pairs
-from softnce_jax.losses.rows import over_rows, reduce_rows, scores, split_pairs, unit_length
-from softnce_jax.losses.sums import log1p_weighted_sum
+from softnce_jax._scores import (
+    check_embeddings,
+    check_own_columns,
+    check_pairs,
+    log1p_weighted_sum,
+    over_rows,
+    reduce_rows,
+    scores,
+    split_pairs,
+    unit_length,
+)
 from softnce_jax.weights import check_settings, weight_rows
 
 if TYPE_CHECKING:

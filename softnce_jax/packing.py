@@ -113,14 +113,8 @@ def first_fit(size_T3: Int[np.ndarray, "T 3"], room: Room) -> Plan:
       >>> plan.row_T.tolist(), plan.start_T3[:, 0].tolist(), plan.rows
       ([1, 0, 1, 0], [0, 0, 5, 9], 2)
     """
+    _check_sizes(size_T3, room)
     capacity_3 = np.array([room.length, room.slots, room.edges])
-    if (size_T3 > capacity_3).any():
-        text = int(np.argmax((size_T3 > capacity_3).any(axis=1)))
-        places, _, edges = size_T3[text]
-        raise ValueError(
-            f"text {text} has {places} tokens and {edges} edges, more than the {room.length} "
-            f"places and {room.edges} edges of a row"
-        )
     free_R3 = np.tile(capacity_3, (len(size_T3) + 1, 1))
     plan = Plan(np.zeros(len(size_T3), int), np.zeros((len(size_T3), 3), int))
     used = 0
@@ -130,6 +124,27 @@ def first_fit(size_T3: Int[np.ndarray, "T 3"], room: Room) -> Plan:
         free_R3[row] -= size_T3[text]
         used = max(used, row + 1)
     return plan
+
+
+def one_per_row(size_T3: Int[np.ndarray, "T 3"], room: Room) -> Plan:
+    """The plan that pads instead of packing: each text in a row of its own.
+
+    Raises:
+      ValueError: a text is larger than a row.
+    """
+    _check_sizes(size_T3, room)
+    return Plan(np.arange(len(size_T3)), np.zeros((len(size_T3), 3), int))
+
+
+def _check_sizes(size_T3: Int[np.ndarray, "T 3"], room: Room) -> None:
+    capacity_3 = np.array([room.length, room.slots, room.edges])
+    if (size_T3 > capacity_3).any():
+        text = int(np.argmax((size_T3 > capacity_3).any(axis=1)))
+        tokens, _, edges = size_T3[text]
+        raise ValueError(
+            f"text {text} has {tokens} tokens and {edges} edges, more than the {room.length} "
+            f"positions and {room.edges} edges of a row"
+        )
 
 
 def bucket(rows: int) -> int:

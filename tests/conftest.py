@@ -13,7 +13,11 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["SOFTNCE_DATA"] = tempfile.mkdtemp(prefix="softnce_jax-tests-")
 atexit.register(shutil.rmtree, os.environ["SOFTNCE_DATA"], ignore_errors=True)
 
+import logging  # noqa: E402
+
 import jax  # noqa: E402
+
+logging.getLogger("softnce_jax").setLevel(logging.INFO)  # what programs show, for caplog
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

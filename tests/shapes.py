@@ -19,14 +19,8 @@ import numpy as np
 from beartype import BeartypeConf, beartype
 
 MODULES = (
-    "softnce_jax.losses.binary",
-    "softnce_jax.losses.cancelled",
-    "softnce_jax.losses.duplicates",
-    "softnce_jax.losses.regularized",
-    "softnce_jax.losses.soft",
-    "softnce_jax.losses.weighted",
+    "softnce_jax.losses",
     "softnce_jax.weights",
-    "softnce_jax.diagnostics",
     "softnce_jax.estimators.bm25",
     "softnce_jax.encoders.graph",
     "softnce_jax.encoders.pooling",

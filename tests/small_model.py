@@ -10,8 +10,9 @@ from transformers import RobertaConfig
 
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
-from softnce_jax.encoders.tokenizer import Tokenizer, train_tokenizer
+from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.pretrained.export import export_model
+from softnce_jax.pretrained.tiny import train_tokenizer
 
 
 def write_model(folder: Path, texts: list[str], *, seed: int = 0, **settings) -> Path:

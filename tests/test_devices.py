@@ -136,7 +136,7 @@ def run(mapper, body, batch, **options):
     return jax.tree.map(lambda x: x[0], result)
 
 
-def spread(batch, mesh):
+def put_global(batch, mesh):
     return jax.tree.map(lambda x: jax.device_put(x, NamedSharding(mesh, P("data"))), batch)
 
 
@@ -150,7 +150,7 @@ def test_jit(name, mask):
 @pytest.mark.parametrize("axes", AXES)
 def test_jit_of_sharded_arrays(name, mask, axes):
     mesh = jax.make_mesh((DEVICES,), ("data",), axis_types=(AXES[axes],))
-    batch = spread(data(mask), mesh)
+    batch = put_global(data(mask), mesh)
     assert len(batch["x"].sharding.device_set) == DEVICES
     step = jax.jit(jax.value_and_grad(on_one_device(name)))
     with jax.set_mesh(mesh):
@@ -255,7 +255,7 @@ def test_other_losses(name, mask):
         mesh = jax.make_mesh((DEVICES,), ("data",), axis_types=(kind,))
         with jax.set_mesh(mesh):
             params = jax.device_put(PARAMS, NamedSharding(mesh, P()))
-            assert_same(step(params, spread(data(mask), mesh)), wanted)
+            assert_same(step(params, put_global(data(mask), mesh)), wanted)
     body = gradient_inside if mask == "none" else masked_gradient_inside
     assert_same(run("shard_map", body, data(mask), name=name, axis_name="data"), wanted)
     if mask == "none":
@@ -316,7 +316,7 @@ def test_duplicates(own):
     assert not whole.all()
     for kind in AXES.values():
         mesh = jax.make_mesh((DEVICES,), ("data",), axis_types=(kind,))
-        parts = spread((queries, codes, answers, positive), mesh)
+        parts = put_global((queries, codes, answers, positive), mesh)
         sharded = jax.jit(lambda q, c, a, p: without_duplicates(q, c, answers=a, positive=p))
         np.testing.assert_array_equal(sharded(*parts), whole)
 
@@ -344,7 +344,7 @@ def test_weights(mask):
     assert np.ptp(whole[0]) > 0.1
     for kind in AXES.values():
         mesh = jax.make_mesh((DEVICES,), ("data",), axis_types=(kind,))
-        parts = spread((values, positive, where), mesh)
+        parts = put_global((values, positive, where), mesh)
         np.testing.assert_allclose(jax.jit(weights)(*parts), whole, rtol=1e-6)
         mapped = jax.shard_map(weights, mesh=mesh, in_specs=P("data"), out_specs=P("data"))
         np.testing.assert_allclose(jax.jit(mapped)(*parts), whole, rtol=1e-6)

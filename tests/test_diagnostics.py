@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from softnce_jax import negative_weights
-from softnce_jax.diagnostics import weight_diagnostics
+from softnce_jax.weights import weight_diagnostics
 from tests import reference
 
 RANDOM = np.random.default_rng(0)

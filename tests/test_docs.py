@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from softnce_jax.estimators.function import function
-from softnce_jax.estimators.precomputed import frozen_features
+from softnce_jax.estimators.precomputed import precomputed_features
 from softnce_jax.pretrained.presets import PRESETS, Preset
 from tests.estimators.conftest import pairs
 
@@ -23,7 +23,9 @@ def test_the_users_function_of_the_docs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     estimator = function("my_estimator:first_words")
     queries = ["Sort a list", "read a file", "sort numbers", ""]
-    a, b = frozen_features(estimator, pairs(queries, [""] * 4), folder=tmp_path / "f", say=print)
+    a, b = precomputed_features(
+        estimator, pairs(queries, [""] * 4), folder=tmp_path / "f", say=print
+    )
     expected = [[1, 0, 1, 0], [0, 1, 0, 0], [1, 0, 1, 0], [0, 0, 0, 0]]
     np.testing.assert_array_equal(a @ b.T, expected)
 

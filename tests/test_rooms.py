@@ -12,7 +12,7 @@ PACKAGE = ROOT / "softnce_jax"
 MATHS = [
     PACKAGE / "weights.py",
     PACKAGE / "blockwise.py",
-    PACKAGE / "diagnostics.py",
+    PACKAGE / "weights.py",
     *(PACKAGE / "losses").glob("*.py"),
 ]
 ROOMS = ("data", "dataflow", "estimators", "encoders", "retrieval", "train", "sweep")

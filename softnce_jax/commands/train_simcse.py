@@ -1,104 +1,210 @@
-"""Unsupervised SimCSE: fine-tuning on pairs of a query and itself, seen through another dropout.
+"""`softnce train-simcse`: a sentence encoder, trained on queries alone (unsupervised SimCSE).
 
-The data, batches, step, loop, checkpoints and run folder are those of `train/fit.py`. The model
-is that of the last step, as in the paper's code: nothing validates a sentence encoder but what it
-is for, and alignment alone would choose a collapsed one. Alignment and uniformity are logged at
-every evaluation, so that a run that goes wrong is seen.
+It is fine-tuning on pairs of a query and itself, seen through another dropout: data, batches, step,
+loop, checkpoints and run folder are those of `train/`. The model is that of the last step, as in
+the paper's code: nothing validates a sentence encoder but what it is for, and alignment alone would
+choose a collapsed one. Alignment and uniformity are logged at every evaluation, so that a run that
+goes wrong is seen.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import jax
-
-from softnce_jax.data.queries import different_queries
-from softnce_jax.data.sources import load_corpora
-from softnce_jax.encoders.embed import Embedder
-from softnce_jax.encoders.encoder import Encoder
-from softnce_jax.encoders.processor import layout_of
 from softnce_jax.errors import InputError
-from softnce_jax.mesh import check_batch_size, make_mesh
-from softnce_jax.retrieval.sentences import SentenceTask
-from softnce_jax.train import distributed
-from softnce_jax.train.fit import train
-from softnce_jax.train.loop import Schedule, schedule_of
-from softnce_jax.train.report import encoder_line, training_lines, versions
-from softnce_jax.train.run_folder import RunFolder
-from softnce_jax.train.setup import Data, build_encoder, check_splits
-from softnce_jax.train.simcse_config import SimcseConfig, settle
+from softnce_jax.train.config import Config, resolve
+
+if TYPE_CHECKING:
+    from softnce_jax.data.corpus import Pair
+    from softnce_jax.encoders.encoder import Encoder
+    from softnce_jax.retrieval.tasks import SentenceTask
+    from softnce_jax.train.loop import Schedule
+
+log = logging.getLogger(__name__)
+BATCH_SIZE = 256
 
 
-def train_simcse(config: SimcseConfig, say: Callable[[str], None] = print) -> dict:
-    """Trains, or resumes, the run that a configuration names; returns its results.
+@dataclasses.dataclass(frozen=True)
+class Flags:
+    """Trains a sentence encoder on queries alone (unsupervised SimCSE).
+
+    Two dropout passes of a query are a positive pair, the other queries of the batch negatives.
+    Defaults are the paper's. The run's model/ is what --sentence-model takes.
+    """
+
+    lang: str = "all"
+    """ruby, javascript, go, python, java, php, or all."""
+    data: str = "auto"
+    """auto (CodeSearchNet where prepared, else the sample), sample, or your folder or file."""
+    strict: bool = False
+    """Make unusable rows an error instead of skipping and counting them."""
+    model: str = "sentence-transformers/msmarco-distilbert-dot-v5"
+    """A BERT, DistilBERT or RoBERTa to start from: a Hub id or a local folder."""
+    download: bool = False
+    """Fetch the model from the Hub when it is not in the local cache."""
+    temperature: float = 0.07
+    """Divides the cosines."""
+    epochs: int = 10
+    """Passes over the different training queries."""
+    batch_size: int | None = None
+    """Queries a step, over all devices; 256, or all where they are fewer."""
+    learning_rate: float = 5e-4
+    """The peak; it falls linearly to 0."""
+    weight_decay: float = 0.0
+    """AdamW's decay, sparing biases and LayerNorm."""
+    warmup_epochs: float = 0.0
+    """Epochs over which the learning rate rises from 0."""
+    clip_norm: float = 1.0
+    """Largest global norm of the gradients."""
+    query_length: int = 128
+    """Tokens of a query."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """The encoder's arithmetic; parameters and loss stay float32."""
+    seed: int = 1234
+    """Of batches and dropout."""
+    evaluate_every: float = 1.0
+    """Epochs between evaluations on the validation queries, each followed by a checkpoint."""
+    keep: int = 2
+    """Latest checkpoints kept."""
+    out: str | None = None
+    """The run's folder; by default runs/ and a name made from these choices."""
+
+
+def main(flags: Flags) -> None:
+    """Trains or resumes the run that the flags name."""
+    from softnce_jax.train import distributed
+
+    with distributed.processes():  # before what uses a device when it is imported
+        from softnce_jax.train.compile_cache import cached_compilations
+
+        with cached_compilations():
+            train_simcse(flags)
+
+
+def train_simcse(flags: Flags) -> dict[str, Any]:
+    """Trains, or resumes, the run that the flags name; returns its results.
 
     Raises:
       InputError: bad input, before any work.
       FloatingPointError: a loss or gradient that is not finite; nothing is saved after it.
       SystemExit: a signal came; the state is saved and the same call resumes.
     """
-    say = distributed.first_only(say)
-    config, data = prepare_queries(config)
-    identity = dataclasses.asdict(config) | {"data_hash": [c.hash() for c in data.corpora]}
-    run = RunFolder(config.out, identity)
+    import jax
+
+    from softnce_jax.data.corpus import different_queries
+    from softnce_jax.data.load import load_corpora
+    from softnce_jax.encoders.embed import Embedder
+    from softnce_jax.encoders.processor import Processor
+    from softnce_jax.mesh import check_batch_size, make_mesh
+    from softnce_jax.retrieval.tasks import SentenceTask
+    from softnce_jax.train.loop import schedule_of, train
+    from softnce_jax.train.report import versions
+    from softnce_jax.train.run_folder import RunFolder
+    from softnce_jax.train.setup import check_splits, make_batches, scale_of
+
+    mesh = make_mesh(jax.devices())
+
+    corpora, notes = load_corpora(flags.data, flags.lang, strict=flags.strict)
+    check_splits(corpora, ("train", "valid"))
+    given = [pair for corpus in corpora for pair in corpus.train]
+    # A query that is there twice would be its own negative.
+    queries = different_queries(given)
+    flags, config, more = settle(flags, queries=len(queries))
+    check_batch_size(config.batch_size, mesh)
+    pairs = [dataclasses.replace(pair, code=pair.query) for pair in queries]
+
+    identity = dataclasses.asdict(flags) | {"data_hash": [corpus.hash() for corpus in corpora]}
+    run = RunFolder(flags.out, identity)
     run.agree()
     if (results := run.results()) is not None:
-        show(results, run.folder, say)
+        show(results, run.folder)
         return results
-    encoder, initial = sentence_encoder(data)
-    steps = schedule_of(data.config, len(data.train))
-    for line in [*data.notes, *describe(config, data, encoder, initial, steps)]:
-        say(line)
+
+    encoder, initial = sentence_encoder(config, pairs)
+    schedule = schedule_of(config, len(pairs))
+    sizes = [(c.name, c.language, len(c.train), len(c.valid)) for c in corpora]
+    lines = describe(flags, config, sizes, len(pairs), encoder, initial, schedule)
+    for line in [*notes, *more, *lines]:
+        log.info(line)
+    processor = Processor.of(encoder).caching()
+    batches = make_batches(config, pairs, processor, None, None, mesh)
     run.start()
 
-    embedder = Embedder(encoder, data.mesh)
-    task = SentenceTask([pair for c in data.corpora for pair in c.valid], embedder)
+    embedder, scale = Embedder(encoder, mesh), scale_of(config, encoder)
+    task = SentenceTask([pair for corpus in corpora for pair in corpus.valid], embedder)
 
     def validate(params: Any) -> dict[str, float]:
         return {f"valid_{name}": value for name, value in task.measure(params).items()}
 
-    layout = layout_of(encoder).keeping()
-    params, _ = train(data, run, embedder, layout, initial, steps, validate, say)
+    params, _ = train(config, run, embedder, initial, batches, schedule, scale, validate)
+
     run.export(encoder, params)
     results = {
         "config": identity,
-        "protocol": protocol(data, task),
+        "protocol": protocol(len(pairs), len(given), task),
         "metrics": {"before": task.measure(initial), "after": task.measure(params)},
         "devices": [device.device_kind for device in jax.devices()],
         "versions": versions(),
     }
     run.finish(results)
-    show(results, run.folder, say)
+    show(results, run.folder)
     return results
 
 
-def prepare_queries(config: SimcseConfig) -> tuple[SimcseConfig, Data]:
-    """The settled configuration, and the different training queries, each with itself as its code.
+def settle(flags: Flags, *, queries: int) -> tuple[Flags, Config, list[str]]:
+    """Fills in what was left out, and says which fine-tuning this is.
 
-    A query that is there twice would be its own negative. Raises InputError before any work.
+    It is InfoNCE of queries with themselves as their code, 1/temperature the scale: the step
+    embeds a query and its code as two texts, each with dropout of its own.
+
+    Args:
+      flags: as given.
+      queries: how many different training queries there are.
+
+    Returns:
+      The configuration without any None, that of fine-tuning, and lines to tell the user.
+
+    Raises:
+      InputError: choices that contradict one another or the data, with both values.
     """
-    corpora, notes = load_corpora(config.data, config.lang, strict=config.strict)
-    check_splits(corpora, ("train", "valid"))
-    queries = different_queries([pair for corpus in corpora for pair in corpus.train])
-    config, finetuning, more = settle(config, queries=len(queries))
-    mesh = make_mesh()
-    check_batch_size(config.batch_size, mesh)
-    pairs = [dataclasses.replace(pair, code=pair.query) for pair in queries]
-    return config, Data(finetuning, corpora, pairs, mesh, notes + more)
+    if not flags.temperature > 0:
+        raise InputError(f"--temperature {flags.temperature} is not positive")
+    notes = []
+    if flags.batch_size is None:
+        flags = dataclasses.replace(flags, batch_size=min(BATCH_SIZE, queries))
+        if queries < BATCH_SIZE:
+            notes.append(f"batch size {BATCH_SIZE} -> {queries}: all different training queries")
+    out = flags.out or f"runs/simcse-{flags.lang}-{Path(flags.model).name}-{flags.seed}"
+    flags = dataclasses.replace(flags, out=out)
+    shared = dataclasses.asdict(flags)
+    model, temperature = shared.pop("model"), shared.pop("temperature")
+    finetuning = Config(
+        **shared,
+        encoder=model,
+        code_length=flags.query_length,
+        dataflow="none",
+        attention_dropout="elementwise",  # shared ones would be the same in both passes
+        loss="infonce",
+        scale=1 / temperature,
+    )
+    return flags, resolve(finetuning, on_sample=False, train_pairs=queries)[0], notes
 
 
-def sentence_encoder(data: Data) -> tuple[Encoder, Any]:
+def sentence_encoder(config: Config, pairs: Sequence[Pair]) -> tuple[Encoder, Any]:
     """The model to start from, its vectors of unit length, and its parameters on the host.
 
     Raises InputError where it has no dropout, without which SimCSE has no positive pairs.
     """
-    encoder, params = build_encoder(data)
+    from softnce_jax.train.setup import build_encoder
+
+    encoder, params = build_encoder(config, pairs)
     if not max(dropouts(encoder)) > 0:
         raise InputError(
-            f"{data.config.encoder}: its config.json sets every dropout to 0, so the two passes of "
+            f"{config.encoder}: its config.json sets every dropout to 0, so the two passes of "
             "a query are identical and teach nothing; set hidden_dropout_prob (DistilBERT: "
             "dropout) to 0.1 there"
         )
@@ -111,31 +217,38 @@ def dropouts(encoder: Encoder) -> tuple[float, float]:
 
 
 def describe(
-    config: SimcseConfig, data: Data, encoder: Encoder, params: Any, steps: Schedule
+    flags: Flags,
+    config: Config,
+    sizes: Sequence[tuple[str, str, int, int]],
+    queries: int,
+    encoder: Encoder,
+    params: Any,
+    schedule: Schedule,
 ) -> list[str]:
     """The plan of a run, a line for each thing that it stands on."""
-    given = sum(len(corpus.train) for corpus in data.corpora)
+    from softnce_jax.train.report import encoder_line, training_lines
+
+    given = sum(train for _, _, train, _ in sizes)
     hidden, attention = dropouts(encoder)
     return [
         *(
-            f"data      {c.name}, {c.language}: {len(c.train)} train, {len(c.valid)} valid queries"
-            for c in data.corpora
+            f"data      {name}, {language}: {train} train, {valid} valid queries"
+            for name, language, train, valid in sizes
         ),
-        f"queries   {len(data.train)} different ones to train on: {given - len(data.train)} "
+        f"queries   {queries} different ones to train on: {given - queries} "
         f"duplicates of {given} removed",
-        encoder_line(data.config, encoder, params),
+        encoder_line(config, encoder, params),
         f"loss      infonce of two dropout passes ({hidden:g}, attention {attention:g}), "
-        f"cosine / {config.temperature:g}",
-        *training_lines(data.config, steps),
+        f"cosine / {flags.temperature:g}",
+        *training_lines(config, schedule),
     ]
 
 
-def protocol(data: Data, task: SentenceTask) -> dict:
+def protocol(queries: int, given: int, task: SentenceTask) -> dict[str, Any]:
     """What the numbers of a run stand on."""
-    given = sum(len(corpus.train) for corpus in data.corpora)
     return {
-        "train_queries": len(data.train),
-        "duplicates_removed": given - len(data.train),
+        "train_queries": queries,
+        "duplicates_removed": given - queries,
         "valid_queries": len(task.queries),
         "positive_pairs": task.positive_pairs,
         "positives": task.positives,
@@ -145,14 +258,14 @@ def protocol(data: Data, task: SentenceTask) -> dict:
     }
 
 
-def show(results: dict, folder: Path, say: Callable[[str], None]) -> None:
+def show(results: dict, folder: Path) -> None:
     """Prints alignment and uniformity before and after, and where the run is."""
     about = results["protocol"]
-    say(
+    log.info(
         f"\n{about['valid_queries']} validation queries; alignment over "
         f"{about['positive_pairs']} pairs: {about['positives']}"
     )
-    say("        alignment  uniformity  (both are better when lower)")
+    log.info("        alignment  uniformity  (both are better when lower)")
     for name, values in results["metrics"].items():
-        say(f"{name:<6}  {values['alignment']:<9.4f}  {values['uniformity']:.4f}")
-    say(f"\nrun folder: {folder}")
+        log.info(f"{name:<6}  {values['alignment']:<9.4f}  {values['uniformity']:.4f}")
+    log.info(f"\nrun folder: {folder}")

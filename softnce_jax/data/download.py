@@ -9,12 +9,12 @@ when it is first fetched, and holds from then on. A checksum of your own is put 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 import sys
 import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,11 +25,12 @@ from tqdm import tqdm
 
 from softnce_jax.errors import first_line
 
+log = logging.getLogger(__name__)
+
 CHUNK = 1 << 13  # what is lost of a transfer that breaks off is less
 SMALL = 1 << 20  # needs no progress bar
 PATIENCE = 30.0  # seconds without a byte after which a transfer counts as stalled
 TRIES = 3  # in a row that bring nothing
-Say = Callable[[str], None]
 
 
 class Unavailable(Exception):
@@ -55,7 +56,6 @@ class Remote(NamedTuple):
 def fetch(
     remote: Remote,
     folder: Path,
-    say: Say,
     *,
     patience: float = PATIENCE,
     tries: int = TRIES,
@@ -66,7 +66,6 @@ def fetch(
     Args:
       remote: what to fetch.
       folder: of downloads.
-      say: takes a line where a file that is there is damaged.
       patience: seconds without a byte after which the transfer is broken off and resumed.
       tries: how often in a row it may break off without having brought anything.
       pause: seconds before it is resumed, doubled each time that brought nothing.
@@ -82,7 +81,7 @@ def fetch(
     if path.exists():
         if (reason := damage(path, remote)) is None:
             return path
-        say(f"{path}: {reason}: fetching it again")
+        log.info(f"{path}: {reason}: fetching it again")
         path.unlink()
     part = path.with_name(f"{path.name}.part")
     _fill(part, remote, patience, tries, pause)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from softnce_jax.data.problems import Problems
-from softnce_jax.data.rows import ENDS, read_rows
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from softnce_jax.data.corpus import RowErrors
 from softnce_jax.errors import InputError
 
 # The names under which a split may be found; the first is the published one.
@@ -29,7 +33,7 @@ class Source(NamedTuple):
     """Data of one format: every row with its split, and what the user should be told."""
 
     format: str
-    rows: Callable[[Problems], Iterator[Row]]
+    rows: Callable[[RowErrors], Iterator[Row]]
     has_codebase: bool
     notes: tuple[str, ...] = ()
 
@@ -96,7 +100,7 @@ def _raw(root: Path) -> Source | None:
 
 
 def _from_files(format_: str, files: dict[str, list[Path]]) -> Source:
-    def rows(problems: Problems) -> Iterator[Row]:
+    def rows(problems: RowErrors) -> Iterator[Row]:
         for split, paths in files.items():
             for path in paths:
                 for place, row in read_rows(path, problems):
@@ -112,7 +116,7 @@ def _cosqa(root: Path) -> Source | None:
     if not functions.is_file() or not lists:
         return None
 
-    def rows(_: Problems) -> Iterator[Row]:
+    def rows(_: RowErrors) -> Iterator[Row]:
         number = _json(functions)
         for path, split in sorted(lists.items()):
             for place, row in enumerate(_json(path), start=1):
@@ -142,7 +146,7 @@ def _datasets(root: Path) -> Source | None:
     if isinstance(data, datasets.Dataset):
         return _unsplit(root, lambda _: _placed(root, data))
 
-    def rows(_: Problems) -> Iterator[Row]:
+    def rows(_: RowErrors) -> Iterator[Row]:
         for name, part in data.items():
             if name not in SPLITS:
                 raise InputError(
@@ -164,12 +168,12 @@ def _table(path: Path) -> Source:
     return _unsplit(path, lambda problems: read_rows(path, problems))
 
 
-def _unsplit(path: Path, read: Callable[[Problems], Iterator[tuple[str, dict]]]) -> Source:
+def _unsplit(path: Path, read: Callable[[RowErrors], Iterator[tuple[str, dict]]]) -> Source:
     """A table of pairs; a column names the splits, or the code of a row decides."""
-    _, first = next(read(Problems()), ("", {}))
+    _, first = next(read(RowErrors()), ("", {}))
     column = next((name for name in COLUMNS if name in first), None)
 
-    def rows(problems: Problems) -> Iterator[Row]:
+    def rows(problems: RowErrors) -> Iterator[Row]:
         for place, row in read(problems):
             split = _drawn(row) if column is None else SPLITS.get(row[column])
             if split is None:
@@ -200,3 +204,96 @@ def _json(path: Path):
 
 
 FORMATS = (_split_files, _raw, _cosqa, _datasets)
+
+
+LARGEST_FIELD = 2**31 - 1  # of a CSV, in characters: a function may be longer than csv expects
+BATCH = 1024  # rows of a Parquet file that are in memory at once
+
+
+def read_rows(path: Path, problems: RowErrors) -> Iterator[tuple[str, dict]]:
+    r"""Yields each row of a file with its place; nothing but one row, or a block, is in memory.
+
+    Args:
+      path: ends in one of `ENDS`. A CSV's first line names its columns.
+      problems: takes the lines that are no rows.
+
+    Yields:
+      `file:line` (in Parquet `file:row`, from 1) and the row by column names.
+
+    Raises:
+      InputError: a file that is not whole or not what its name says.
+
+    Example:
+      >>> import tempfile
+      >>> path = Path(tempfile.mkdtemp()) / "pairs.csv"
+      >>> _ = path.write_text("query,code\nsort,def f(): ...\n")
+      >>> [row for _, row in read_rows(path, RowErrors())]
+      [{'query': 'sort', 'code': 'def f(): ...'}]
+    """
+    end = next(end for end in ENDS if path.name.endswith(end))
+    return ENDS[end](path, problems)
+
+
+def _json_rows(path: Path, problems: RowErrors) -> Iterator[tuple[str, dict]]:
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield from _json_row(line, f"{path}:{number}", problems)
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise InputError(f"{path}: not a whole gzip file: {error}") from error
+
+
+def _json_row(line: bytes, place: str, problems: RowErrors) -> Iterator[tuple[str, dict]]:
+    try:
+        row = json.loads(line.decode())
+    except UnicodeDecodeError:
+        problems.add("bytes that are not UTF-8", place)
+    except json.JSONDecodeError as error:
+        problems.add(f"malformed JSON: {error.msg}", place)
+    else:
+        if isinstance(row, dict):
+            yield place, row
+        else:
+            problems.add("not a JSON object", place)
+
+
+def _csv_rows(path: Path, problems: RowErrors) -> Iterator[tuple[str, dict]]:
+    csv.field_size_limit(LARGEST_FIELD)
+    with open(path, encoding="utf-8-sig", newline="") as file:  # spreadsheets write the mark
+        rows = csv.DictReader(file, strict=True)
+        while True:
+            try:
+                row = next(rows, None)
+            except (csv.Error, UnicodeDecodeError) as error:
+                raise InputError(
+                    f"{path}:{rows.line_num + 1}: not CSV in UTF-8: {error}"
+                ) from error
+            if row is None:
+                return
+            place = f"{path}:{rows.line_num}"
+            if None in row or None in row.values():
+                problems.add(f"not {len(rows.fieldnames)} fields, as the first line has", place)
+            else:
+                yield place, row
+
+
+def _parquet_rows(path: Path, problems: RowErrors) -> Iterator[tuple[str, dict]]:
+    number = 0
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(BATCH):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield f"{path}:{number}", row
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: not a whole Parquet file: {error}") from error
+
+
+ENDS = {
+    ".jsonl": _json_rows,
+    ".jsonl.gz": _json_rows,
+    ".csv": _csv_rows,
+    ".parquet": _parquet_rows,
+}

@@ -20,10 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from softnce_jax.data.corpus import Pair
-from softnce_jax.data.duplicates import functions_of
-from softnce_jax.data.problems import Problems
-from softnce_jax.data.rows import read_rows
+from softnce_jax.data.corpus import Pair, RowErrors, functions_of
+from softnce_jax.data.formats import read_rows
 from softnce_jax.errors import InputError
 
 FORMAT = 1  # under "hard_negatives"; raised when the same lines come to say something else
@@ -81,7 +79,7 @@ def read_negatives(
     path = Path(name)
     if not path.is_file() or not name.endswith((".jsonl", ".jsonl.gz")):
         raise InputError(f"{path}: no such JSON lines; experiments/mine_negatives.py makes some")
-    rows = read_rows(path, Problems(strict=True))
+    rows = read_rows(path, RowErrors(strict=True))
     about = first_line(path, rows)
     most = about["k"]
     per_query = most if per_query is None else per_query

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
@@ -16,14 +17,13 @@ import numpy as np
 
 from softnce_jax.dataflow.example import (
     Example,
-    GraphRows,
     Specials,
     edge_room,
-    graph_rows,
     make_example,
 )
-from softnce_jax.dataflow.extract import GRAMMARS
-from softnce_jax.processes import FEW, Function, extract_all
+from softnce_jax.dataflow.extract import FEW, GRAMMARS, Function, extract_all
+
+log = logging.getLogger(__name__)
 
 FORMAT = 1  # raised when the same inputs come to give other rows
 MOST_PIECES = 200_000  # tokens whose ids are remembered
@@ -76,7 +76,6 @@ class GraphCodes:
       tokenizer: of the encoder, an encoders.tokenize.Tokenizer.
       settings: rules and lengths.
       folder: of the cache; None for no cache.
-      say: takes a line where a cache is damaged or functions have problems.
     """
 
     def __init__(
@@ -85,10 +84,9 @@ class GraphCodes:
         settings: Settings,
         *,
         folder: Path | None = None,
-        say: Callable[[str], None] = print,
     ):
         self.settings, self.edge_room = settings, edge_room(0)
-        self._tokenizer, self._folder, self._say = tokenizer, folder, say
+        self._tokenizer, self._folder = tokenizer, folder
         self._specials = Specials(tokenizer.head, tokenizer.tail, tokenizer.unknown_id)
         self._place: dict[bytes, tuple[Ragged, int]] = {}
         self._pieces: dict[str, list[int]] = {}
@@ -104,10 +102,6 @@ class GraphCodes:
         places = [self._place[digest((row.language, row.code))] for row in rows]
         return [ragged.example(at) for ragged, at in places]
 
-    def pad(self, examples: Sequence[Example]) -> GraphRows:
-        """Examples of prepared functions as arrays, of the same shape for as many of them."""
-        return graph_rows(examples, self.length, self._tokenizer.pad_id, edges=self.edge_room)
-
     def prepare(self, rows: Iterable[Row]) -> None:
         """Makes the examples of functions, or reads them from the cache."""
         new = {digest(function): function for row in rows if (function := (row.language, row.code))}
@@ -116,11 +110,11 @@ class GraphCodes:
             return
         cached = self._folder is not None and len(new) > FEW
         path = self._folder / f"{self._key(new)}.npz" if cached else None
-        ragged = read(path, len(new), self._say) if cached else None
+        ragged = read(path, len(new)) if cached else None
         if ragged is None:
             ragged = Ragged.of(self._make(list(new.values())))
             if cached:
-                write(path, ragged, self._say)
+                write(path, ragged)
         self._place |= {key: (ragged, at) for at, key in enumerate(new)}
         most = int(np.diff(ragged.ends[:, 2], prepend=0).max())
         self.edge_room = max(self.edge_room, edge_room(most))
@@ -139,7 +133,7 @@ class GraphCodes:
             lengths = {"code_length": code_length, "flow_length": flow_length}
             examples.append(make_example(pieces, flow.edges, self._specials, **lengths))
         for problem, count in problems.most_common():
-            self._say(f"data flow cut short in {count} of {len(functions)} functions ({problem})")
+            log.info(f"data flow cut short in {count} of {len(functions)} functions ({problem})")
         return examples
 
     def _pieces_of(self, tokens: list[str]) -> list[list[int]]:
@@ -168,7 +162,7 @@ def digest(function: Function) -> bytes:
     return hashlib.sha256(json.dumps(function).encode()).digest()
 
 
-def read(path: Path, examples: int, say: Callable[[str], None]) -> Ragged | None:
+def read(path: Path, examples: int) -> Ragged | None:
     """The examples of a cache file; None where it is not there or damaged, saying so."""
     if not path.exists():
         return None
@@ -179,11 +173,11 @@ def read(path: Path, examples: int, say: Callable[[str], None]) -> Ragged | None
             raise ValueError(f"{len(ragged.ends)} functions, not {examples}")
         return ragged
     except Exception as error:  # damage shows as any of several classes
-        say(f"{path} is damaged ({error}): finding the data flow again")
+        log.info(f"{path} is damaged ({error}): finding the data flow again")
         return None
 
 
-def write(path: Path, ragged: Ragged, say: Callable[[str], None]) -> None:
+def write(path: Path, ragged: Ragged) -> None:
     """Writes a cache file whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -194,4 +188,4 @@ def write(path: Path, ragged: Ragged, say: Callable[[str], None]) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        say(f"the data flow could not be kept in {path} ({error}): it will be found again")
+        log.info(f"the data flow could not be kept in {path} ({error}): it will be found again")

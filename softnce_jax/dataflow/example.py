@@ -38,14 +38,6 @@ class Example:
         return len(self.ids)
 
 
-class GraphRows(NamedTuple):
-    """R functions as arrays of one shape; a pytree."""
-
-    ids: np.ndarray  # (R, L) int32, padded
-    spans: np.ndarray  # (R, L, 2) int16, (-1, -1) where no node stands
-    edges: np.ndarray  # (R, E, 2) int16, padded with (L, L)
-
-
 class Specials(NamedTuple):
     """The ids around a row's pieces, and that of a node."""
 
@@ -106,35 +98,6 @@ def make_example(
         np.array([(a, b) if b <= last else (0, 0) for a, b in spans], np.int16).reshape(-1, 2),
         np.array(pairs, np.int16).reshape(-1, 2),
     )
-
-
-def graph_rows(examples: Sequence[Example], length: int, pad_id: int, *, edges: int) -> GraphRows:
-    """Examples as arrays, padded on the right.
-
-    Args:
-      examples: R rows.
-      length: L.
-      pad_id: of the ids.
-      edges: E.
-
-    Raises:
-      ValueError: an example is longer than `length` or has more edges than `edges`.
-    """
-    rows = len(examples)
-    ids_RL = np.full((rows, length), pad_id, np.int32)
-    span_RL2 = np.full((rows, length, 2), -1, np.int16)
-    edge_RE2 = np.full((rows, edges, 2), length, np.int16)
-    for row, example in enumerate(examples):
-        if len(example) > length or len(example.edges) > edges:
-            raise ValueError(
-                f"row {row} has {len(example)} places and {len(example.edges)} edges, "
-                f"more than length {length} or {edges} edges"
-            )
-        first = len(example) - len(example.spans)
-        ids_RL[row, : len(example)] = example.ids
-        span_RL2[row, first : len(example)] = example.spans
-        edge_RE2[row, : len(example.edges)] = example.edges
-    return GraphRows(ids_RL, span_RL2, edge_RE2)
 
 
 def edge_room(most: int) -> int:

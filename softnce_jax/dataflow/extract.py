@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Literal, NamedTuple
 
@@ -13,11 +16,13 @@ import tree_sitter_javascript
 import tree_sitter_php
 import tree_sitter_python
 import tree_sitter_ruby
+from tqdm import tqdm
 
 from softnce_jax.dataflow.languages import go, java, javascript, php, python, ruby
 from softnce_jax.dataflow.rules import Rule
 from softnce_jax.dataflow.tree import Kind, read
 from softnce_jax.dataflow.walk import BUDGET, Edge, Walk
+from softnce_jax.processes import run
 
 GRAMMARS = {
     "ruby": (tree_sitter_ruby.language, ruby),
@@ -102,3 +107,50 @@ def connected(edges: list[Edge]) -> list[Edge]:
     used = {parent for _, _, parents in edges for parent in parents}
     kept = [edge for edge in edges if edge[2] or edge[0] in used]
     return sorted(kept, key=itemgetter(0))
+
+
+Function = tuple[str, str]  # language, code
+
+
+CHUNK = 128
+
+
+FEW = 2_000  # functions that take about as long as starting processes
+
+
+def extract_all(
+    functions: Sequence[Function], rules: str, *, processes: int | None = None
+) -> Iterator[DataFlow]:
+    """The data flow of functions, in their order.
+
+    Args:
+      functions: pairs of language and code.
+      rules: of the Extractor.
+      processes: at work; by default one a core, and none beside this one for few functions.
+
+    Yields:
+      A DataFlow for each function.
+    """
+    if processes is None:
+        processes = (os.cpu_count() or 1) if len(functions) > FEW else 1
+    chunks = [functions[at : at + CHUNK] for at in range(0, len(functions), CHUNK)]
+    work = functools.partial(extract_chunk, rules=rules)
+    quiet = processes == 1 and len(functions) <= FEW
+    calm = 0.2 if sys.stderr.isatty() else 20
+    with tqdm(
+        total=len(functions), desc="data flow", unit="function", disable=quiet, mininterval=calm
+    ) as bar:
+        for found in run(work, chunks, processes):
+            yield from found
+            bar.update(len(found))
+
+
+def extract_chunk(functions: Sequence[Function], rules: str) -> list[DataFlow]:
+    """The data flow of some functions, in this process."""
+    return [extractor(language, rules)(code) for language, code in functions]
+
+
+@functools.cache
+def extractor(language: str, rules: str) -> Extractor:
+    """The Extractor of the process."""
+    return Extractor(language, rules)

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 from transformers import PretrainedConfig
 
-from softnce_jax.dataflow.example import GraphRows
+from softnce_jax._scores import unit_length
 from softnce_jax.encoders.dropout import Dropout
 from softnce_jax.encoders.graph import graph_mask, node_words, same_text
-from softnce_jax.encoders.pooling import first_token, mean_pool, pool_slots
+from softnce_jax.encoders.pooling import pool_slots
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
 from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.errors import InputError
@@ -92,61 +92,36 @@ class Encoder:
     def embed(
         self,
         params: dict[str, Any],
-        rows: Int[Array, "R L"] | GraphRows | PackedRows,
+        rows: PackedRows | Int[Array, "R L"],
         *,
         key: jax.Array | None = None,
-        first_text: int = 0,
     ) -> Float[Array, "*R D"]:
-        """The vectors of rows.
+        """The vectors of the texts in rows.
 
         Args:
           params: the network's parameters.
-          rows: token ids, padded on the right; code with its data flow; or texts packed.
-          key: of dropout; None for no dropout.
-          first_text: the number in the batch of the first row's text, by which dropout is drawn;
-            packed rows know their texts' numbers.
+          rows: texts packed, each alone to the network whatever its neighbours; or token ids of
+            one text a row, padded on the right.
+          key: of dropout; None for no dropout. Its bits follow the number of a text in the batch
+            and the position of a token in its text, not the row.
 
         Returns:
-          Float32 vectors (R, D); of packed rows (G, R·S, D), those of all slots.
+          Float32 vectors: of packed rows (G, R·S, D), those of all slots; of ids (R, D).
 
         Raises:
           InputError: rows longer than the network has positions.
         """
-        if isinstance(rows, PackedRows):
-            return self._embed_packed(params, rows, key)
-        if isinstance(rows, GraphRows):
-            return self._embed_graphs(params, rows, key, first_text)
-        ids_RL = jnp.asarray(rows)
-        self._check_length(ids_RL.shape[1])
-        mask_RL = ids_RL != self.tokenizer.pad_id
-        dropout = _of_rows(key, ids_RL, first_text)
-        states_RLD = self.states(params, ids_RL, mask_RL, self.positions(mask_RL), dropout=dropout)
-        return self.pool(params, states_RLD, mask_RL)
-
-    def _embed_graphs(self, params, rows: GraphRows, key, first_text) -> Float[Array, "R D"]:
-        """As `embed`: nodes have the mean of their pieces, position 0, and are not pooled."""
-        ids_RL, span_RL2, edge_RE2 = (jnp.asarray(x, jnp.int32) for x in rows)
-        self._check_length(ids_RL.shape[1])
-        is_node_RL = span_RL2[..., 0] >= 0
-        is_token_RL = (ids_RL != self.tokenizer.pad_id) & ~is_node_RL
-        states_RLD = self.states(
-            params,
-            ids_RL,
-            graph_mask(span_RL2, edge_RE2, is_token_RL, self._is_special(ids_RL) & is_token_RL),
-            jnp.where(is_node_RL, 0, self.positions(is_token_RL)),
-            inputs_embeds=node_words(self._words(params, ids_RL), span_RL2),
-            dropout=_of_rows(key, ids_RL, first_text),
-        )
-        return self.pool(params, states_RLD, is_token_RL)
-
-    def _embed_packed(self, params, rows: PackedRows, key) -> Float[Array, "G S D"]:
-        """As `embed`, for rows of several texts, which see nothing of each other."""
+        if not isinstance(rows, PackedRows):
+            vector_1SD = self.embed(params, self._one_text_per_row(rows), key=key)
+            return vector_1SD.reshape(len(rows), -1, vector_1SD.shape[-1])[:, 0]
         groups, _, length = rows.ids.shape
         flat = jax.tree.map(lambda x: jnp.asarray(x, jnp.int32).reshape(-1, *x.shape[2:]), rows)
         self._check_length(length)
         is_token_RL, mask_RLL, words_RLD = flat.text != NOWHERE, same_text(flat.text), None
         positions_RL = self.positions(is_token_RL, flat.place)
         if flat.spans is not None:
+            # A node has the mean of its tokens' word embeddings and position 0, and no part in
+            # the pooled vector.
             is_node_RL = flat.spans[..., 0] >= 0
             is_token_RL &= ~is_node_RL
             is_special_RL = self._is_special(flat.ids) & is_token_RL
@@ -162,18 +137,26 @@ class Encoder:
         vector_RD = self._finish(params, pooled_RSD.reshape(-1, pooled_RSD.shape[-1]))
         return vector_RD.reshape(groups, -1, vector_RD.shape[-1])
 
-    def positions(
-        self, mask_RL: Bool[Array, "R L"], place_RL: Int[Array, "R L"] | None = None
-    ) -> Int[Array, "R L"]:
-        """Position ids of tokens from their places in their texts, by default one text a row.
+    def _one_text_per_row(self, ids_RL: Int[Array, "R L"]) -> PackedRows:
+        """Padded ids as packed rows: text r in the first slot of row r of one group."""
+        ids_RL = jnp.asarray(ids_RL)
+        self._check_length(ids_RL.shape[1])
+        is_token_RL = ids_RL != self.tokenizer.pad_id
+        row_R1, place_1L = jnp.arange(ids_RL.shape[0])[:, None], jnp.arange(ids_RL.shape[1])[None]
+        text_RL = jnp.where(is_token_RL, row_R1, NOWHERE)
+        place_RL = jnp.where(is_token_RL, place_1L, 0)
+        slot_RL = jnp.where(is_token_RL, 0, NOWHERE)
+        return jax.tree.map(lambda x: x[None], PackedRows(ids_RL, text_RL, place_RL, slot_RL))
 
-        RoBERTa counts tokens and begins after the padding's position, BERT counts places from 0.
+    def positions(
+        self, is_token_RL: Bool[Array, "R L"], place_RL: Int[Array, "R L"]
+    ) -> Int[Array, "R L"]:
+        """Position ids of tokens from their positions in their texts, counted from 0.
+
+        RoBERTa begins after the padding's position, BERT at 0.
         """
         first = self.tokenizer.first_position
-        if place_RL is None:
-            place_RL = jnp.broadcast_to(jnp.arange(mask_RL.shape[1]), mask_RL.shape)
-            place_RL = place_RL if first == 0 else jnp.cumsum(mask_RL, axis=1) - 1
-        return place_RL if first == 0 else jnp.where(mask_RL, place_RL + first, first - 1)
+        return place_RL if first == 0 else jnp.where(is_token_RL, place_RL + first, first - 1)
 
     def states(
         self,
@@ -188,17 +171,6 @@ class Encoder:
         """Last hidden states of rows in any layout; arguments as those of the module."""
         given = {"inputs_embeds": inputs_embeds, "dropout": dropout}
         return self.module.apply({"params": params}, ids_RL, mask, positions_RL, **given)
-
-    def pool(
-        self,
-        params: dict[str, Any],
-        states_RLD: Float[Array, "R L D"],
-        mask_RL: Bool[Array, "R L"],
-    ) -> Float[Array, "R D"]:
-        """One float32 vector a row, of unit length if `normalize`."""
-        if self.pooling == "mean":
-            return self._finish(params, mean_pool(states_RLD, mask_RL))
-        return self._finish(params, first_token(states_RLD))
 
     def _finish(self, params, vector_RD) -> Float[Array, "R D"]:
         if self.pooling == "pooler":
@@ -217,24 +189,6 @@ class Encoder:
             raise InputError(
                 f"{length} tokens a row, but the model has {self.max_length} positions"
             )
-
-
-def unit_length(vector_RD: Float[Array, "R D"]) -> Float[Array, "R D"]:
-    """The vectors divided by their lengths; 0 stays 0, with gradient 0.
-
-    Args:
-      vector_RD: vectors.
-
-    Returns:
-      Vectors of length 1 (R, D).
-
-    Example:
-      >>> unit_length(jnp.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
-      [[0.6, 0.8], [0.0, 0.0]]
-    """
-    squared_R1 = jnp.sum(vector_RD**2, axis=1, keepdims=True)
-    there_R1 = squared_R1 > 0
-    return jnp.where(there_R1, vector_RD * jax.lax.rsqrt(jnp.where(there_R1, squared_R1, 1)), 0)
 
 
 def of_slots(vector_GSD: Float[Array, "G S D"], slot_GT: Int[Array, "G T"]) -> Float[Array, "R D"]:
@@ -257,11 +211,3 @@ def of_slots(vector_GSD: Float[Array, "G S D"], slot_GT: Int[Array, "G T"]) -> F
 
     vector_GTD = jax.vmap(of_group)(vector_GSD, slot_GT)
     return vector_GTD.reshape(-1, vector_GTD.shape[-1])
-
-
-def _of_rows(key: jax.Array | None, ids_RL, first_text: int) -> Dropout | None:
-    """The dropout of rows of one text each."""
-    if key is None:
-        return None
-    text_R1 = jnp.arange(first_text, first_text + len(ids_RL))[:, None]
-    return Dropout.of(key, text_R1, jnp.arange(ids_RL.shape[1])[None])

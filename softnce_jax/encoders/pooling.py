@@ -11,48 +11,6 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int
 
 
-def mean_pool(
-    states_RLD: Float[Array, "R L D"], mask_RL: Bool[Array, "R L"]
-) -> Float[Array, "R D"]:
-    """Mean of a row's states over its tokens, special tokens included.
-
-        v_r = Σ_l mask_rl h_rl / max(1, Σ_l mask_rl)
-
-    Args:
-      states_RLD: last hidden states, any float type; summed in float32.
-      mask_RL: which positions are tokens.
-
-    Returns:
-      Float32 vectors (R, D); 0 for a row without tokens.
-
-    Example:
-      >>> states = jnp.array([[[1.0, 2.0], [3.0, 4.0], [9.0, 9.0]]])
-      >>> mean_pool(states, jnp.array([[True, True, False]]))
-      Array([[2., 3.]], dtype=float32)
-
-    The vector of UniXcoder in the paper's experiments (Li et al., EMNLP 2023).
-    """
-    states_RLD = jnp.where(mask_RL[:, :, None], states_RLD.astype(jnp.float32), 0.0)
-    count_R1 = jnp.sum(mask_RL, axis=1, keepdims=True, dtype=jnp.float32)
-    return jnp.sum(states_RLD, axis=1) / jnp.maximum(count_R1, 1.0)
-
-
-def first_token(states_RLD: Float[Array, "R L D"]) -> Float[Array, "R D"]:
-    """The state of each row's first token.
-
-    Args:
-      states_RLD: last hidden states.
-
-    Returns:
-      Float32 vectors (R, D).
-
-    Example:
-      >>> first_token(jnp.array([[[1.0, 2.0], [3.0, 4.0]]]))
-      Array([[1., 2.]], dtype=float32)
-    """
-    return states_RLD[:, 0].astype(jnp.float32)
-
-
 def pool_slots(
     states_RLD: Float[Array, "R L D"],
     slot_RL: Int[Array, "R L"],

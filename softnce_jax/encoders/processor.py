@@ -1,27 +1,73 @@
-"""The layout that an encoder's rows have."""
+"""From texts and functions to ragged token ids, as one encoder reads them. On the host."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from softnce_jax.dataflow.cache import GraphCodes, Settings
-from softnce_jax.encoders.encoder import Encoder
-from softnce_jax.train.batches import Layout
+import numpy as np
+
+from softnce_jax.encoders.tokenizer import CachedTokenizer, Tokenizer
+from softnce_jax.packing import Room
+
+if TYPE_CHECKING:
+    from softnce_jax.data.corpus import Candidate, Pair
+    from softnce_jax.dataflow.cache import GraphCodes
+    from softnce_jax.dataflow.example import Example
+    from softnce_jax.encoders.encoder import Encoder
+
+Ids = Sequence[int] | np.ndarray  # of one text, unpadded
 
 
-def layout_of(
-    encoder: Encoder, *, folder: Path | None = None, say: Callable[[str], None] = print
-) -> Layout:
-    """The encoder's tokenizer and lengths, and where it reads data flow, what finds that.
+class Processor(NamedTuple):
+    """The tokenizer, the maximum lengths and the data flow of one encoder.
 
-    Args:
-      encoder: what the rows are for.
-      folder: of the cache of data flow; None for no cache.
-      say: takes a line for each problem with functions or cache.
+    Attributes:
+      tokenizer: of the encoder; a `CachedTokenizer` where texts are read more than once.
+      query_length: maximum tokens of a query, special tokens included.
+      code_length: maximum tokens of a function, special tokens included.
+      graphs: extracts the data flow of functions; None where the encoder reads text alone.
     """
-    graphs = None
-    if encoder.dataflow != "none":
-        settings = Settings(encoder.dataflow, encoder.code_length, encoder.flow_length)
-        graphs = GraphCodes(encoder.tokenizer, settings, folder=folder, say=say)
-    return Layout(encoder.tokenizer, encoder.query_length, encoder.code_length, graphs)
+
+    tokenizer: Tokenizer | CachedTokenizer
+    query_length: int
+    code_length: int
+    graphs: GraphCodes | None = None
+
+    @classmethod
+    def of(cls, encoder: Encoder, *, cache_folder: Path | None = None) -> Processor:
+        """The processor of an encoder.
+
+        Args:
+          encoder: what the rows are for.
+          cache_folder: of its functions' data flow; None for no cache.
+        """
+        graphs = None
+        if encoder.dataflow != "none":
+            from softnce_jax.dataflow.cache import GraphCodes, Settings  # six grammars: on demand
+
+            settings = Settings(encoder.dataflow, encoder.code_length, encoder.flow_length)
+            graphs = GraphCodes(encoder.tokenizer, settings, folder=cache_folder)
+        return cls(encoder.tokenizer, encoder.query_length, encoder.code_length, graphs)
+
+    def queries(self, texts: Sequence[str]) -> list[Ids]:
+        """Ragged token ids of queries."""
+        return self.tokenizer.tokenize(texts, self.query_length)
+
+    def codes(self, rows: Sequence[Pair | Candidate]) -> list[Ids] | list[Example]:
+        """Ragged token ids of functions, or Examples where the encoder reads data flow."""
+        if self.graphs is not None:
+            return self.graphs(rows)
+        return self.tokenizer.tokenize([row.code for row in rows], self.code_length)
+
+    def caching(self) -> Processor:
+        """The same, tokenizing no text twice: training reads every text once an epoch."""
+        return self._replace(tokenizer=CachedTokenizer(self.tokenizer))
+
+    @property
+    def room(self) -> Room:
+        """Capacity of a packed row."""
+        if self.graphs is None:
+            return Room(max(self.query_length, self.code_length))
+        return Room(max(self.query_length, self.graphs.length), self.graphs.edge_room)

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as Backend
+from tokenizers import processors
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from softnce_jax.errors import InputError
 
 if TYPE_CHECKING:
     from jaxtyping import Int
-
-# Ids 0 to 3 carry no words: BM25 skips them.
-SPECIAL_TOKENS = {
-    "bos_token": "<s>",
-    "pad_token": "<pad>",
-    "eos_token": "</s>",
-    "unk_token": "<unk>",
-    "mask_token": "<mask>",
-}
-# fooBar | Baz, HTTP | Server: where an identifier's next word begins.
-WORD_STARTS = r"(?<=[\p{Ll}\p{N}])(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})"
 
 
 class Tokenizer:
@@ -35,6 +24,7 @@ class Tokenizer:
     saved tokenizer keeps them. Nothing is changed after construction: threads may share it.
 
     Example:
+      >>> from softnce_jax.pretrained.tiny import train_tokenizer
       >>> tokenizer = Tokenizer(train_tokenizer(["def add(a, b): return a + b"] * 2))
       >>> tokenizer.tokenize(["add", "addAdd"], 8) == [tokenizer.tokenize(["add"], 8)[0],
       ...                                             tokenizer.tokenize(["add_add"], 8)[0]]
@@ -159,55 +149,44 @@ class Tokenizer:
         return encoding.ids[: text[0]], encoding.ids[text[-1] + 1 :]
 
 
-def train_tokenizer(texts: Iterable[str], vocab_size: int = 4096) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer of code and questions, trained on `texts`.
-
-    Text is split into words where identifiers join them (getMaxValue, get_max_value), lower-cased,
-    and white space dropped, so that a word of a question and the same word inside an identifier
-    are the same tokens. The same texts give the same tokenizer.
-
-    Args:
-      texts: the training split's questions and functions.
-      vocab_size: tokens at most; 256 bytes and 5 special tokens are always there.
-
-    Returns:
-      A fast tokenizer that adds <s> and </s>; <s> = 0, <pad> = 1, </s> = 2, <unk> = 3, <mask> = 4.
-
-    Example:
-      >>> fast = train_tokenizer(["max value", "max value"])
-      >>> fast.tokenize("getMaxValue")[-2:]
-      ['max', 'value']
-    """
-    backend = Backend(models.BPE(unk_token=SPECIAL_TOKENS["unk_token"]))
-    backend.normalizer = normalizers.Sequence(
-        [normalizers.Replace(Regex(WORD_STARTS), " "), normalizers.Lowercase()]
-    )
-    words = pre_tokenizers.Split(Regex(r"\p{L}+|\p{N}+|[^\s_\p{L}\p{N}]"), "isolated")
-    gaps = pre_tokenizers.Split(Regex(r"[\s_]+"), "removed")
-    to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    backend.pre_tokenizer = pre_tokenizers.Sequence([gaps, words, to_bytes])
-    backend.decoder = decoders.ByteLevel()
-    backend.train_from_iterator(texts, trainer(vocab_size))
-    backend.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
-    )
-    return as_fast(backend, SPECIAL_TOKENS | {"cls_token": "<s>", "sep_token": "</s>"})
-
-
-def trainer(vocab_size: int) -> trainers.BpeTrainer:
-    """BPE merges of pairs seen twice, over all 256 bytes."""
-    return trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        min_frequency=2,
-        special_tokens=list(SPECIAL_TOKENS.values()),
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-
-
 def as_fast(backend: Backend, special_tokens: dict[str, str], **options) -> PreTrainedTokenizerFast:
     """A backend as transformers' generic class, which loads tokenizer.json as it stands.
 
     The classes of one architecture rebuild parts of it (in transformers 5 all of it).
     """
     return PreTrainedTokenizerFast(tokenizer_object=backend, **special_tokens, **options)
+
+
+class CachedTokenizer:
+    """Texts to token ids, each text tokenized the first time it is asked for. Threads may share it.
+
+    A text takes 4 bytes a token and 214 more, in each process for itself.
+
+    Args:
+      tokenizer: makes the ids.
+
+    Example:
+      >>> from softnce_jax.pretrained.tiny import train_tokenizer
+      >>> cached = CachedTokenizer(Tokenizer(train_tokenizer(["add a", "add a"])))
+      >>> cached.tokenize(["add"], 8)[0] is cached.tokenize(["a", "add"], 8)[1]
+      True
+    """
+
+    def __init__(self, tokenizer: Tokenizer):
+        self._tokenizer, self.pad_id = tokenizer, tokenizer.pad_id
+        self._known: dict[int, dict[bytes, np.ndarray]] = {}
+
+    def tokenize(self, texts: Sequence[str], max_length: int) -> list[np.ndarray]:
+        """The ids of every text, as `Tokenizer.tokenize` gives them, in int32 arrays.
+
+        They are shared by all callers, so they cannot be written to.
+        """
+        known = self._known.setdefault(max_length, {})
+        # Of a corpus on disk nobody else holds the texts.
+        keys = [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts]
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        tokenized = self._tokenizer.tokenize(list(new.values()), max_length) if new else []
+        for key, ids in zip(new, tokenized, strict=True):
+            known[key] = np.array(ids, np.int32)
+            known[key].flags.writeable = False
+        return [known[key] for key in keys]

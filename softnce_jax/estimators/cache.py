@@ -10,6 +10,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+
+log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 FORMAT = 1  # raised when the same inputs come to give other features
@@ -29,7 +32,6 @@ def cached(
     folder: Path,
     about: dict[str, Any],
     make: Callable[[], dict[str, Iterable[np.ndarray]]],
-    say: Callable[[str], None],
 ) -> Matrices:
     """The matrices made from `about`, from disk where they are whole, else made and stored now.
 
@@ -40,7 +42,6 @@ def cached(
       folder: of the cache.
       about: what the matrices depend on, plain values.
       make: name -> the blocks of rows of a matrix, (rows, F) float32; read one block at a time.
-      say: takes one line where a stored entry is damaged.
 
     Returns:
       Name -> float32 matrix (R, F), mapped into memory and read-only.
@@ -62,7 +63,7 @@ def cached(
         try:
             return read(entry)
         except Exception as error:  # damage raises many classes
-            say(f"the features in {entry} are damaged ({error}): making them again")
+            log.info(f"the features in {entry} are damaged ({error}): making them again")
             discard(entry)
     blocks = make()
     try:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
-import inspect
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from softnce_jax.data.corpus import Pair
-from softnce_jax.errors import InputError, first_line
-from softnce_jax.estimators.precomputed import Frozen
+from softnce_jax.errors import InputError
+from softnce_jax.estimators.precomputed import Precomputed
+from softnce_jax.registry import find_function, source_of
 
 ROWS = 4096  # checked and written at a time
 
 
-def function(name: str) -> Frozen:
+def function(name: str) -> Precomputed:
     """The estimator of `package.module:function`, imported here.
 
     Args:
@@ -28,12 +26,12 @@ def function(name: str) -> Frozen:
         (n, F) each: similarity_ij = row i of the first · row j of the second.
 
     Returns:
-      The Frozen estimator, its hash of the source of the module and of where the function is from.
+      The estimator; its hash is of the source of the module and of where the function is from.
 
     Raises:
       InputError: no such module or function, or the module fails, by its first line.
     """
-    called, source = find(name)
+    called, source = find_function(name, "--estimator"), source_of(name, "--estimator")
 
     def make(pairs: Sequence[Pair], _: Path) -> dict[str, Iterator[np.ndarray]]:
         queries, codes = [pair.query for pair in pairs], [pair.code for pair in pairs]
@@ -41,31 +39,9 @@ def function(name: str) -> Frozen:
         return {"a": blocks(a_RF, f"{name}: the first matrix"),
                 "b": blocks(b_RF, f"{name}: the second matrix")}  # fmt: skip
 
-    return Frozen(name, hashlib.sha256(source.encode()).hexdigest(), ("queries", "codes"), make)
-
-
-def find(name: str) -> tuple[Callable[..., Any], str]:
-    """The function and the source that its features depend on."""
-    module_name, _, attribute = name.partition(":")
-    sys.path.insert(0, "")
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # whatever the user's module raises
-        reason = first_line(error)
-        raise InputError(
-            f"--estimator {name}: {module_name} cannot be imported "
-            f"({type(error).__name__}: {reason})"
-        ) from error
-    finally:
-        sys.path.remove("")
-    called = getattr(module, attribute, None)
-    if not callable(called):
-        raise InputError(f"--estimator {name}: {module_name} has no function {attribute}")
-    try:
-        sources = {inspect.getsource(m) for m in (module, inspect.getmodule(called) or module)}
-    except (OSError, TypeError):
-        raise InputError(f"--estimator {name}: its source cannot be read; use a .py file") from None
-    return called, "\0".join([attribute, *sorted(sources)])
+    return Precomputed(
+        name, hashlib.sha256(source.encode()).hexdigest(), ("queries", "codes"), make
+    )
 
 
 def checked(features: Any, rows: int, name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -1,25 +1,29 @@
-"""Frozen estimators: their features never change, so they are made once for a training set."""
+"""Precomputed estimators: their features never change, so they are made once for a training set."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from softnce_jax.data.corpus import Pair
-from softnce_jax.encoders.embed import Embedder
+from softnce_jax.encoders.embed import Embedder, embedded
 from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.encoders.processor import Processor
 from softnce_jax.estimators.cache import cached
+from softnce_jax.mesh import make_mesh, replicated
+from softnce_jax.pretrained.load import fingerprint, load
 
 
-class Frozen(NamedTuple):
+class Precomputed(NamedTuple):
     """An estimator whose features depend on a pair's texts and on nothing that training changes.
 
     Attributes:
@@ -36,12 +40,11 @@ class Frozen(NamedTuple):
     make: Callable[[Sequence[Pair], Path], dict[str, Iterable[np.ndarray]]]
 
 
-def frozen_features(
-    estimator: Frozen,
+def precomputed_features(
+    estimator: Precomputed,
     pairs: Sequence[Pair],
     *,
     folder: Path,
-    say: Callable[[str], None],
 ) -> tuple[np.ndarray, np.ndarray]:
     """The features of a whole training set, from the cache or made now.
 
@@ -51,7 +54,6 @@ def frozen_features(
       estimator: what makes them.
       pairs: R training pairs.
       folder: of the cache.
-      say: takes one line for an entry that is damaged.
 
     Returns:
       (a, b): (R, F) float32 each, mapped into memory; the similarity of query i and pair j is the
@@ -64,7 +66,7 @@ def frozen_features(
     about = {"estimator": estimator.name, "hash": estimator.hash}
     about |= {side: texts_hash(texts[side]) for side in estimator.sides}
     unfinished = folder / f"unfinished-{texts_hash([json.dumps(about)])[:32]}"
-    matrices = cached(folder, about, lambda: estimator.make(pairs, unfinished), say)
+    matrices = cached(folder, about, lambda: estimator.make(pairs, unfinished))
     shutil.rmtree(unfinished, ignore_errors=True)
     return matrices["a"], matrices.get("b", matrices["a"])
 
@@ -82,11 +84,71 @@ def texts_hash(texts: Sequence[str]) -> str:
     return digest.hexdigest()
 
 
-def own_devices(encoder: Encoder, params: Any) -> tuple[Embedder, Any]:
-    """An Embedder on this host's own devices, for another host may find the features in its cache.
+def on_local_devices(encoder: Encoder, params: Any) -> tuple[Embedder, Any]:
+    """An Embedder on this host's own devices, and the parameters there.
 
-    And the parameters there.
+    Not on all hosts': another one may find the features in its cache, and would not join in.
     """
-    devices = jax.local_devices()
-    mesh = jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
-    return Embedder(encoder, mesh), jax.device_put(params, NamedSharding(mesh, PartitionSpec()))
+    mesh = make_mesh(jax.local_devices())
+    return Embedder(encoder, mesh), jax.device_put(params, replicated(mesh))
+
+
+def sentence(model: str, *, download: bool = False) -> Precomputed:
+    """The estimator of a sentence encoder: a = b = the queries' vectors at unit length.
+
+    similarity_ij = cos(v_i, v_j),  v_i the mean of query i's last hidden states over its tokens
+
+    Args:
+      model: a run folder, a model folder or a Hub id, of any encoder that `load` takes.
+      download: whether a Hub id may be fetched.
+
+    Returns:
+      The Precomputed estimator; its model is loaded when features are made.
+
+    Raises:
+      InputError: the model is not there.
+
+    Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023 (SimCSE estimator).
+    """
+
+    def make(pairs: Sequence[Pair], unfinished: Path) -> dict[str, Iterator[np.ndarray]]:
+        encoder, params = load(model, pooling="mean", download=download)
+        encoder = dataclasses.replace(encoder, normalize=True)
+        to_rows, queries = Processor.of(encoder).queries, [pair.query for pair in pairs]
+        of = on_local_devices(encoder, params)
+        what = "sentence: queries"
+        return {"a": embedded(*of, queries, to_rows, folder=unfinished, what=what)}
+
+    return Precomputed("sentence", fingerprint(model, download=download), ("queries",), make)
+
+
+def teacher(model: str, *, download: bool = False) -> Precomputed:
+    """The estimator of a trained text/code encoder: a its query vectors, b its code vectors.
+
+    similarity_ij = q_i · c_j
+
+    Args:
+      model: a run folder, a model folder or a Hub id; its pooling, unit length or not, prefix,
+        lengths and data flow are its own.
+      download: whether a Hub id may be fetched.
+
+    Returns:
+      The Precomputed estimator; its model is loaded when features are made.
+
+    Raises:
+      InputError: the model is not there.
+
+    Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023 (trained model). The
+    published code uses the encoder in training instead of a frozen one.
+    """
+
+    def make(pairs: Sequence[Pair], unfinished: Path) -> dict[str, Iterator[np.ndarray]]:
+        encoder, params = load(model, download=download)
+        processor, queries = Processor.of(encoder), [pair.query for pair in pairs]
+        of = functools.partial(embedded, *on_local_devices(encoder, params), folder=unfinished)
+        return {
+            "a": of(queries, processor.queries, what="teacher: queries"),
+            "b": of(pairs, processor.codes, what="teacher: code"),
+        }
+
+    return Precomputed("teacher", fingerprint(model, download=download), ("queries", "codes"), make)

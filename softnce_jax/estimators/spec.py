@@ -10,15 +10,14 @@ from typing import NamedTuple
 import numpy as np
 
 from softnce_jax.errors import InputError
+from softnce_jax.registry import ESTIMATORS, FUNCTION
 
-KNOWN = ("bm25", "sentence", "teacher")
 NUMBER = r"\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?"
 TERM = re.compile(rf"\s*(?:(?P<weight>{NUMBER})\s*\*\s*)?(?P<name>[^\s*+]*)\s*")
-FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
 class Term(NamedTuple):
-    """One estimator of a sum: one of KNOWN or `package.module:function`, and its weight."""
+    """A term of a sum: its weight, and a key of ESTIMATORS or `package.module:function`."""
 
     weight: float
     name: str
@@ -48,7 +47,7 @@ def parse(text: str) -> list[Term]:
     while True:
         match = TERM.match(text, start)
         weight, name = float(match["weight"] or 1), match["name"]
-        if name not in KNOWN and not FUNCTION.fullmatch(name):
+        if name not in ESTIMATORS and not FUNCTION.fullmatch(name):
             raise _error(text, match.start("name"), name, "is no estimator")
         if not 0 < weight < math.inf:
             raise _error(text, match.start("weight"), match["weight"], "is no weight above 0")
@@ -62,8 +61,8 @@ def parse(text: str) -> list[Term]:
 
 def _error(text: str, at: int, part: str, problem: str) -> InputError:
     return InputError(
-        f"--estimator {text}: {part!r} at character {at + 1} {problem}; known: {', '.join(KNOWN)}, "
-        "package.module:function, and sums such as 0.5*bm25+2*sentence"
+        f"--estimator {text}: {part!r} at character {at + 1} {problem}; known: "
+        f"{', '.join(ESTIMATORS)}, package.module:function, and sums such as 0.5*bm25+2*sentence"
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import safetensors.numpy
 from flax.serialization import msgpack_restore
 from flax.traverse_util import flatten_dict, unflatten_dict
+from transformers import BertConfig, DistilBertConfig
 
 from softnce_jax.errors import InputError, first_line
 
@@ -28,7 +29,7 @@ def published_name(path: tuple[str, ...]) -> str:
 
 
 def to_published(params: dict[str, Any]) -> dict[str, np.ndarray]:
-    """The Flax tree as named tensors in PyTorch's layout: kernels transposed.
+    """The Flax tree as named tensors in PyTorch's processor: kernels transposed.
 
     Args:
       params: nested dictionaries of arrays.
@@ -136,7 +137,7 @@ def read_tensors(folder: Path) -> tuple[dict[str, np.ndarray], Path]:
 
 
 def read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    """A .safetensors file in PyTorch's layout."""
+    """A .safetensors file in PyTorch's processor."""
     try:
         return safetensors.numpy.load_file(path)
     except safetensors.SafetensorError as error:
@@ -144,7 +145,7 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
 
 
 def read_msgpack(path: Path) -> dict[str, np.ndarray]:
-    """A file written by a Flax model, its tree turned into PyTorch's layout."""
+    """A file written by a Flax model, its tree turned into PyTorch's processor."""
     try:
         return to_published(msgpack_restore(path.read_bytes()))
     except Exception as error:  # msgpack raises classes of its own for each kind of damage
@@ -173,3 +174,82 @@ READERS = {
     "flax_model.msgpack": read_msgpack,
     "pytorch_model.bin": read_bin,
 }
+
+
+NAMES = {
+    "transformer.layer.": "encoder.layer.",
+    "attention.q_lin.": "attention.self.query.",
+    "attention.k_lin.": "attention.self.key.",
+    "attention.v_lin.": "attention.self.value.",
+    "attention.out_lin.": "attention.output.dense.",
+    "sa_layer_norm.": "attention.output.LayerNorm.",
+    "ffn.lin1.": "intermediate.dense.",
+    "ffn.lin2.": "output.dense.",
+    "output_layer_norm.": "output.LayerNorm.",
+}
+TYPES = "embeddings.token_type_embeddings.weight"
+
+
+def as_bert_config(config: DistilBertConfig) -> BertConfig:
+    """The configuration of the BERT that computes the same.
+
+    Example:
+      >>> as_bert_config(DistilBertConfig(dim=8, n_heads=2, activation="relu")).hidden_act
+      'relu'
+    """
+    return BertConfig(
+        vocab_size=config.vocab_size,
+        hidden_size=config.dim,
+        num_hidden_layers=config.n_layers,
+        num_attention_heads=config.n_heads,
+        intermediate_size=config.hidden_dim,
+        hidden_act=config.activation,
+        hidden_dropout_prob=config.dropout,
+        attention_probs_dropout_prob=config.attention_dropout,
+        max_position_embeddings=config.max_position_embeddings,
+        type_vocab_size=1,
+        initializer_range=config.initializer_range,
+        layer_norm_eps=1e-12,
+        pad_token_id=config.pad_token_id,
+    )
+
+
+def is_distilbert(tensors: dict[str, np.ndarray]) -> bool:
+    """Whether the tensors have DistilBERT's names."""
+    return any("attention.q_lin." in name for name in tensors)
+
+
+def as_bert_tensors(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """DistilBERT's tensors under BERT's published names, and a token type of zeros.
+
+    Args:
+      tensors: name → array in PyTorch's layout; names may share a prefix ("distilbert.").
+
+    Returns:
+      Name → array; there is no pooler.
+
+    Example:
+      >>> words = {"distilbert.embeddings.word_embeddings.weight": np.ones((9, 4))}
+      >>> {name: tensor.shape for name, tensor in as_bert_tensors(words).items()}
+      {'distilbert.embeddings.word_embeddings.weight': (9, 4),
+       'distilbert.embeddings.token_type_embeddings.weight': (1, 4)}
+    """
+    renamed = {bert_name(name): tensor for name, tensor in tensors.items()}
+    types = {
+        name.removesuffix(WORDS) + TYPES: np.zeros((1, tensor.shape[1]), np.float32)
+        for name, tensor in tensors.items()
+        if name.endswith(WORDS)
+    }
+    return renamed | types
+
+
+def bert_name(name: str) -> str:
+    """BERT's name for a tensor of DistilBERT.
+
+    Example:
+      >>> bert_name("transformer.layer.3.attention.q_lin.bias")
+      'encoder.layer.3.attention.self.query.bias'
+    """
+    for theirs, berts in NAMES.items():
+        name = name.replace(theirs, berts)
+    return name

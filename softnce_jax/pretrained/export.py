@@ -19,7 +19,7 @@ ARCHITECTURES = {"roberta": "RobertaModel", "bert": "BertModel"}
 
 
 def export_model(folder: str | Path, encoder: Encoder, params: dict[str, Any]) -> None:
-    """Writes the encoder in the published PyTorch layout, all of it or nothing.
+    """Writes the encoder in the published PyTorch processor, all of it or nothing.
 
     `transformers.AutoModel`, `SentenceTransformer(folder)` and our `load(folder)` give the same
     vectors from it; a prefix is in the tokenizer. A DistilBERT is written as the BERT that it has

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,19 @@ from transformers import (
     RobertaConfig,
 )
 
-from softnce_jax.encoders.distilbert import as_bert_config, as_bert_tensors, is_distilbert
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
 from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.errors import InputError, first_line
-from softnce_jax.pretrained.convert import read_tensors, to_params
-from softnce_jax.pretrained.hub import locate
+from softnce_jax.pretrained.convert import (
+    READERS,
+    as_bert_config,
+    as_bert_tensors,
+    is_distilbert,
+    read_tensors,
+    to_params,
+)
+from softnce_jax.pretrained.hub import SMALL_FILES, locate
 from softnce_jax.pretrained.presets import PRESETS, Preset, preset
 from softnce_jax.pretrained.sentence_transformers import SentenceModules, read_json, read_modules
 
@@ -39,11 +46,11 @@ def load(
 ) -> tuple[Encoder, dict[str, Any]]:
     """An encoder and its parameters from a RoBERTa, BERT or DistilBERT checkpoint.
 
-    A DistilBERT becomes the BERT that computes the same (see `encoders/distilbert.py`).
+    A DistilBERT becomes the BERT that computes the same (see `pretrained/convert.py`).
 
     Args:
       name_or_path: a preset, a Hub id, or a folder in transformers' or sentence-transformers'
-        layout (an exported `model/` of a run too).
+        processor (an exported `model/` of a run too).
       revision: Hub revision; by default the preset's.
       dtype: of the computation; parameters are float32.
       download: whether a Hub id may be fetched; else it must be in the local cache.
@@ -149,3 +156,31 @@ def read_params(modules: SentenceModules, encoder: Encoder) -> dict[str, Any]:
         kernel, bias = modules.dense["pooler.dense.weight"].T, modules.dense["pooler.dense.bias"]
         params["pooler"] = {"dense": {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias)}}
     return params
+
+
+def fingerprint(name_or_path: str | Path, *, download: bool = False) -> str:
+    """SHA-256 of a checkpoint's weights, tokenizer, configuration and preset, without loading it.
+
+    Args:
+      name_or_path: as of `checkpoints.load`.
+      download: as of `checkpoints.load`.
+
+    Returns:
+      64 hexadecimal digits; the same wherever the files lie.
+
+    Raises:
+      InputError: the checkpoint is not there.
+    """
+    chosen = preset(str(name_or_path))
+    folder = locate(chosen.checkpoint, revision=chosen.revision, download=download)
+    transformer = read_modules(folder).transformer
+    weights = [path for name in READERS if (path := transformer / name).exists()][:1]
+    small = {path for pattern in SMALL_FILES for path in folder.glob(pattern)}
+    names = ("pooling", "prefix", "query_length", "code_length", "dataflow", "flow_length")
+    settings = [getattr(chosen, name) for name in names]
+    digest = hashlib.sha256(repr(settings).encode())
+    for path in sorted({*weights, *small}):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{path.relative_to(folder)} {content}\n".encode())
+    return digest.hexdigest()

@@ -15,11 +15,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from transformers import RobertaConfig
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer as Backend
+from transformers import PreTrainedTokenizerFast, RobertaConfig
 
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
-from softnce_jax.encoders.tokenizer import SPECIAL_TOKENS, Tokenizer, train_tokenizer
+from softnce_jax.encoders.tokenizer import Tokenizer, as_fast
 from softnce_jax.pretrained.presets import PRESETS
 
 SATURATION = 0.5  # n copies of a token weigh as n / (n + SATURATION): BM25's k1
@@ -148,3 +150,63 @@ def saturation(hidden: int, heads: int, names: int) -> dict[str, Any]:
             "LayerNorm": {"scale": is_content.astype(jnp.float32), "bias": zero},
         },
     }
+
+
+# Ids 0 to 3 carry no words: BM25 skips them.
+SPECIAL_TOKENS = {
+    "bos_token": "<s>",
+    "pad_token": "<pad>",
+    "eos_token": "</s>",
+    "unk_token": "<unk>",
+    "mask_token": "<mask>",
+}
+
+
+# fooBar | Baz, HTTP | Server: where an identifier's next word begins.
+WORD_STARTS = r"(?<=[\p{Ll}\p{N}])(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})"
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int = 4096) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer of code and questions, trained on `texts`.
+
+    Text is split into words where identifiers join them (getMaxValue, get_max_value), lower-cased,
+    and white space dropped, so that a word of a question and the same word inside an identifier
+    are the same tokens. The same texts give the same tokenizer.
+
+    Args:
+      texts: the training split's questions and functions.
+      vocab_size: tokens at most; 256 bytes and 5 special tokens are always there.
+
+    Returns:
+      A fast tokenizer that adds <s> and </s>; <s> = 0, <pad> = 1, </s> = 2, <unk> = 3, <mask> = 4.
+
+    Example:
+      >>> fast = train_tokenizer(["max value", "max value"])
+      >>> fast.tokenize("getMaxValue")[-2:]
+      ['max', 'value']
+    """
+    backend = Backend(models.BPE(unk_token=SPECIAL_TOKENS["unk_token"]))
+    backend.normalizer = normalizers.Sequence(
+        [normalizers.Replace(Regex(WORD_STARTS), " "), normalizers.Lowercase()]
+    )
+    words = pre_tokenizers.Split(Regex(r"\p{L}+|\p{N}+|[^\s_\p{L}\p{N}]"), "isolated")
+    gaps = pre_tokenizers.Split(Regex(r"[\s_]+"), "removed")
+    to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    backend.pre_tokenizer = pre_tokenizers.Sequence([gaps, words, to_bytes])
+    backend.decoder = decoders.ByteLevel()
+    backend.train_from_iterator(texts, trainer(vocab_size))
+    backend.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return as_fast(backend, SPECIAL_TOKENS | {"cls_token": "<s>", "sep_token": "</s>"})
+
+
+def trainer(vocab_size: int) -> trainers.BpeTrainer:
+    """BPE merges of pairs seen twice, over all 256 bytes."""
+    return trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        min_frequency=2,
+        special_tokens=list(SPECIAL_TOKENS.values()),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )

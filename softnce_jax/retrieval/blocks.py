@@ -13,8 +13,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from softnce_jax.mesh import put_global
 from softnce_jax.retrieval.metrics import compare
-from softnce_jax.retrieval.spread import spread
 
 SCORE_BYTES = 64 * 2**20  # of one block of scores on one device
 MOST_QUERIES = 256
@@ -231,6 +231,6 @@ def _rounding(width: int) -> float:
 def _put(arrays: Sequence[np.ndarray], rows: int, sharding: NamedSharding) -> tuple:
     """The arrays on the devices: padded, in 32 bits."""
     narrow = {"f": np.float32, "i": np.int32, "b": np.bool_}
-    return spread(
+    return put_global(
         tuple(padded(x, rows).astype(narrow[x.dtype.kind], copy=False) for x in arrays), sharding
     )

@@ -16,8 +16,7 @@ import numpy as np
 
 from softnce_jax.retrieval.blocks import block_shape
 from softnce_jax.retrieval.metrics import Ranks
-from softnce_jax.retrieval.ranking import score_ranks
-from softnce_jax.retrieval.top import top_scores
+from softnce_jax.retrieval.ranking import score_ranks, top_scores
 
 K1, B = 1.2, 0.75
 

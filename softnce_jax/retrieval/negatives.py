@@ -13,7 +13,7 @@ import numpy as np
 
 from softnce_jax.retrieval.blocks import pair_dots
 from softnce_jax.retrieval.bm25 import Bm25
-from softnce_jax.retrieval.top import top_candidates, top_scores
+from softnce_jax.retrieval.ranking import top_candidates, top_scores
 
 CELLS = 2**20  # candidates found at once, over all queries of a search
 

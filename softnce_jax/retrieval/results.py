@@ -14,7 +14,7 @@ COLUMNS = {
     "recall@10": "R@10",
     "ndcg@10": "nDCG@10",
     "negative_ndcg@10": "neg-nDCG@10",  # of the negatives alone, where any is graded
-    "ndcg_judged": "nDCG judged",  # against human judgements, see retrieval/judged.py
+    "ndcg_judged": "nDCG judged",  # against human judgements, see retrieval/qrels.py
     "ndcg_all": "nDCG all",
 }
 

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+import dataclasses
+import logging
+import textwrap
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
-from softnce_jax.errors import InputError
-from softnce_jax.sweep.config import FiguresConfig
-from softnce_jax.sweep.glimpse import Glimpse, glimpse
-from softnce_jax.sweep.places import Place, figures
-from softnce_jax.sweep.scores import Scores, System, read_runs
-from softnce_jax.sweep.tables import ESTIMATORS, label
+from softnce_jax import registry
+from softnce_jax.data.corpus import Joined, Pair
+from softnce_jax.encoders.processor import Processor
+from softnce_jax.pretrained.load import load
+from softnce_jax.sweep.scores import Run, Scores, System, read_runs
+from softnce_jax.sweep.tables import figures, label
+from softnce_jax.train.batches import batch_indices, batches
+from softnce_jax.train.config import Config
+from softnce_jax.train.features import make_features, precomputed_estimators
 from softnce_jax.train.run_folder import read_metrics
+from softnce_jax.train.setup import cache_folder, read_corpora
+from softnce_jax.weights import negative_weights
+
+log = logging.getLogger(__name__)
 
 # Okabe and Ito's colours, which differ for every kind of colour blindness, and a dash for each.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -35,39 +46,36 @@ STYLE = {
 }
 
 
-def draw(config: FiguresConfig, say: Callable[[str], None] = print) -> None:
+def draw(runs: str | Path, out: str | Path) -> None:
     """Draws every figure that the runs in a folder have something for.
 
+    Args:
+      runs: the folder of a sweep.
+      out: where the pictures go.
+
     Raises:
-      InputError: no finished runs, or matplotlib is not installed.
+      InputError: no finished runs.
+      ModuleNotFoundError: matplotlib is not installed.
     """
-    pyplot = plotting()
-    scores = Scores(read_runs(config.runs), "mrr")
-    out = Path(config.out)
+    import matplotlib
+
+    matplotlib.use("agg")  # without a window
+    from matplotlib import pyplot
+
+    scores = Scores(read_runs(runs), "mrr")
+    out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     makers = {"training": training, "alpha_beta": alpha_beta, "estimators": estimators}
     with pyplot.rc_context(STYLE):
         for name, make in makers.items():
             figure = make(pyplot, scores)
             if figure is None:
-                say(f"no figure {name}: no runs for it")
+                log.info(f"no figure {name}: no runs for it")
                 continue
             for ending, about in (("png", {}), ("svg", {"metadata": {"Date": None}})):
                 figure.savefig(out / f"{name}.{ending}", bbox_inches="tight", **about)
-                say(str(out / f"{name}.{ending}"))
+                log.info(str(out / f"{name}.{ending}"))
             pyplot.close(figure)
-
-
-def plotting() -> Any:
-    """matplotlib.pyplot without a window; it is optional, so it is looked for only here."""
-    try:
-        import matplotlib
-    except ModuleNotFoundError:
-        raise InputError("figures need matplotlib: pip install '.[figures]'") from None
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    return pyplot
 
 
 def training(pyplot: Any, scores: Scores) -> Any:
@@ -119,7 +127,7 @@ def alpha_beta(pyplot: Any, scores: Scores) -> Any:
         alphas, means, spreads = zip(*(mrr_at(scores, *item) for item in settings.items()),
                                      strict=True)  # fmt: skip
         style = {"color": COLOURS[number % 7], "linestyle": DASHES[number % 7], "marker": "o"}
-        title = f"{names[0]}, {ESTIMATORS.get(names[1], names[1])}"
+        title = f"{names[0]}, {registry.estimator(names[1]).title}"
         left.errorbar(alphas, means, spreads, label=title, capsize=3, **style)
         base = scores.baseline(next(iter(settings.values())))
         if base is not None:
@@ -156,7 +164,7 @@ def mrr_at(
     scores: Scores, setting: tuple[float, float], system: System
 ) -> tuple[float, float, float]:
     """Alpha, and mean and spread over seeds of the MRR, the mean over languages."""
-    by_seed = list(figures(scores, Place(system, "mean")).values())
+    by_seed = list(figures(scores, TableCell(system, "mean")).values())
     return setting[0], float(np.mean(by_seed)), float(np.std(by_seed, ddof=len(by_seed) > 1))
 
 
@@ -170,7 +178,7 @@ def weight_curve(alpha: float, beta: float, config: dict) -> tuple[np.ndarray, n
 def estimators(pyplot: Any, scores: Scores) -> Any:
     """Similarities and weights of a batch, one row of pictures an estimator (paper: Figure 2)."""
     views = {
-        system.estimator: glimpse(runs[0])
+        system.estimator: batch_view(runs[0])
         for system, runs in reversed(scores.runs.items())
         if system.loss == "soft_infonce"
     }
@@ -181,7 +189,7 @@ def estimators(pyplot: Any, scores: Scores) -> Any:
         len(views), 2, figsize=(WIDTH, 2.7 * len(views)), layout="constrained", squeeze=False
     )
     for row, (name, view) in zip(axes, views.items(), strict=True):
-        title = ESTIMATORS.get(name, name)
+        title = registry.estimator(name).title
         matrix(figure, row[0], view.similarity, f"{title}: similarity", view, names=True)
         matrix(figure, row[1], view.weight, f"{title}: weight", view, names=False, lowest=0.0)
     return figure
@@ -192,7 +200,7 @@ def matrix(
     axis: Any,
     value_SS: np.ndarray,
     title: str,
-    view: Glimpse,
+    view: BatchView,
     *,
     names: bool,
     lowest: float | None = None,
@@ -220,3 +228,60 @@ def styled(scores: Scores) -> Iterator[tuple[System, dict]]:
 def name_of(scores: Scores, system: System) -> str:
     """A system's name, with its encoder."""
     return f"{system.encoder}, {label(scores, system)}"
+
+
+SHOWN = 14  # pairs of the batch, so that their queries can be read
+
+
+class BatchView(NamedTuple):
+    """Some pairs of a batch.
+
+    Attributes:
+      queries: S texts, shortened.
+      similarity: (S, S), of each query and each pair.
+      weight: (S, S), as made in the whole batch.
+    """
+
+    queries: list[str]
+    similarity: np.ndarray
+    weight: np.ndarray
+
+
+def batch_view(run: Run) -> BatchView:
+    """The first batch of a run: of its pairs those whose families are met most often, together."""
+    encoder, _ = load(run.folder / "model")
+    config = config_of(run)
+    corpora, _ = read_corpora(config)
+    train = Joined([corpus.train for corpus in corpora])
+    processor, folder = Processor.of(encoder), cache_folder(config.data, "features")
+    precomputed = precomputed_estimators(config)
+    features = make_features(config, train, processor, precomputed, folder)
+    indices = batch_indices(len(train), config.batch_size, config.seed)
+    batch = batches(indices, train, processor, features)[0]
+    similarity_BN = batch.query_features @ batch.code_features.T
+    settings = {name: run.config[name] for name in registry.WEIGHTS}
+    w_BN = np.asarray(negative_weights(jnp.asarray(similarity_BN), **settings))
+    pairs = [train[i] for i in np.asarray(indices[0])]
+    chosen = together(pairs)[:SHOWN]
+    texts = [textwrap.shorten(pairs[i].query, 38, placeholder=" …") for i in chosen]
+    grid = np.ix_(chosen, chosen)
+    return BatchView(texts, similarity_BN[grid], w_BN[grid])
+
+
+def config_of(run: Run) -> Config:
+    """The configuration of a finished run, which is settled already."""
+    names = {field.name for field in dataclasses.fields(Config)} & run.config.keys()
+    return Config(**{name: run.config[name] for name in names})
+
+
+def together(pairs: list[Pair]) -> list[int]:
+    """The pairs' places, families side by side, the largest families first.
+
+    Example:
+      >>> pairs = [Pair(f"q{f}", "c", "u", "go", f) for f in "abcb"]
+      >>> together(pairs)
+      [1, 3, 0, 2]
+    """
+    names = [pair.family or pair.query for pair in pairs]
+    count = Counter(names)
+    return sorted(range(len(pairs)), key=lambda i: (-count[names[i]], names[i], i))

@@ -7,14 +7,22 @@ import itertools
 import re
 import tomllib
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
+from softnce_jax.data.corpus import LANGUAGES
 from softnce_jax.errors import InputError
-from softnce_jax.sweep.config import DEFAULTS, SweepConfig
 from softnce_jax.train.config import NOT_COMPARED, Config
 
+DEFAULTS = {
+    "lang": list(LANGUAGES),
+    "encoder": ["auto"],
+    "loss": ["infonce", "soft_infonce"],
+    "estimator": ["bm25"],
+    "seed": [1234, 12345, 123456],
+}
 HINTS = typing.get_type_hints(Config)
 # What InfoNCE does not use: its cells are the same for all values of these.
 OF_ESTIMATORS = ("estimator", "alpha", "beta", "temperature", "floor")
@@ -30,7 +38,13 @@ class Cell(NamedTuple):
     config: Config
 
 
-def make_grid(config: SweepConfig) -> list[Cell]:
+def make_grid(
+    out: Path,
+    *,
+    grid: str | None = None,
+    texts: Mapping[str, str | None] = MappingProxyType({}),
+    settings: Sequence[str] = (),
+) -> list[Cell]:
     """The cells that flags and file name, seed by seed; those that others stand on come first.
 
     The file's top-level keys are settings of finetune.py (`_` for `-`) with a value or a list of
@@ -38,7 +52,10 @@ def make_grid(config: SweepConfig) -> list[Cell]:
     top level is the grid.
 
     Args:
-      config: flags; they replace the file's top-level values.
+      out: the folder of the runs.
+      grid: a TOML file.
+      texts: setting → values with commas between them, or None; they replace the file's.
+      settings: the same as `name=value,value`.
 
     Returns:
       Cells with different names.
@@ -47,17 +64,18 @@ def make_grid(config: SweepConfig) -> list[Cell]:
       InputError: an unknown setting or value, a file that cannot be read, an empty list.
 
     Example:
-      >>> flags = SweepConfig(lang="go", loss="infonce,soft_infonce", seed="1,2", set=("epochs=1",))
-      >>> [cell.name for cell in make_grid(flags)][:2]
+      >>> texts = {"lang": "go", "loss": "infonce,soft_infonce", "seed": "1,2"}
+      >>> [cell.name for cell in make_grid(Path("runs"), texts=texts, settings=["epochs=1"])][:2]
       ['go-auto-infonce-none-1-epochs1', 'go-auto-soft_infonce-bm25-1-epochs1']
     """
-    file = _read(config.grid) if config.grid else {}
+    file = _read(grid) if grid else {}
     tables = file.pop("cells", [{}])
     if not isinstance(tables, list):
-        raise InputError(f"{config.grid}: write [[cells]], with two brackets")
-    shared = DEFAULTS | file | _flags(config)
+        raise InputError(f"{grid}: write [[cells]], with two brackets")
+    named = {name: split_values(name, text) for name, text in texts.items() if text is not None}
+    shared = DEFAULTS | file | named | given(settings)
     chosen = [settings for table in tables for settings in product(shared | table)]
-    return cells(chosen, Path(config.out))
+    return cells(chosen, out)
 
 
 def cells(chosen: list[dict[str, Any]], out: Path) -> list[Cell]:
@@ -127,12 +145,6 @@ def given(items: Sequence[str]) -> dict[str, list]:
         name = name.replace("-", "_")
         values[name] = split_values(name, text)
     return values
-
-
-def _flags(config: SweepConfig) -> dict[str, list]:
-    texts = {name: getattr(config, name) for name in (*NAMED, "data")}
-    named = {name: split_values(name, text) for name, text in texts.items() if text is not None}
-    return named | given(config.set)
 
 
 def _read(path: str) -> dict[str, Any]:

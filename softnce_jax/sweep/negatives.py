@@ -2,58 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from softnce_jax.data.folds import FOLDS
+from softnce_jax.data.corpus import FOLDS
 from softnce_jax.errors import InputError
+from softnce_jax.files import write_text
 from softnce_jax.retrieval.results import COLUMNS as METRICS
 from softnce_jax.retrieval.results import three
-from softnce_jax.sweep.config import NegativesConfig
 from softnce_jax.sweep.grid import Cell, cells, given, product, split_values
-from softnce_jax.sweep.markup import Table, markdown
-from softnce_jax.sweep.run import run_cells
 from softnce_jax.sweep.scores import Run, Scores, System, read_runs
 from softnce_jax.sweep.statistics import bootstrap
-from softnce_jax.sweep.tables import label
+from softnce_jax.sweep.tables import Table, label, markdown
+
+log = logging.getLogger(__name__)
 
 SHOWN = ("mrr", "negative_ndcg@10")
 EPOCHS = 3  # 60 steps of the sample's 648 pairs: the whole grid fits into two hours on two cores
 
 
-def negatives(config: NegativesConfig, say: Callable[[str], None] = print) -> None:
-    """Runs what is missing of the experiment and writes negatives.md.
+def write_table(out: Path) -> None:
+    """Writes negatives.md of the finished runs in a folder."""
+    text = markdown(negatives_table(read_runs(out)))
+    write_text(out / "negatives.md", text)
+    log.info(f"\n{text}\n{out / 'negatives.md'}")
 
-    Raises:
-      InputError: settings that cannot be used, data without families.
-      SystemExit: a signal came (the same call goes on), or a cell failed.
+
+def experiment(
+    out: Path,
+    *,
+    estimators: str = "bm25",
+    seeds: str = "1234,12345,123456",
+    data: str = "sample",
+    settings: Sequence[str] = (),
+) -> list[Cell]:
+    """InfoNCE and Soft-InfoNCE with each estimator × folds × seeds, on all six languages.
+
+    Args:
+      out: the folder of the runs.
+      estimators: with commas between them.
+      seeds: with commas between them.
+      data: with families.
+      settings: any others of finetune.py, as `name=value,value`.
     """
-    out = Path(config.out)
-    failed = run_cells(experiment(config), out, say)
-    if not failed:
-        text = markdown(negatives_table(read_runs(out)))
-        (out / "negatives.md").write_text(text, "utf-8")
-        say(f"\n{text}\n{out / 'negatives.md'}")
-    else:
-        raise SystemExit(1)
-
-
-def experiment(config: NegativesConfig) -> list[Cell]:
-    """InfoNCE and Soft-InfoNCE with each estimator × folds × seeds, on all six languages."""
     shared = {
         "lang": "all",
         "encoder": "auto",
-        "data": config.data,
+        "data": data,
         "epochs": EPOCHS,
         "fold": list(range(FOLDS)),
-        "seed": split_values("seed", config.seed),
-    } | given(config.set)
-    estimators = split_values("estimator", config.estimator)
-    losses = ({"loss": "infonce"}, {"loss": "soft_infonce", "estimator": estimators})
+        "seed": split_values("seed", seeds),
+    } | given(settings)
+    soft = {"loss": "soft_infonce", "estimator": split_values("estimator", estimators)}
+    losses = ({"loss": "infonce"}, soft)
     chosen = [settings for loss in losses for settings in product(shared | loss)]
-    return cells(chosen, Path(config.out))
+    return cells(chosen, out)
 
 
 def negatives_table(runs: list[Run]) -> Table:

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import logging
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
 from softnce_jax.errors import InputError, first_line
 from softnce_jax.sweep.grid import Cell
-from softnce_jax.train.compile_cache import kept_compilations
+from softnce_jax.train.compile_cache import cached_compilations
 from softnce_jax.train.config import NOT_COMPARED
 from softnce_jax.train.fit import fit
 from softnce_jax.train.signals import StopSignal
 
+log = logging.getLogger(__name__)
+
 TOLD = (InputError, OSError, FloatingPointError)  # errors whose one line says it all
 
 
-def run_cells(cells: Sequence[Cell], out: Path, say: Callable[[str], None]) -> list[str]:
+def run_cells(cells: Sequence[Cell], out: Path) -> list[str]:
     """Runs every cell that has no results; a cell that fails does not stop the others.
 
     Args:
       cells: of a grid.
       out: the folder of the grid; compilations are kept in it, for this process and later ones.
-      say: takes a line for every cell.
 
     Returns:
       The names of the cells that failed.
@@ -39,11 +42,15 @@ def run_cells(cells: Sequence[Cell], out: Path, say: Callable[[str], None]) -> l
     failed = []
     StopSignal.latest = None
     missing = [cell for cell in cells if not is_finished(cell)]
-    with kept_compilations(out / ".compiled"), _progress_bar(cells, missing) as bar:
+    with (
+        cached_compilations(out / ".compiled"),
+        _quiet(),
+        _progress_bar(cells, missing) as bar,
+    ):
         for cell in missing:
             bar.set_postfix_str(cell.name)
             try:
-                bar.write(f"{cell.name}: {headline(fit(cell.config, lambda _: None))}")
+                bar.write(f"{cell.name}: {headline(fit(cell.config))}")
             except Exception as error:  # the other cells are worth running whatever it is
                 if not isinstance(error, TOLD):
                     traceback.print_exc()
@@ -54,10 +61,24 @@ def run_cells(cells: Sequence[Cell], out: Path, say: Callable[[str], None]) -> l
             if StopSignal.latest is not None:  # in the cell's last step, or in one that failed
                 raise SystemExit(128 + StopSignal.latest)
     finished = len(cells) - len(failed)
-    say(f"{finished} of {len(cells)} cells finished, {len(cells) - len(missing)} of them before")
+    log.info(
+        f"{finished} of {len(cells)} cells finished, {len(cells) - len(missing)} of them before"
+    )
     for name in failed:
-        say(f"failed: {name}")
+        log.info(f"failed: {name}")
     return failed
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps what each run logs from the terminal; the grid has a line for it."""
+    package = logging.getLogger("softnce_jax")
+    level = package.level
+    package.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        package.setLevel(level)
 
 
 def is_finished(cell: Cell) -> bool:

@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, NamedTuple
 import grain
 import numpy as np
 
-from softnce_jax.data.corpus import Candidate, Pair
-from softnce_jax.data.duplicates import answer_keys, text_keys
-from softnce_jax.data.tokens import KeptTokens
-from softnce_jax.packing import PackedRows, Room, bucket, fill, first_fit, sizes
+from softnce_jax.data.corpus import Pair, answer_keys, text_keys
+from softnce_jax.packing import (
+    PackedRows,
+    Plan,
+    Room,
+    bucket,
+    fill,
+    first_fit,
+    one_per_row,
+    sizes,
+)
 
 if TYPE_CHECKING:
-    from softnce_jax.dataflow.cache import GraphCodes
-    from softnce_jax.dataflow.example import Example, GraphRows
-
-
-class PaddedTexts(NamedTuple):
-    """Every text in a row of its own."""
-
-    queries: np.ndarray  # (B, L) int32
-    codes: np.ndarray | GraphRows  # (N, L) int32; with data flow where the encoder reads it
+    from softnce_jax.dataflow.example import Example
+    from softnce_jax.encoders.processor import Ids, Processor
 
 
 class PackedTexts(NamedTuple):
@@ -48,7 +48,7 @@ class Batch(NamedTuple):
     order is the same on any number of hosts and devices.
     """
 
-    texts: PaddedTexts | PackedTexts
+    texts: PackedTexts
     query_features: np.ndarray | None  # (B, F) float32
     code_features: np.ndarray | None  # (N, F) float32
     query_keys: np.ndarray | None = None  # (B,) int32, equal where the texts are
@@ -58,64 +58,12 @@ class Batch(NamedTuple):
     @property
     def pairs(self) -> int:
         """Rows of the batch, or of a host's share of it."""
-        return self.texts.queries.size if self.packed else len(self.texts.queries)
+        return self.texts.queries.size
 
-    @property
-    def packed(self) -> bool:
-        """Whether texts share rows."""
-        return isinstance(self.texts, PackedTexts)
-
-
-Ids = Sequence[int] | np.ndarray  # of one text, unpadded
 
 # The features (a, b) of a batch from the indices of its pairs (B,), the ragged token ids of their
 # queries, and the indices of the pairs whose functions are this host's candidates (n,).
-Features = Callable[[np.ndarray, list[Ids], np.ndarray], tuple[np.ndarray, np.ndarray]]
-
-
-class Layout(NamedTuple):
-    """How texts become rows: the tokenizer, the longest lengths, code's data flow, packing.
-
-    Where texts come again, as in training, their tokens are `kept`.
-    """
-
-    tokenizer: object  # encoders.tokenize.Tokenizer, which this module need not import
-    query_length: int
-    code_length: int
-    graphs: GraphCodes | None = None
-    packed: bool = True
-    kept: KeptTokens | None = None
-
-    def queries(self, texts: Sequence[str]) -> list[Ids]:
-        """Ragged token ids of queries."""
-        return self._tokenize(texts, self.query_length)
-
-    def codes(self, rows: Sequence[Pair | Candidate]) -> list[Ids] | list[Example]:
-        """Ragged token ids of functions, or with a graph each."""
-        if self.graphs is not None:
-            return self.graphs(rows)
-        return self._tokenize([row.code for row in rows], self.code_length)
-
-    def _tokenize(self, texts: Sequence[str], length: int) -> list[Ids]:
-        return (self.kept or self.tokenizer.tokenize)(texts, length)
-
-    def keeping(self) -> Layout:
-        """The same, tokenizing no text twice."""
-        return self._replace(kept=KeptTokens(self.tokenizer))
-
-    def pad(self, queries: list[Ids], codes: list[Ids] | list[Example]) -> PaddedTexts:
-        """What `queries` and `codes` gave, a row each."""
-        ids_BL = self.tokenizer.pad(queries, self.query_length)
-        if self.graphs is not None:
-            return PaddedTexts(ids_BL, self.graphs.pad(codes))
-        return PaddedTexts(ids_BL, self.tokenizer.pad(codes, self.code_length))
-
-    @property
-    def room(self) -> Room:
-        """What a packed row holds."""
-        if self.graphs is None:
-            return Room(max(self.query_length, self.code_length))
-        return Room(max(self.query_length, self.graphs.length), self.graphs.edge_room)
+Features = Callable[[np.ndarray, "list[Ids]", np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def batch_indices(pairs: int, batch_size: int, seed: int) -> grain.MapDataset:
@@ -136,7 +84,7 @@ def batch_indices(pairs: int, batch_size: int, seed: int) -> grain.MapDataset:
 def batches(
     indices: grain.MapDataset,
     pairs: Sequence[Pair],
-    layout: Layout,
+    processor: Processor,
     features: Features | None = None,
     *,
     keys: bool = False,
@@ -144,6 +92,7 @@ def batches(
     shard: tuple[int, int] = (0, 1),
     groups: int = 1,
     code_sizes: np.ndarray | None = None,
+    one_text_per_row: bool = False,
 ) -> grain.MapDataset:
     """Lays batches out: element n is this host's rows of batch n.
 
@@ -153,7 +102,7 @@ def batches(
     Args:
       indices: as made by `batch_indices`.
       pairs: the training split.
-      layout: tokenizer and lengths.
+      processor: of the encoder.
       features: the estimator's features, None for none.
       keys: whether to add the keys of the texts, which tell duplicates.
       negatives: the pairs whose functions are hard negatives of each pair, (R, K) indices; None for
@@ -162,25 +111,24 @@ def batches(
       groups: G, into which packed texts are split, on all hosts: devices, or their slices.
       code_sizes: what the function of every pair takes of a packed row, (R, 3) as of
         `packing.sizes`; needed by several hosts, which must choose the same number of rows.
+      one_text_per_row: whether to pad each text to a row of its own instead of packing them.
 
     Returns:
       A MapDataset of Batch with B / count rows and (1 + K) · B / count candidates.
     """
     answer_RP = answer_keys(pairs) if keys else None
+    plan = one_per_row if one_text_per_row else first_fit
 
     def lay_out(index_B: np.ndarray) -> Batch:
         share = len(index_B) // shard[1]
         own = slice(shard[0] * share, (shard[0] + 1) * share)
-        queries = layout.queries([pairs[i].query for i in index_B])
+        queries = processor.queries([pairs[i].query for i in index_B])
         index_N = with_negatives(index_B[own], negatives)
         candidates = [pairs[i] for i in index_N]
-        codes = layout.codes(candidates)
-        if layout.packed:
-            every_N = with_negatives(index_B, negatives)
-            size_N3 = sizes(codes, layout.room) if code_sizes is None else code_sizes[every_N]
-            texts = pack(queries, codes, size_N3, layout, groups=groups, shard=shard)
-        else:
-            texts = layout.pad(queries[own], codes)
+        codes = processor.codes(candidates)
+        every_N = with_negatives(index_B, negatives)
+        size_N3 = sizes(codes, processor.room) if code_sizes is None else code_sizes[every_N]
+        texts = pack(queries, codes, size_N3, processor, plan, groups=groups, shard=shard)
         a_BF, b_NF = features(index_B, queries, index_N) if features else (None, None)
         return Batch(
             texts,
@@ -198,7 +146,8 @@ def pack(
     queries: list[Ids],
     own_codes: list[Ids] | list[Example],
     code_size_N3: np.ndarray,
-    layout: Layout,
+    processor: Processor,
+    plan: Callable[[np.ndarray, Room], Plan],
     *,
     groups: int,
     shard: tuple[int, int],
@@ -209,17 +158,17 @@ def pack(
       queries: of the whole batch.
       own_codes: of the host's candidates.
       code_size_N3: what each candidate of the whole batch takes.
-      layout: how.
+      processor: of the encoder.
+      plan: which text goes where, from what each takes of a row.
       groups: G, of all hosts.
       shard: (index, count) of this host.
     """
-    room, every = layout.room, range(groups)
+    room, every = processor.room, range(groups)
     query_of = np.arange(len(queries)).reshape(groups, -1)
     code_of = np.arange(len(code_size_N3)).reshape(groups, -1)
     size_B3 = sizes(queries, room)
     plans = [
-        first_fit(np.concatenate([size_B3[query_of[g]], code_size_N3[code_of[g]]]), room)
-        for g in every
+        plan(np.concatenate([size_B3[query_of[g]], code_size_N3[code_of[g]]]), room) for g in every
     ]
     own = every[shard[0] * groups // shard[1] : (shard[0] + 1) * groups // shard[1]]
     first = code_of[own[0], 0]
@@ -232,7 +181,7 @@ def pack(
         [[*query_of[g], *(len(queries) + code_of[g])] for g in own],
         rows=bucket(max(plan.rows for plan in plans)),
         room=room,
-        pad_id=layout.tokenizer.pad_id,
+        pad_id=processor.tokenizer.pad_id,
     )
     slots = np.stack([plans[g].slot_T(room.slots) for g in own])
     return PackedTexts(packed, *np.split(slots, [query_of.shape[1]], axis=1))

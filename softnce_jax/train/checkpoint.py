@@ -16,6 +16,8 @@ from softnce_jax.errors import first_line
 from softnce_jax.train import distributed
 from softnce_jax.train.state import TrainState
 
+log = logging.getLogger(__name__)
+
 
 class Best(NamedTuple):
     """The best evaluation so far on the validation split."""
@@ -105,12 +107,11 @@ class Checkpoints:
         """Frees the manager's threads."""
         self._manager.close()
 
-    def restore(self, like: TrainState, say: Callable[[str], None]) -> Restored | None:
+    def restore(self, like: TrainState) -> Restored | None:
         """The latest checkpoint that is whole; damaged ones are removed, saying so.
 
         Args:
           like: the state's shapes, dtypes and shardings.
-          say: takes one line for every damaged checkpoint.
 
         Returns:
           None where no checkpoint is whole.
@@ -123,7 +124,7 @@ class Checkpoints:
             except Exception as error:
                 damage = first_line(error)
             if distributed.on_any(restored is None):
-                say(f"checkpoint {step} is damaged ({damage}): going back one")
+                log.info(f"checkpoint {step} is damaged ({damage}): going back one")
                 self._remove(step)
                 continue
             if restored.best is not None:

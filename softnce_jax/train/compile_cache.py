@@ -10,13 +10,13 @@ import filelock
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
-from softnce_jax.data.sources import data_folder
+from softnce_jax.data.load import data_folder
 
 MOST_BYTES = 4 << 30  # the least recently used go first
 
 
 @contextlib.contextmanager
-def kept_compilations(folder: Path | None = None) -> Iterator[None]:
+def cached_compilations(folder: Path | None = None) -> Iterator[None]:
     """Keeps compiled programs in a folder, unless jax has one already (JAX_COMPILATION_CACHE_DIR).
 
     By default in `compiled/` of the data folder; nowhere if that cannot be written.

@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+import tyro
+
+from softnce_jax import registry
 from softnce_jax.errors import InputError
 from softnce_jax.estimators.spec import parse
+from softnce_jax.files import safe_name
 from softnce_jax.pretrained.presets import preset
 
-# The paper's alpha, beta and temperature for each estimator.
-ESTIMATORS = {
-    "bm25": {"alpha": 1.5, "beta": 0.5, "temperature": 1.0},
-    "sentence": {"alpha": 1.3, "beta": 0.7, "temperature": 0.1},
-    "teacher": {"alpha": 1.3, "beta": 0.7, "temperature": 5.0},
-    "none": {},
-}
-# Of a user's function, whose unit, and so temperature, nobody but the user knows.
-FUNCTION = {"alpha": 1.3, "beta": 0.7}
-SENTENCE_MODEL = "sentence-transformers/msmarco-distilbert-dot-v5"
-
-
-# What each loss reads of the settings below, with its own value; None is that of the estimator.
-LOSSES = {
-    "soft_infonce": {"alpha": None, "beta": None, "temperature": None, "floor": 0.1},
-    "infonce": {},
-    "weighted_infonce": {"temperature": None},
-    "bce": {"temperature": None},
-    "kl_regularized": {"alpha": 0.7, "beta": 1.3, "temperature": None},
-    "cancel_top_k": {"cancel_k": 1},
-    "cancel_threshold": {"cancel_ratio": 0.5},
-}
-SETTINGS = sorted({name for settings in LOSSES.values() for name in settings})
-TWO_WAY = ("soft_infonce", "infonce")
+# Every flag that some loss or its target reads.
+LOSS_SETTINGS = sorted({name for row in registry.LOSSES.values() for name in row.settings})
+CUSTOM = "package.module:function"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,19 +39,16 @@ class Config:
     tiny on the sample, unixcoder elsewhere."""
     download: bool = False
     """Fetch models from the Hub when they are not in the local cache."""
-    loss: Literal[
-        "soft_infonce",
-        "infonce",
-        "weighted_infonce",
-        "bce",
-        "kl_regularized",
-        "cancel_top_k",
-        "cancel_threshold",
+    loss: Annotated[
+        str, tyro.conf.arg(help=f"The loss: {', '.join(registry.LOSSES)}, or {CUSTOM}.")
     ] = "soft_infonce"
-    """The loss."""
-    estimator: str | None = None
-    """bm25, sentence, teacher, package.module:function, a sum as 0.5*bm25+2*sentence, or none;
-    by default bm25, and none for infonce."""
+    estimator: Annotated[
+        str | None,
+        tyro.conf.arg(
+            help=f"{', '.join(registry.ESTIMATORS)}, {CUSTOM}, a sum as 0.5*bm25+2*sentence, or "
+            "none; by default bm25, and none for a loss that reads no similarity."
+        ),
+    ] = None
     bm25_statistics: Literal["batch", "corpus"] = "batch"
     """Document frequencies of the batch (published) or of all training queries."""
     sentence_model: str | None = None
@@ -146,38 +125,6 @@ class Config:
     """The run's folder; by default runs/ and a name made from these choices."""
 
 
-@dataclasses.dataclass(frozen=True)
-class EvaluateConfig:
-    """Evaluates a text/code encoder on a retrieval task, beside BM25."""
-
-    model: str
-    """A run folder, one of its checkpoints, a model folder, a preset's name or a Hub id."""
-    lang: str = "ruby"
-    """ruby, javascript, go, python, java, php, or all."""
-    data: str = "auto"
-    """auto (CodeSearchNet where prepared, else the sample), sample, or your folder or file."""
-    split: Literal["test", "valid"] | None = None
-    """Whose queries; test where it has any, else valid."""
-    judgements: str | None = None
-    """Graded relevance to score instead: CodeSearchNet's annotationStore.csv, or qrels."""
-    strict: bool = False
-    """Make unusable rows an error instead of skipping and counting them."""
-    download: bool = False
-    """Fetch the encoder from the Hub when it is not in the local cache."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """The encoder's arithmetic."""
-    query_length: int | None = None
-    """Tokens of a query; what the model was trained with by default."""
-    code_length: int | None = None
-    """Tokens of a function; what the model was trained with by default."""
-    depth: int = 1000
-    """Candidates of a query in the run files."""
-    seed: int = 1234
-    """Of the bootstrap intervals."""
-    out: str | None = None
-    """Where results.json and the run and qrels files go; by default runs/ and a name."""
-
-
 # Fields that change where a run is or how it is watched, not what it computes.
 # An estimator's model and the file of negatives are compared by their hashes.
 NOT_COMPARED = (
@@ -192,6 +139,19 @@ NOT_COMPARED = (
     "gradient_checkpointing",
     "micro_batch",
     "warm_up",
+)
+
+
+FROM_PRESET = (
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "warmup_epochs",
+    "query_length",
+    "code_length",
+    "dataflow",
+    "flow_length",
+    "evaluate_every",
 )
 
 
@@ -211,30 +171,19 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
     """
     if config.encoder == "auto":
         config = dataclasses.replace(config, encoder="tiny" if on_sample else "unixcoder")
-    estimator = config.estimator or ("none" if config.loss == "infonce" else "bm25")
-    _check_target(config, estimator)
+    loss = registry.loss(config.loss)
+    estimator = config.estimator or ("none" if loss.target is None else "bm25")
+    _check_loss(config, loss, estimator)
     _check_estimator(config, estimator)
     defaults = preset(config.encoder)
     filled = {
         "estimator": estimator,
-        **_loss_settings(config, estimator),
-        **{
-            name: getattr(defaults, name)
-            for name in (
-                "epochs",
-                "batch_size",
-                "learning_rate",
-                "warmup_epochs",
-                "query_length",
-                "code_length",
-                "dataflow",
-                "flow_length",
-                "evaluate_every",
-            )
-        },
+        **_loss_settings(config, loss, estimator),
+        **{name: getattr(defaults, name) for name in FROM_PRESET},
     }
-    if "sentence" in _names(estimator):
-        filled["sentence_model"] = SENTENCE_MODEL
+    for row in map(registry.estimator, _names(estimator)):
+        if row.default_model is not None:
+            filled[row.model] = row.default_model
     if (config.dataflow or defaults.dataflow) == "none":
         filled["flow_length"] = 0
     filled = {name: value for name, value in filled.items() if getattr(config, name) is None}
@@ -243,46 +192,51 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
         notes.append(f"batch size {filled['batch_size']} -> {train_pairs}: all training pairs")
         filled["batch_size"] = train_pairs
     config = dataclasses.replace(config, **filled)
-    _check_numbers(config, train_pairs)
-    encoder = Path(config.encoder).name
-    estimator = re.sub(r"[^\w.+-]", "_", config.estimator)
-    name = f"{config.lang}-{encoder}-{config.loss}-{estimator}-{config.seed}"
+    _check_numbers(config, loss, train_pairs)
+    encoder, estimator = Path(config.encoder).name, safe_name(config.estimator)
+    name = f"{config.lang}-{encoder}-{safe_name(config.loss)}-{estimator}-{config.seed}"
     name += "" if config.fold is None else f"-fold{config.fold}"
     name += "" if config.negatives is None else f"-negatives{config.negatives_per_query}"
     out = config.out or f"runs/{name}"
     return dataclasses.replace(config, out=out), notes
 
 
-def _loss_settings(config: Config, estimator: str) -> dict:
-    """The settings that the loss reads: its own value, else that of the sum's first estimator."""
-    first = (_names(estimator) or ["none"])[0]
-    read = LOSSES[config.loss]
-    if "temperature" in read and first not in ESTIMATORS and config.temperature is None:
+def _loss_settings(config: Config, loss: registry.Loss, estimator: str) -> dict:
+    """The settings that the loss reads: its own default, else that of the sum's first estimator."""
+    if not (names := _names(estimator)):
+        return dict(loss.settings)
+    first = registry.estimator(names[0])
+    if "temperature" in loss.settings and first.temperature is None and config.temperature is None:
         raise InputError(
             f"--estimator {estimator} has no default temperature: give --temperature, in the "
-            f"unit of {first}"
+            f"unit of {names[0]}"
         )
-    own = ESTIMATORS.get(first, FUNCTION)
-    return {name: own.get(name) if value is None else value for name, value in read.items()}
+    return {
+        name: getattr(first, name) if default is None else default
+        for name, default in loss.settings.items()
+    }
 
 
-def _check_target(config: Config, estimator: str) -> None:
-    if config.loss != "infonce" and estimator == "none":
+def _check_loss(config: Config, loss: registry.Loss, estimator: str) -> None:
+    if loss.target is not None and estimator == "none":
         raise InputError(
             f"--loss {config.loss} needs an estimator: --estimator bm25, or --loss infonce"
         )
-    if config.loss == "infonce" and estimator != "none":
-        raise InputError(f"--loss infonce uses no estimator, --estimator {estimator} was given")
-    given = [name for name in SETTINGS if getattr(config, name) is not None]
-    if unused := [name for name in given if name not in LOSSES[config.loss]]:
+    if loss.target is None and estimator != "none":
+        raise InputError(
+            f"--loss {config.loss} uses no estimator, --estimator {estimator} was given"
+        )
+    given = [name for name in LOSS_SETTINGS if getattr(config, name) is not None]
+    if unused := [name for name in given if name not in loss.settings]:
         raise InputError(f"--loss {config.loss} has no --{unused[0].replace('_', '-')}")
     if config.duplicates == "weight" and estimator == "none":
         raise InputError(
             f"--duplicates weight gives them the weight of an estimator, and --loss {config.loss} "
             "has none: --duplicates exclude, or --loss soft_infonce"
         )
-    if config.symmetric and config.loss not in TWO_WAY:
-        raise InputError(f"--symmetric goes with --loss {' or '.join(TWO_WAY)}, not {config.loss}")
+    if config.symmetric and not loss.symmetric:
+        both = [name for name, row in registry.LOSSES.items() if row.symmetric]
+        raise InputError(f"--symmetric goes with --loss {' or '.join(both)}, not {config.loss}")
 
 
 def _names(estimator: str) -> list[str]:
@@ -293,16 +247,18 @@ def _names(estimator: str) -> list[str]:
 def _check_estimator(config: Config, estimator: str) -> None:
     """Raises where a flag belongs to an estimator that the sum has not, or a model is missing."""
     names = _names(estimator)
-    needs = {"sentence_model": "sentence", "teacher": "teacher"}
-    unused = [n for n, needed in needs.items() if getattr(config, n) and needed not in names]
+    models = {row.model: name for name, row in registry.ESTIMATORS.items() if row.model}
+    unused = [flag for flag, of in models.items() if getattr(config, flag) and of not in names]
     if unused or (config.bm25_statistics == "corpus" and "bm25" not in names):
         flag = (unused or ["bm25_statistics"])[0].replace("_", "-")
         raise InputError(f"--{flag} is not used by --estimator {estimator}")
-    if "teacher" in names and config.teacher is None:
-        raise InputError("--estimator teacher needs a model: --teacher RUN, FOLDER or HUB_ID")
+    for flag, of in models.items():
+        required = registry.ESTIMATORS[of].default_model is None
+        if of in names and required and getattr(config, flag) is None:
+            raise InputError(f"--estimator {of} needs a model: --{flag} RUN, FOLDER or HUB_ID")
 
 
-def _check_numbers(config: Config, train_pairs: int) -> None:
+def _check_numbers(config: Config, loss: registry.Loss, train_pairs: int) -> None:
     positive = ("batch_size", "epochs", "learning_rate", "query_length", "code_length", "keep")
     for name in (*positive, "evaluate_every", "clip_norm"):
         if not getattr(config, name) > 0:
@@ -313,9 +269,9 @@ def _check_numbers(config: Config, train_pairs: int) -> None:
             "needs places, and nothing else does"
         )
     for name in ("temperature", "cancel_ratio"):
-        if name in LOSSES[config.loss] and not getattr(config, name) > 0:
+        if name in loss.settings and not getattr(config, name) > 0:
             raise InputError(f"--{name.replace('_', '-')} {getattr(config, name)} is not positive")
-    if config.loss == "soft_infonce" and not config.floor >= 0:
+    if loss.target == "w" and not config.floor >= 0:
         raise InputError(f"--floor {config.floor} is below 0")
     if config.scale is not None and not config.scale > 0:
         raise InputError(f"--scale {config.scale} is not positive")
@@ -334,12 +290,12 @@ def _check_numbers(config: Config, train_pairs: int) -> None:
     if config.batch_size > train_pairs:
         raise InputError(f"--batch-size {config.batch_size} but only {train_pairs} training pairs")
     negatives = config.batch_size * (1 + (config.negatives_per_query or 0)) - 1
-    if config.loss == "soft_infonce" and config.beta - config.alpha / negatives <= 0:
+    if loss.target == "w" and config.beta - config.alpha / negatives <= 0:
         raise InputError(
             f"beta - alpha/m is not positive: --beta {config.beta}, --alpha {config.alpha}, "
             f"m = {negatives} negatives; use a larger --batch-size or a smaller --alpha"
         )
-    if config.loss == "cancel_top_k" and not 0 <= config.cancel_k < negatives:
+    if "cancel_k" in loss.settings and not 0 <= config.cancel_k < negatives:
         raise InputError(
             f"--cancel-k {config.cancel_k} of {negatives} negatives: give 0 to {negatives - 1}, or "
             "a larger --batch-size"
@@ -351,8 +307,6 @@ def _check_micro_batch(config: Config) -> None:
         raise InputError(
             f"--micro-batch {config.micro_batch} does not divide --batch-size {config.batch_size}"
         )
-    if config.layout == "padded":
-        raise InputError("--micro-batch goes with --layout packed")
 
 
 def differences(old: dict, new: dict) -> list[str]:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
+import numpy as np
 
-from softnce_jax.diagnostics import weight_diagnostics
-from softnce_jax.train.batches import Batch
+from softnce_jax import registry
+from softnce_jax.data.corpus import Pair
+from softnce_jax.encoders.processor import Processor
+from softnce_jax.estimators.precomputed import Precomputed
+from softnce_jax.train.batches import Batch, Features, batch_indices, batches
 from softnce_jax.train.config import Config
-from softnce_jax.train.objective import (
-    DENSE_PAIRS,
-    kept_pairs,
-    own_of,
-    similarity_of,
-    target_of,
-)
+from softnce_jax.train.features import make_features
+from softnce_jax.train.objective import DENSE_PAIRS, Objective, query_rows
+from softnce_jax.weights import weight_diagnostics
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 # A batch -> metrics of its step.
 Diagnose = Callable[[Batch], dict[str, jax.Array]]
@@ -27,26 +34,27 @@ ONE_HOT = 0.99  # of p on one negative, mean over rows
 SAMPLE = 256  # rows that are looked at where the batch is large
 
 
-def diagnosis(config: Config) -> Diagnose:
+def diagnosis(config: Config, objective: Objective) -> Diagnose:
     """The diagnostics of a batch's weights; none for losses without weights.
 
-    They are those of all rows up to DENSE_PAIRS pairs; of a larger batch, of 256 rows that stand at
-    equal distances in it, each against all candidates. Batches are drawn at random, so any rows are
+    They are those of all rows up to DENSE_PAIRS pairs; of a larger batch, of 256 rows at equal
+    distances, each against all candidates. Batches are drawn at random, so any rows are
     a sample; `weight_spread` is then the largest of these rows.
     """
 
     def weights_of(batch: Batch) -> dict[str, jax.Array]:
-        rows, columns = len(batch.query_features), len(batch.code_features)
-        own = own_of(batch, rows, columns)
-        if rows * columns > DENSE_PAIRS:
-            own = jax.tree.map(functools.partial(every, rows=SAMPLE), own)
-        similarity_RN = similarity_of(config, batch, own)
-        given = {"positive": own.positive_B, "where": kept_pairs(config, batch, own)}
-        w_RN = target_of(config, "w", similarity_RN, **given)
-        settings = {"temperature": config.temperature, "floor": config.floor}
-        return weight_diagnostics(similarity_RN, w_RN, **settings, **given)
+        rows = query_rows(batch, len(batch.query_features), len(batch.code_features))
+        if len(batch.query_features) * len(batch.code_features) > DENSE_PAIRS:
+            rows = jax.tree.map(functools.partial(every, rows=SAMPLE), rows)
+        return weight_diagnostics(
+            *objective.weights(batch, rows),
+            temperature=config.temperature,
+            floor=config.floor,
+            positive=rows.positive,
+            where=objective.valid_pairs(batch, rows),
+        )
 
-    return weights_of if config.loss == "soft_infonce" else lambda _: {}
+    return weights_of if objective.has_weights else lambda _: {}
 
 
 def every(x_B: jax.Array, *, rows: int) -> jax.Array:
@@ -96,3 +104,154 @@ class WeightWatch:
                 f"that one weakened (p_max {p_max:.3f}): raise --temperature"
             )
         return None
+
+
+def divergence(
+    similarity_BN: Float[np.ndarray, "B B"],
+    score_BN: Float[np.ndarray, "B B"],
+    *,
+    temperature: float,
+) -> Float[np.ndarray, " B"]:
+    """How far the model's distribution over the negatives is from the estimator's.
+
+        KL(S_i ‖ P_i) = Σ_{j≠i} S_ij log(S_ij / P_ij)
+        S_i = softmax over j≠i of similarity_ij / temperature,  P_i = softmax over j≠i of score_ij
+
+    Args:
+      similarity_BN: the estimator's similarity; column i belongs to row i.
+      score_BN: the model's scores, scaled as in its loss.
+      temperature: of the estimator's softmax.
+
+    Returns:
+      (B,) float64, in nats; 0 where the two agree.
+
+    Raises:
+      ValueError: the matrices are not square, not alike, or leave no negatives.
+
+    Example:
+      >>> score = np.array([[9.0, 1.0, 2.0], [1.0, 9.0, 1.0], [0.0, 3.0, 9.0]])
+      >>> divergence(score, score + 5.0, temperature=1.0).round(6).tolist()
+      [0.0, 0.0, 0.0]
+
+    Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023, Theorem 1: what
+    Soft-InfoNCE holds down.
+    """
+    rows = len(similarity_BN)
+    if similarity_BN.shape != score_BN.shape or similarity_BN.shape != (rows, rows) or rows < 2:
+        raise ValueError(
+            f"similarity {similarity_BN.shape} and score {score_BN.shape}: give two (B, B), B >= 2"
+        )
+    log_s = _log_softmax_of_negatives(np.asarray(similarity_BN, np.float64) / temperature)
+    log_p = _log_softmax_of_negatives(np.asarray(score_BN, np.float64))
+    return np.sum(np.exp(log_s) * (log_s - log_p), axis=1)
+
+
+class Evaluated(NamedTuple):
+    """Q evaluated pairs and the vectors that the model gives them."""
+
+    pairs: Sequence[Pair]
+    q_QD: np.ndarray
+    c_QD: np.ndarray
+
+
+def analyse(
+    config: Config,
+    evaluated: Evaluated,
+    processor: Processor,
+    scale: float,
+    precomputed: Mapping[str, Precomputed],
+    cache_folder: Path,
+) -> dict[str, Any]:
+    """Information and divergence on full batches of evaluated pairs, without hard negatives.
+
+        mutual_information = log N − L,  L the mean loss of batches of N = the batch size
+
+    log N − L bounds the mutual information of query and code from below for InfoNCE; for
+    Soft-InfoNCE where its weights are importance weights (alpha = beta = 1, PAPER 4.2).
+
+    Args:
+      config: of the run: loss, estimator, batch size and seed.
+      evaluated: pairs and vectors.
+      processor: of the encoder.
+      scale: what multiplies the scores in the loss.
+      precomputed: the run's estimators that training does not change, by name.
+      cache_folder: of their features.
+
+    Returns:
+      "batch_size" N, "batches", "mutual_information": loss → log N − L in nats (InfoNCE's always,
+      and the run's own), "kl": estimator → mean `divergence` in nats (BM25's always, and the run's
+      own). Empty where the pairs do not fill a batch.
+    """
+    if len(evaluated.pairs) < config.batch_size:
+        return {}
+    config = dataclasses.replace(config, negatives=None)
+    row = registry.ESTIMATORS["bm25"]
+    of_bm25 = {"alpha": row.alpha, "beta": row.beta, "temperature": row.temperature}
+    infonce = dataclasses.replace(config, loss="infonce", estimator="none")
+    bm25 = dataclasses.replace(config, estimator="bm25", **of_bm25)
+
+    def drawn(config: Config) -> Iterator[tuple[np.ndarray, np.ndarray, Batch]]:
+        # The estimator knows the evaluated pairs alone.
+        pairs = list(evaluated.pairs)
+        features = make_features(config, pairs, processor, precomputed, cache_folder)
+        return _drawn(config, evaluated, processor, features)
+
+    information = {
+        run.loss: math.log(config.batch_size) - _mean(_losses(drawn(run), Objective(run, scale)))
+        for run in (infonce, config)
+        if registry.loss(run.loss).bounds_information
+    }
+    kl = {
+        run.estimator: _mean(_divergences(drawn(run), _temperature(run), scale))
+        for run in (bm25, config)
+        if run.estimator != "none"
+    }
+    return {
+        "batch_size": config.batch_size,
+        "batches": len(evaluated.pairs) // config.batch_size,
+        "mutual_information": information,
+        "kl": kl,
+    }
+
+
+def _temperature(config: Config) -> float:
+    """Of the estimator's softmax; a loss that reads similarities as they are has none."""
+    return config.temperature or registry.estimator(config.estimator).temperature or 1.0
+
+
+def _losses(drawn: Iterable[tuple], objective: Objective) -> Iterator[float]:
+    loss = jax.jit(objective)
+    for q_BD, c_BD, batch in drawn:
+        yield float(loss(q_BD, c_BD, batch))
+
+
+def _divergences(drawn: Iterable[tuple], temperature: float, scale: float) -> Iterator[float]:
+    for q_BD, c_BD, batch in drawn:
+        similarity_BN = batch.query_features @ batch.code_features.T
+        score_BN = scale * (q_BD @ c_BD.T)
+        yield float(divergence(similarity_BN, score_BN, temperature=temperature).mean())
+
+
+def _drawn(
+    config: Config, evaluated: Evaluated, processor: Processor, features: Features | None
+) -> Iterator[tuple[np.ndarray, np.ndarray, Batch]]:
+    """Vectors and batches of one epoch."""
+    pairs = evaluated.pairs
+    indices = batch_indices(len(pairs), config.batch_size, config.seed)
+    dataset = batches(indices, pairs, processor, features, keys=config.duplicates != "keep")
+    for n in range(len(pairs) // config.batch_size):
+        index_B = np.asarray(indices[n])
+        # Without texts, whose shapes differ, the loss is one program.
+        yield evaluated.q_QD[index_B], evaluated.c_QD[index_B], dataset[n]._replace(texts=None)
+
+
+def _mean(values: Iterator[float]) -> float:
+    return float(np.mean(list(values)))
+
+
+def _log_softmax_of_negatives(x_BB: np.ndarray) -> np.ndarray:
+    """Over each row without its diagonal, (B, B − 1)."""
+    rows = len(x_BB)
+    x_BM = x_BB[~np.eye(rows, dtype=bool)].reshape(rows, rows - 1)
+    x_BM = x_BM - x_BM.max(axis=1, keepdims=True)
+    return x_BM - np.log(np.exp(x_BM).sum(axis=1, keepdims=True))

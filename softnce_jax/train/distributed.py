@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import re
 import sys
@@ -24,11 +25,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 
 from softnce_jax.errors import InputError, first_line
-from softnce_jax.train.launch import VARIABLE
+from softnce_jax.mesh import by_rows, replicated
 
+VARIABLE = "SOFTNCE_HOSTS"
 MEETING_SECONDS = 300  # that hosts wait for one that has not come
 SLOW_SECONDS = 10  # after which they say so
 LOST_SECONDS = 30  # without a sign of life, after which a host counts as dead and all others end
@@ -39,7 +41,7 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "nump
 
 
 @contextlib.contextmanager
-def together() -> Iterator[None]:
+def processes() -> Iterator[None]:
     """Around a program that trains, from before its imports on: the hosts meet and part.
 
     bm25s, for one, uses a device when it is imported, and then no hosts can meet any more.
@@ -85,6 +87,8 @@ def join(place: str | None) -> None:
     except (ValueError, RuntimeError) as error:
         hint = "" if given else "; elsewhere than on TPU pods, SLURM, Open MPI: I/N@ADDRESS:PORT"
         raise InputError(f"{VARIABLE}={place}: {first_line(error)}{hint}") from error
+    if not is_first():
+        logging.getLogger("softnce_jax").setLevel(logging.WARNING)
     counts = Counter(device.process_index for device in jax.devices())
     if len({*counts.values()}) > 1:
         listed = ", ".join(f"host {host} has {n}" for host, n in sorted(counts.items()))
@@ -127,11 +131,6 @@ def parse(place: str) -> dict[str, Any]:
 def is_first() -> bool:
     """Whether this host is the one that writes files and speaks."""
     return jax.process_index() == 0
-
-
-def first_only(say: Callable[[str], None]) -> Callable[[str], None]:
-    """`say` on the first host, silence on the others."""
-    return say if is_first() else lambda _: None
 
 
 def wait(name: str) -> None:
@@ -207,15 +206,14 @@ class AgreedStop:
     that nobody waits for it: a signal stops several hosts one step later than it stops one.
 
     Example:
-      >>> from softnce_jax.mesh import make_mesh
-      >>> stop = AgreedStop(make_mesh())
+      >>> stop = AgreedStop(make_mesh(jax.devices()))
       >>> stop(None), stop(15)
       (None, 15)
     """
 
     def __init__(self, mesh: Mesh):
-        self._rows = NamedSharding(mesh, PartitionSpec("data"))
-        self._largest = jax.jit(jnp.max, out_shardings=NamedSharding(mesh, PartitionSpec()))
+        self._rows = by_rows(mesh)
+        self._largest = jax.jit(jnp.max, out_shardings=replicated(mesh))
         self._asked: jax.Array | None = None
 
     def __call__(self, received: int | None) -> int | None:

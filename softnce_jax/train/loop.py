@@ -1,7 +1,8 @@
-"""The training loop: step, log, evaluate, save, until the last step or a signal."""
+"""The training loop: optimiser, state, restore; then step, log, evaluate, save to the last step."""
 
 from __future__ import annotations
 
+import logging
 import math
 import signal
 import sys
@@ -11,34 +12,49 @@ from typing import Any, NamedTuple
 
 import grain
 import jax
-from jax.sharding import Mesh
 from tqdm import tqdm
 
+from softnce_jax.encoders.embed import Embedder
 from softnce_jax.errors import InputError
-from softnce_jax.mesh import shard_rows
+from softnce_jax.mesh import replicated, shard_rows
 from softnce_jax.train import distributed
 from softnce_jax.train.batches import Batch, load_ahead
-from softnce_jax.train.checkpoint import Best, Checkpoints
+from softnce_jax.train.checkpoint import Best, Checkpoints, named_checksums
 from softnce_jax.train.config import Config
-from softnce_jax.train.diagnose import WeightWatch
+from softnce_jax.train.diagnose import WeightWatch, diagnosis
+from softnce_jax.train.objective import Objective
 from softnce_jax.train.run_folder import RunFolder
 from softnce_jax.train.signals import StopSignal
-from softnce_jax.train.state import TrainState
-from softnce_jax.train.step import Step
+from softnce_jax.train.state import TrainState, create, learning_rate, optimizer
+from softnce_jax.train.step import Step, make_step, slices_of
+
+log = logging.getLogger(__name__)
 
 Validate = Callable[[Any], dict[str, float]]
 
 
 class Schedule(NamedTuple):
-    """Where a run ends, how often it evaluates and how long it warms up, in steps."""
+    """In steps: the end of a run, the distance of its evaluations, and its warm-up."""
 
     total: int
     evaluate: int
     warmup: int
 
 
+class TrainingBatches(NamedTuple):
+    """The batches of a run.
+
+    Attributes:
+      dataset: element n is this host's rows of batch n.
+      urls: of the pairs of batch n, to name those of a step that went wrong.
+    """
+
+    dataset: grain.MapDataset
+    urls: Callable[[int], list[str]]
+
+
 def schedule_of(config: Config, pairs: int) -> Schedule:
-    """The steps of a configuration on so many training pairs.
+    """The steps of a configuration on a number of training pairs.
 
     Raises:
       InputError: rounded to whole steps, the warm-up is as long as the training.
@@ -53,46 +69,104 @@ def schedule_of(config: Config, pairs: int) -> Schedule:
     return Schedule(total, max(1, round(config.evaluate_every * epoch)), warmup)
 
 
-class Loop:
-    """Runs steps from a state on.
+def train(
+    config: Config,
+    run: RunFolder,
+    embedder: Embedder,
+    initial: Any,
+    batches: TrainingBatches,
+    schedule: Schedule,
+    scale: float,
+    validate: Validate,
+) -> tuple[Any, Best | None]:
+    """Trains, or resumes, from initial parameters on.
 
     Args:
-      step: the jitted step.
-      batches: element n is this host's rows of batch n.
-      urls: the pairs of batch n, to name those of a step that went wrong.
-      validate: what parameters are worth on the validation split, by name; the largest
-        "valid_mrr" is the best, and without one there is no best.
-      steps: when to evaluate and when to end.
-      run: where steps are logged.
-      checkpoints: where the state is saved after each evaluation, and when a signal comes.
-      mesh: the devices.
+      config: settled.
+      run: where steps are logged and checkpoints lie.
+      embedder: the encoder and its mesh.
+      initial: parameters before training, on the host.
+      batches: what each step reads.
+      schedule: when to evaluate and when to end.
+      scale: multiplies the scores in the loss.
+      validate: measures of parameters on the validation split, by name; the largest "valid_mrr" is
+        the best, and without one there is no best.
+
+    Returns:
+      The best parameters, on the host, and their evaluation; the last ones and None where
+      `validate` knows no best.
+
+    Raises:
+      FloatingPointError: a loss or gradient is not finite; nothing is saved after it.
+      SystemExit: a signal came; the state is saved.
     """
+    distributed.agree(lambda: {"the weights to start from": named_checksums(initial)})
+    step, state = start(config, embedder, initial, schedule, scale)
+    checkpoints = Checkpoints(run.checkpoints, run.config, keep=config.keep)
+    try:
+        best = None
+        if (restored := checkpoints.restore(state)) is not None:
+            state, best = restored
+            log.info(f"resuming after step {int(state.step)} of {schedule.total}")
+        run.cut_metrics(int(state.step))
+        loop = Loop(step, batches, embedder, schedule, run, checkpoints, validate)
+        if config.warm_up:
+            batches_an_epoch = schedule.total // config.epochs
+            log.info(f"compiled for {loop.warm_up(state, batches_an_epoch)} shapes of batches")
+        state, best = loop(state, best)
+        if best is not None and best.step != int(state.step):
+            state = checkpoints.restore_step(best.step, state).state
+        return jax.device_get(state.params), best
+    finally:
+        checkpoints.close()
+
+
+def start(
+    config: Config, embedder: Embedder, initial: Any, schedule: Schedule, scale: float
+) -> tuple[Step, TrainState]:
+    """The jitted step, and the state before the first one, on every device."""
+    rate = learning_rate(config.learning_rate, schedule.total, schedule.warmup)
+    tx = optimizer(rate, clip_norm=config.clip_norm, weight_decay=config.weight_decay)
+    objective = Objective(config, scale)
+    step = make_step(
+        embedder.encoder,
+        objective,
+        tx,
+        rate,
+        config.seed,
+        slices=slices_of(config),
+        diagnose=diagnosis(config, objective),
+    )
+    on_devices = replicated(embedder.mesh)
+    return step, jax.jit(lambda params: create(params, tx), out_shardings=on_devices)(initial)
+
+
+class Loop:
+    """Steps from a state to the end of the schedule."""
 
     def __init__(
         self,
         step: Step,
-        batches: grain.MapDataset,
-        *,
-        urls: Callable[[int], list[str]],
-        validate: Validate,
-        steps: Schedule,
+        batches: TrainingBatches,
+        embedder: Embedder,
+        schedule: Schedule,
         run: RunFolder,
         checkpoints: Checkpoints,
-        mesh: Mesh,
+        validate: Validate,
     ):
-        self._step, self._batches, self._mesh = step, batches, mesh
-        self._urls, self._validate, self._steps = urls, validate, steps
+        self._step, self._batches, self._mesh = step, batches, embedder.mesh
+        self._schedule, self._validate = schedule, validate
         self._run, self._checkpoints = run, checkpoints
         self._shapes: set[tuple] = set()
 
     def warm_up(self, state: TrainState, steps: int) -> int:
         """Compiles the step for the shapes of the next batches; returns how many shapes.
 
-        By steps from copies of the state, which come to nothing.
+        Runs the step on throwaway copies of the state, for only a run compiles for good.
         """
         done = int(state.step)
-        ahead = load_ahead(self._batches, done)
-        coming = range(min(steps, self._steps.total - done))
+        ahead = load_ahead(self._batches.dataset, done)
+        coming = range(min(steps, self._schedule.total - done))
         for _ in tqdm(coming, desc="warming up", unit="batch", disable=not distributed.is_first()):
             batch = next(ahead)
             if self._is_new(batch):
@@ -101,39 +175,35 @@ class Loop:
         return len(self._shapes)
 
     def _is_new(self, batch: Batch) -> bool:
-        """Whether the step is compiled for this batch: its shape is met for the first time."""
+        """Whether a shape is met for the first time, so that the step is compiled for it."""
         shape = tuple(array.shape for array in jax.tree.leaves(batch))
         new = shape not in self._shapes
         self._shapes.add(shape)
         return new
 
     def __call__(self, state: TrainState, best: Best | None) -> tuple[TrainState, Best | None]:
-        """The state after the last step, and the best evaluation.
-
-        Raises:
-          FloatingPointError: a loss or gradient is not finite; nothing is saved after it.
-          SystemExit: a signal came; the state is saved.
-        """
-        done = int(state.step)
-        if done == self._steps.total:
+        """The state after the last step, and the best evaluation. Raises as `train`."""
+        done, total = int(state.step), self._schedule.total
+        if done == total:
             return state, best
-        ahead = load_ahead(self._batches, done)
+        ahead = load_ahead(self._batches.dataset, done)
         running = None
         agreed = distributed.AgreedStop(self._mesh)
-        self._watch = WeightWatch(self._steps.total - done)
+        self._watch = WeightWatch(total - done)
         with StopSignal() as stop, self._progress_bar(done) as bar:
             self._clock = time.perf_counter()
-            for number in range(done + 1, self._steps.total + 1):
+            for number in range(done + 1, total + 1):
                 batch = next(ahead)
                 self._is_new(batch)
                 state, metrics = self._step(state, shard_rows(batch, self._mesh))
-                # The step before is read now that this one is under way.
+                # The step before is read now that this one is under way: the device never waits.
                 if running is not None:
                     self._record(*running, bar)
                 running = number, batch.pairs * jax.process_count(), metrics
-                due = number % self._steps.evaluate == 0 or number == self._steps.total
+                due = number % self._schedule.evaluate == 0 or number == total
                 stopped = agreed(stop.received)
                 if due or stopped:
+                    # Read before it is saved: a step that went wrong must not be.
                     self._record(*running, bar)
                     running = None
                     best = self._evaluate(number, state, best) if due else best
@@ -141,7 +211,7 @@ class Loop:
                 if stopped:
                     break
             self._checkpoints.wait()
-        if stopped and number < self._steps.total:
+        if stopped and number < total:
             if distributed.is_first():
                 name = signal.Signals(stopped).name
                 print(f"{name}: saved step {number}; the same command resumes", file=sys.stderr)
@@ -152,11 +222,11 @@ class Loop:
         """Logs a step; raises FloatingPointError where it went wrong."""
         values = {name: float(value) for name, value in metrics.items()}
         if not (math.isfinite(values["loss"]) and math.isfinite(values["grad_norm"])):
-            kept = self._checkpoints.latest()
+            saved = self._checkpoints.latest()
             raise FloatingPointError(
                 f"step {number}: loss {values['loss']}, gradient norm {values['grad_norm']}; "
-                f"last checkpoint: {'none' if kept is None else f'step {kept}'}; "
-                f"pairs of the batch: {', '.join(self._urls(number - 1))}"
+                f"last checkpoint: {'none' if saved is None else f'step {saved}'}; "
+                f"pairs of the batch: {', '.join(self._batches.urls(number - 1))}"
             )
         now = time.perf_counter()
         rate, self._clock = pairs / (now - self._clock), now
@@ -178,12 +248,12 @@ class Loop:
 
     def _progress_bar(self, done: int) -> tqdm:
         # A terminal is redrawn often; a log file gets a line now and then.
-        calm = 0.2 if sys.stderr.isatty() else 20
+        seconds = 0.2 if sys.stderr.isatty() else 20
         return tqdm(
-            total=self._steps.total,
+            total=self._schedule.total,
             initial=done,
             desc="training",
             unit="step",
-            mininterval=calm,
+            mininterval=seconds,
             disable=not distributed.is_first(),
         )

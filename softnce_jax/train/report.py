@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+import logging
 import platform
-from collections.abc import Callable
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
-from softnce_jax.data.duplicates import shared_texts
+from softnce_jax import registry
+from softnce_jax.data.corpus import shared_texts
 from softnce_jax.encoders.embed import Embedder
 from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.encoders.processor import Processor
+from softnce_jax.estimators.precomputed import Precomputed
 from softnce_jax.estimators.spec import parse
 from softnce_jax.retrieval.metrics import per_query, summarize
 from softnce_jax.retrieval.per_query import Queries, names_of
 from softnce_jax.retrieval.results import COLUMNS, protocol, results_table
 from softnce_jax.retrieval.tasks import RetrievalTask
-from softnce_jax.train.analysis import Evaluated, analyse
-from softnce_jax.train.batches import Layout
-from softnce_jax.train.checkpoint import Best
-from softnce_jax.train.config import LOSSES, Config
+from softnce_jax.train.config import Config
+from softnce_jax.train.diagnose import Evaluated, analyse
 from softnce_jax.train.loop import Schedule
-from softnce_jax.train.setup import Data
+from softnce_jax.train.setup import TrainingData, cache_folder
+
+log = logging.getLogger(__name__)
 
 PACKAGES = ("softnce_jax", "jax", "flax", "optax", "orbax-checkpoint", "grain", "transformers")
 
 
-def describe(data: Data, encoder: Encoder, params: Any, steps: Schedule) -> list[str]:
+def describe(
+    config: Config, data: TrainingData, encoder: Encoder, params: Any, schedule: Schedule
+) -> list[str]:
     """The plan of a run, a line for each thing that it stands on."""
-    config = data.config
-    settings = [f"{name.replace('_', ' ')} {getattr(config, name)}" for name in LOSSES[config.loss]]
+    names = registry.loss(config.loss).settings
+    settings = [f"{name.replace('_', ' ')} {getattr(config, name)}" for name in names]
     settings += ["symmetric"] * config.symmetric
     return [
         *(
@@ -39,12 +45,12 @@ def describe(data: Data, encoder: Encoder, params: Any, steps: Schedule) -> list
             f"{len(c.test)} test pairs, {len(c.codebase)} candidates"
             for c in data.corpora
         ),
-        duplicates_line(data),
-        *negatives_lines(data),
+        duplicates_line(config, data),
+        *negatives_lines(config, data),
         encoder_line(config, encoder, params),
         f"loss      {', '.join([config.loss, *settings])}",
         *(f"estimator {line}" for line in estimator_lines(config)),
-        *training_lines(config, steps),
+        *training_lines(config, schedule),
     ]
 
 
@@ -55,7 +61,7 @@ TREATED = {
 }
 
 
-def duplicates_line(data: Data) -> str:
+def duplicates_line(config: Config, data: TrainingData) -> str:
     """How many training pairs share a text, and what becomes of them in a batch."""
     shared = shared_texts(data.train)
     line = f"texts     {shared.pairs} of {len(data.train)} training pairs have the text of another"
@@ -63,17 +69,17 @@ def duplicates_line(data: Data) -> str:
         return line
     return (
         f"{line} ({shared.query} its query, {shared.code} its code): where they meet in a batch, "
-        f"{TREATED[data.config.duplicates]} (--duplicates {data.config.duplicates})"
+        f"{TREATED[config.duplicates]} (--duplicates {config.duplicates})"
     )
 
 
-def negatives_lines(data: Data) -> list[str]:
+def negatives_lines(config: Config, data: TrainingData) -> list[str]:
     """Where the hard negatives are from; none where there are none."""
     if data.negatives is None:
         return []
     return [
-        f"negatives {data.config.negatives_per_query} hard ones a query, by "
-        f"{data.negatives.about.get('model')} ({data.config.negatives}); {data.negatives.filled} "
+        f"negatives {config.negatives_per_query} hard ones a query, by "
+        f"{data.negatives.about.get('model')} ({config.negatives}); {data.negatives.filled} "
         f"of {data.negatives.index_RK.size} places have none: functions drawn at random"
     ]
 
@@ -87,14 +93,14 @@ def encoder_line(config: Config, encoder: Encoder, params: Any) -> str:
     )
 
 
-def training_lines(config: Config, steps: Schedule) -> list[str]:
+def training_lines(config: Config, schedule: Schedule) -> list[str]:
     """How long, on what, and where to."""
     kinds = ", ".join(sorted({device.device_kind for device in jax.devices()}))
     hosts = f" on {jax.process_count()} hosts" * (jax.process_count() > 1)
     slices = "" if config.micro_batch is None else f", {config.micro_batch} at a time"
     return [
         f"training  {config.epochs} epochs of batches of {config.batch_size}{slices}: "
-        f"{steps.total} steps, evaluated every {steps.evaluate}, seed {config.seed}",
+        f"{schedule.total} steps, evaluated every {schedule.evaluate}, seed {config.seed}",
         f"devices   {jax.device_count()} ({kinds}){hosts}",
         f"run       {config.out}",
     ]
@@ -104,15 +110,14 @@ def estimator_lines(config: Config) -> list[str]:
     """Each estimator of the sum and what it stands on; none where the loss needs none."""
     if config.estimator == "none":
         return []
-    settings = {
-        "bm25": f", document frequencies of the {config.bm25_statistics}",
-        "sentence": f", {config.sentence_model}",
-        "teacher": f", {config.teacher}",
-    }
-    return [
-        f"{term.weight:g} * {term.name}{settings.get(term.name, '')}"
-        for term in parse(config.estimator)
-    ]
+    lines = []
+    for term in parse(config.estimator):
+        about = registry.estimator(term.name)
+        model = f", {getattr(config, about.model)}" if about.model else ""
+        statistics = f", document frequencies of the {config.bm25_statistics}"
+        detail = statistics if term.name == "bm25" else model
+        lines.append(f"{term.weight:g} * {term.name}{detail}")
+    return lines
 
 
 def versions() -> dict[str, str]:
@@ -120,22 +125,34 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES}
 
 
+class Scored(NamedTuple):
+    """What an evaluation measured: language → system → values."""
+
+    protocol: dict[str, dict]
+    metrics: dict[str, dict]
+    analysis: dict[str, dict]
+
+
 def evaluate(
-    data: Data,
+    config: Config,
+    data: TrainingData,
     embedder: Embedder,
-    layout: Layout,
+    processor: Processor,
     systems: dict[str, Any],
-    best: Best | None,
-    *,
-    identity: dict,
     scale: float,
-) -> tuple[dict, Queries]:
-    """Scores BM25 and the encoder under each system's parameters on every test split."""
+    precomputed: Mapping[str, Precomputed],
+) -> tuple[Scored, Queries]:
+    """Scores BM25 and the encoder under each system's parameters on every test split.
+
+    Returns:
+      What results.json has of it, and every query's metrics.
+    """
+    features_folder = cache_folder(config.data, "features")
     values: dict[str, dict[str, dict]] = {}
     analyses: dict[str, dict[str, dict]] = {}
     protocols = {}
     for corpus in data.corpora:
-        task = RetrievalTask(corpus.test, corpus.codebase, layout)
+        task = RetrievalTask(corpus.test, corpus.codebase, processor)
         protocols[corpus.language] = {"train_pairs": len(corpus.train)} | protocol(
             queries=len(corpus.test),
             candidates=len(corpus.codebase),
@@ -148,19 +165,12 @@ def evaluate(
             q_QD, c_MD = task.vectors(embedder, params)
             found[name] = per_query(task.vector_ranks(q_QD, c_MD, embedder.mesh))
             evaluated = Evaluated(corpus.test, q_QD, c_MD[task.relevant_QG[:, 0]])
-            analyses[corpus.language][name] = analyse(data, evaluated, layout, scale)
-    results = {
-        "config": identity,
-        "protocol": protocols,
-        "duplicates": shared_texts(data.train)._asdict(),
-        "negatives": data.negatives and data.negatives.about | {"filled": data.negatives.filled},
-        "best": best and best._asdict(),
-        "metrics": summaries(values, seed=data.config.seed),
-        "analysis": analyses,
-        "devices": [device.device_kind for device in jax.devices()],
-        "versions": versions(),
-    }
-    return results, Queries(values, {c.language: names_of(c.test) for c in data.corpora})
+            analyses[corpus.language][name] = analyse(
+                config, evaluated, processor, scale, precomputed, features_folder
+            )
+    metrics = summaries(values, seed=config.seed)
+    queries = Queries(values, {c.language: names_of(c.test) for c in data.corpora})
+    return Scored(protocols, metrics, analyses), queries
 
 
 def summaries(values: dict[str, dict[str, dict]], *, seed: int) -> dict:
@@ -177,14 +187,14 @@ def summaries(values: dict[str, dict[str, dict]], *, seed: int) -> dict:
     }
 
 
-def show(results: dict, folder: Path, say: Callable[[str], None]) -> None:
+def show(results: dict, folder: Path) -> None:
     """Prints the table of every language and where the run is."""
     for language, systems in results["metrics"].items():
         about = results["protocol"].get(language)
         size = f": {about['queries']} queries, {about['candidates']} candidates" if about else ""
-        say(f"\n{language}{size}\n{results_table(systems)}")
+        log.info(f"\n{language}{size}\n{results_table(systems)}")
         main = next(name for name in COLUMNS if name in systems["BM25"])
         bm25, *_, ours = (system[main]["value"] for system in systems.values())
         if ours <= bm25:
-            say(f"BM25 is not beaten: {COLUMNS[main]} {ours:.3f} against {bm25:.3f}")
-    say(f"\nrun folder: {folder}")
+            log.info(f"BM25 is not beaten: {COLUMNS[main]} {ours:.3f} against {bm25:.3f}")
+    log.info(f"\nrun folder: {folder}")

@@ -1,73 +1,98 @@
-"""From a configuration to what a run stands on: data, encoder, devices."""
+"""From a configuration to what a run stands on: data, encoder, processor, schedule."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
 
-from softnce_jax.data.corpus import Candidate, Corpus, Joined, Pair
-from softnce_jax.data.folds import over_families
+from softnce_jax.data.corpus import Candidate, Corpus, Joined, Pair, over_families
 from softnce_jax.data.hard_negatives import HardNegatives, read_negatives
-from softnce_jax.data.sources import data_folder, load_corpora
+from softnce_jax.data.load import data_folder, load_corpora
 from softnce_jax.encoders.encoder import Encoder
-from softnce_jax.encoders.processor import layout_of
+from softnce_jax.encoders.processor import Processor
 from softnce_jax.errors import InputError
-from softnce_jax.estimators.precomputed import Frozen
-from softnce_jax.mesh import check_batch_size, make_mesh
+from softnce_jax.packing import sizes
 from softnce_jax.pretrained.load import load
 from softnce_jax.pretrained.tiny import tiny
-from softnce_jax.train.batches import Features, Layout
+from softnce_jax.train import distributed
+from softnce_jax.train.batches import Features, batch_indices, batches
 from softnce_jax.train.config import Config, resolve
+from softnce_jax.train.loop import TrainingBatches
+from softnce_jax.train.step import slices_of
 
-Say = Callable[[str], None]
+# Scores of unit vectors lie in [-1, 1]: without a scale their softmax is nearly flat.
+UNIT_VECTOR_SCALE = 20.0
+SIZED_AT_ONCE = 4096  # functions tokenized together
 
 
-class Data(NamedTuple):
-    """The corpora of a run and its configuration, every default filled in.
+class TrainingData(NamedTuple):
+    """What a run reads.
 
-    `negatives` are those mined for the training pairs, None for none. `frozen` are the estimators
-    that training does not change, by name; `features` are drawn with the batch, once they are made;
-    None where the loss needs none.
+    Attributes:
+      corpora: one a language.
+      train: the training pairs of all of them.
+      negatives: mined for the training pairs; None for none.
+      notes: lines to tell the user.
     """
 
-    config: Config
     corpora: list[Corpus]
     train: Sequence[Pair]
-    mesh: Mesh
+    negatives: HardNegatives | None
     notes: list[str]
-    negatives: HardNegatives | None = None
-    frozen: Mapping[str, Frozen] = {}
-    features: Features | None = None
 
 
-def read_data(config: Config) -> Data:
-    """The data of a configuration, which is taken as it is."""
+def read_data(config: Config) -> TrainingData:
+    """The data that a configuration names.
+
+    Raises:
+      InputError: data or hard negatives that cannot be used, or a split without pairs.
+    """
     corpora, notes = read_corpora(config)
     check_splits(corpora, ("train", "valid", "test"))
-    return Data(config, corpora, Joined([corpus.train for corpus in corpora]), make_mesh(), notes)
+    train = Joined([corpus.train for corpus in corpora])
+    return TrainingData(corpora, train, _read_negatives(config, train), notes)
 
 
-def prepare_data(config: Config) -> Data:
-    """Reads the data and settles the configuration. Raises InputError before any work."""
-    data = read_data(config)
-    corpora, train = data.corpora, data.train
-    negatives = mined(config, train)
-    if negatives is not None:
-        config = dataclasses.replace(config, negatives_per_query=negatives.index_RK.shape[1])
-    on_sample = all(corpus.name == "sample" for corpus in corpora)
-    config, more = resolve(config, on_sample=on_sample, train_pairs=len(train))
-    check_batch_size(config.batch_size, data.mesh, config.micro_batch)
-    return data._replace(config=config, notes=data.notes + more, negatives=negatives)
+def settle(config: Config, data: TrainingData) -> tuple[Config, list[str]]:
+    """The configuration with every default filled in, and lines to tell the user.
+
+    Raises:
+      InputError: choices that contradict one another or the data.
+    """
+    if data.negatives is not None:
+        config = dataclasses.replace(config, negatives_per_query=data.negatives.index_RK.shape[1])
+    on_sample = all(corpus.name == "sample" for corpus in data.corpora)
+    return resolve(config, on_sample=on_sample, train_pairs=len(data.train))
 
 
-def mined(config: Config, train: Sequence[Pair]) -> HardNegatives | None:
-    """The hard negatives that the configuration names, None where it names none."""
+def read_corpora(config: Any) -> tuple[list[Corpus], list[str]]:
+    """The corpora that `data`, `lang`, `strict` and `fold` of a configuration name, and notes."""
+    corpora, notes = load_corpora(config.data, config.lang, strict=config.strict)
+    if config.fold is not None:
+        corpora = [over_families(corpus, config.fold) for corpus in corpora]
+    return corpora, notes
+
+
+def check_splits(corpora: list[Corpus], splits: tuple[str, ...]) -> None:
+    """Raises InputError where a split that is needed has no pairs."""
+    for corpus in corpora:
+        for split in splits:
+            if not getattr(corpus, split):
+                skipped = "; ".join(corpus.row_errors.lines())
+                raise InputError(
+                    f"{corpus.name}: no {corpus.language} pairs in the {split} split"
+                    + (f" ({skipped})" if skipped else "")
+                )
+
+
+def _read_negatives(config: Config, train: Sequence[Pair]) -> HardNegatives | None:
     if config.negatives is not None:
         options = {"per_query": config.negatives_per_query, "seed": config.seed}
         return read_negatives(config.negatives, train, **options)
@@ -79,40 +104,19 @@ def mined(config: Config, train: Sequence[Pair]) -> HardNegatives | None:
     return None
 
 
-def check_splits(corpora: list[Corpus], splits: tuple[str, ...]) -> None:
-    """Raises InputError where a split that is needed has no pairs."""
-    for corpus in corpora:
-        for split in splits:
-            if not getattr(corpus, split):
-                skipped = "; ".join(corpus.problems.lines())
-                raise InputError(
-                    f"{corpus.name}: no {corpus.language} pairs in the {split} split"
-                    + (f" ({skipped})" if skipped else "")
-                )
-
-
-def read_corpora(config: Config) -> tuple[list[Corpus], list[str]]:
-    """The corpora that the configuration names, split into folds if it says so."""
-    corpora, notes = load_corpora(config.data, config.lang, strict=config.strict)
-    if config.fold is not None:
-        corpora = [over_families(corpus, config.fold) for corpus in corpora]
-    return corpora, notes
-
-
-def build_encoder(data: Data) -> tuple[Encoder, Any]:
+def build_encoder(config: Config, train: Sequence[Pair]) -> tuple[Encoder, Any]:
     """The encoder the configuration names and its parameters before training, on the host."""
-    config = data.config
     if config.encoder == "tiny":
-        texts = [text for pair in data.train for text in (pair.query, pair.code)]
+        texts = [text for pair in train for text in (pair.query, pair.code)]
         encoder, params = tiny(texts, key=jax.random.key(config.seed), dtype=config.precision)
     else:
         encoder, params = load(config.encoder, dtype=config.precision, download=config.download)
     lengths = {"query_length": config.query_length, "code_length": config.code_length}
     for name, length in lengths.items():
-        places = length + (config.flow_length if name == "code_length" else 0)
-        if places > encoder.max_length:
+        positions = length + (config.flow_length if name == "code_length" else 0)
+        if positions > encoder.max_length:
             flag = f"--{name.replace('_', '-')} {length}"
-            flag += f" and --flow-length {config.flow_length}" if places > length else ""
+            flag += f" and --flow-length {config.flow_length}" if positions > length else ""
             raise InputError(f"{flag}, but {config.encoder} has {encoder.max_length} positions")
     lengths |= {"dataflow": config.dataflow, "flow_length": config.flow_length}
     cosine = {"auto": encoder.normalize, "dot": False, "cosine": True}[config.similarity]
@@ -124,26 +128,78 @@ def build_encoder(data: Data) -> tuple[Encoder, Any]:
     return encoder, jax.device_get(params)
 
 
-def make_layout(
-    encoder: Encoder, parts: Iterable[Sequence[Pair | Candidate]], data: str, say: Say
-) -> Layout:
-    """The encoder's tokenizer and lengths, and where it reads data flow, that of the functions.
+def make_processor(
+    encoder: Encoder, parts: Iterable[Sequence[Pair | Candidate]], data: str
+) -> Processor:
+    """The encoder's processor, the data flow of the functions extracted where it reads that.
 
     Args:
       encoder: what the rows are for.
       parts: the functions that will be needed, such as a split and a codebase; cached by the part.
       data: the flag, beside which the cache lies.
-      say: takes a line for each problem.
     """
-    layout = layout_of(encoder, folder=cache_folder(data, "dataflow"), say=say)
-    if layout.graphs is not None:
+    processor = Processor.of(encoder, cache_folder=cache_folder(data, "dataflow"))
+    if processor.graphs is not None:
         for rows in parts:
-            layout.graphs.prepare(rows)
-    return layout
+            processor.graphs.prepare(rows)
+    return processor
 
 
 def cache_folder(data: str, kind: str) -> Path:
-    """Where a kind of cache is kept: in the data's folder if it can be written, else in ours."""
-    own = Path(data).parent if Path(data).is_file() else Path(data)
-    beside = data not in ("auto", "sample") and os.access(own, os.W_OK)
-    return (own if beside else data_folder()) / kind
+    """Where a kind of cache lies: in the data's folder if that is writable, else in ours."""
+    folder = Path(data).parent if Path(data).is_file() else Path(data)
+    beside = data not in ("auto", "sample") and os.access(folder, os.W_OK)
+    return (folder if beside else data_folder()) / kind
+
+
+def scale_of(config: Config, encoder: Encoder) -> float:
+    """The factor on the scores in the loss."""
+    return config.scale or (UNIT_VECTOR_SCALE if encoder.normalize else 1.0)
+
+
+def make_batches(
+    config: Config,
+    train: Sequence[Pair],
+    processor: Processor,
+    features: Features | None,
+    negatives: HardNegatives | None,
+    mesh: Mesh,
+) -> TrainingBatches:
+    """The rows that this host has of every batch of training pairs, and the pairs' urls."""
+    indices = batch_indices(len(train), config.batch_size, config.seed)
+    dataset = batches(
+        indices,
+        train,
+        processor,
+        features,
+        keys=negatives is not None or config.duplicates != "keep",
+        negatives=negatives and negatives.index_RK,
+        shard=(jax.process_index(), jax.process_count()),
+        groups=mesh.size * slices_of(config),
+        code_sizes=code_sizes(train, processor),
+        one_text_per_row=config.layout == "padded",
+    )
+    return TrainingBatches(
+        dataset, lambda number: [train[i].url for i in np.asarray(indices[number])]
+    )
+
+
+def code_sizes(pairs: Sequence[Pair], processor: Processor) -> np.ndarray | None:
+    """What every function takes of a packed row, (R, 3), where hosts must choose rows alike.
+
+    Each host measures a share of them. None for one host, which sees all of a batch.
+    """
+    count = jax.process_count()
+    if count == 1:
+        return None
+    share = range(jax.process_index(), len(pairs), count)
+    size_S3 = np.zeros((-(-len(pairs) // count), 3), np.int32)
+    for start in range(0, len(share), SIZED_AT_ONCE):
+        some = [pairs[i] for i in share[start : start + SIZED_AT_ONCE]]
+        size_S3[start : start + len(some)] = sizes(processor.codes(some), processor.room)
+    return distributed.gathered(size_S3).swapaxes(0, 1).reshape(-1, 3)[: len(pairs)]
+
+
+def functions_of_run(data: TrainingData) -> Iterable[Sequence[Pair | Candidate]]:
+    """The functions that a run embeds, split by split."""
+    return (rows for corpus in data.corpora for rows in (corpus.train, corpus.codebase))

@@ -29,12 +29,12 @@ def learning_rate(peak: float, steps: int, warmup_steps: int = 0) -> optax.Sched
     return optax.join_schedules([up, down], [warmup_steps])
 
 
-def decayed(params: Any) -> Any:
+def weight_decay_mask(params: Any) -> Any:
     """True for the leaves that weight decay shrinks: neither biases nor LayerNorm's.
 
     Example:
-      >>> decayed({"dense": {"kernel": 1, "bias": 1}, "LayerNorm": {"scale": 1, "bias": 1}})
-      {'LayerNorm': {'bias': False, 'scale': False}, 'dense': {'bias': False, 'kernel': True}}
+      >>> weight_decay_mask({"dense": {"kernel": 1, "bias": 1}, "LayerNorm": {"scale": 1}})
+      {'LayerNorm': {'scale': False}, 'dense': {'bias': False, 'kernel': True}}
     """
 
     def is_decayed(path, _):
@@ -50,7 +50,7 @@ def optimizer(
     """AdamW (eps 1e-8) after clipping the gradients to a global norm, as published."""
     return optax.chain(
         optax.clip_by_global_norm(clip_norm),
-        optax.adamw(schedule, eps=1e-8, weight_decay=weight_decay, mask=decayed),
+        optax.adamw(schedule, eps=1e-8, weight_decay=weight_decay, mask=weight_decay_mask),
     )
 
 

@@ -13,7 +13,8 @@ import optax
 
 from softnce_jax.encoders.dropout import GENERATOR
 from softnce_jax.encoders.encoder import Encoder, of_slots
-from softnce_jax.train.batches import Batch, PackedTexts, PaddedTexts
+from softnce_jax.train.batches import Batch, PackedTexts
+from softnce_jax.train.config import Config
 from softnce_jax.train.diagnose import Diagnose
 from softnce_jax.train.objective import Objective
 from softnce_jax.train.state import TrainState
@@ -62,7 +63,7 @@ def make_step(
 
 
 def embed_slices(
-    encoder: Encoder, params: Any, texts: PaddedTexts | PackedTexts, key: jax.Array, slices: int
+    encoder: Encoder, params: Any, texts: PackedTexts, key: jax.Array, slices: int
 ) -> tuple[jax.Array, jax.Array]:
     """As `embed_texts`, in slices of which only one is in memory: gradient caching.
 
@@ -96,14 +97,13 @@ def embed_slices(
 
 
 def embed_texts(
-    encoder: Encoder, params: Any, texts: PaddedTexts | PackedTexts, key: jax.Array | None
+    encoder: Encoder, params: Any, texts: PackedTexts, key: jax.Array | None
 ) -> tuple[jax.Array, jax.Array]:
-    """The vectors of a batch's queries (B, D) and candidates (N, D).
+    """The vectors of a batch's queries (B, D) and candidates (N, D)."""
+    vector_GSD = encoder.embed(params, texts.rows, key=key)
+    return of_slots(vector_GSD, texts.queries), of_slots(vector_GSD, texts.codes)
 
-    Either layout gives the same, dropout included: its bits follow the texts' numbers.
-    """
-    if isinstance(texts, PackedTexts):
-        vector_GSD = encoder.embed(params, texts.rows, key=key)
-        return of_slots(vector_GSD, texts.queries), of_slots(vector_GSD, texts.codes)
-    q_BD = encoder.embed(params, texts.queries, key=key)
-    return q_BD, encoder.embed(params, texts.codes, key=key, first_text=len(q_BD))
+
+def slices_of(config: Config) -> int:
+    """The number of slices of a batch that are encoded one after the other."""
+    return config.batch_size // (config.micro_batch or config.batch_size)

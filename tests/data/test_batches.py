@@ -6,11 +6,11 @@ import jax
 import numpy as np
 import pytest
 
-from softnce_jax.data.corpus import Pair
-from softnce_jax.data.duplicates import text_keys
+from softnce_jax.data.corpus import Pair, text_keys
+from softnce_jax.encoders.processor import Processor
 from softnce_jax.estimators.bm25 import average_length, bm25_features
 from softnce_jax.packing import sizes
-from softnce_jax.train.batches import Layout, batch_indices, batches, load_ahead
+from softnce_jax.train.batches import batch_indices, batches, load_ahead
 
 
 class Words:
@@ -26,7 +26,7 @@ class Words:
 
 
 PAIRS = [Pair(f"{10 + i} {10 + i % 3}", f"{100 + i} {200 + i} 7", f"u{i}", "go") for i in range(13)]
-LAYOUT = Layout(Words(), 4, 6, packed=False)
+LAYOUT = Processor(Words(), 4, 6, packed=False)
 PACKED = LAYOUT._replace(packed=True)
 every_layout = pytest.mark.parametrize("layout", [LAYOUT, PACKED], ids=["padded", "packed"])
 
@@ -67,8 +67,8 @@ def test_pure_function_of_seed_and_step():
 
 
 @every_layout
-def test_resuming_reads_the_same_batches(layout):
-    dataset = batches(batch_indices(13, 4, seed=3), PAIRS, layout, bm25)
+def test_resuming_reads_the_same_batches(processor):
+    dataset = batches(batch_indices(13, 4, seed=3), PAIRS, processor, bm25)
     whole = load_ahead(dataset, 0)
     straight = [next(whole) for _ in range(9)]
     resumed = load_ahead(dataset, 5)
@@ -80,14 +80,14 @@ def test_resuming_reads_the_same_batches(layout):
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
 @every_layout
-def test_rows_hold_the_pair(layout, groups):
+def test_rows_hold_the_pair(processor, groups):
     indices = batch_indices(13, 4, seed=0)
-    batch = batches(indices, PAIRS, layout, groups=groups)[2]
+    batch = batches(indices, PAIRS, processor, groups=groups)[2]
     assert batch.query_features is None and batch.pairs == 4
     queries, codes = texts_of(batch)
     assert queries == [[10 + i, 10 + i % 3] for i in indices[2]]
     assert codes == [[100 + i, 200 + i, 7] for i in indices[2]]
-    if layout.packed:
+    if processor.packed:
         rows = batch.texts.rows
         assert len(rows.ids) == groups
         # Numbers are of the batch: queries, then codes.
@@ -107,12 +107,13 @@ def assert_parts(whole, parts):
 
 @every_layout
 @pytest.mark.parametrize("hosts", [2, 4])
-def test_hosts_hold_the_rows_of_one_batch(hosts, layout):
+def test_hosts_hold_the_rows_of_one_batch(hosts, processor):
     indices = batch_indices(13, 4, seed=1)
     options = {"keys": True, "groups": 4, "code_sizes": SIZES}
-    whole = batches(indices, PAIRS, layout, bm25, **options)[6]
+    whole = batches(indices, PAIRS, processor, bm25, **options)[6]
     parts = [
-        batches(indices, PAIRS, layout, bm25, shard=(h, hosts), **options)[6] for h in range(hosts)
+        batches(indices, PAIRS, processor, bm25, shard=(h, hosts), **options)[6]
+        for h in range(hosts)
     ]
     assert_parts(whole, parts)
     # The control: statistics of a host's own queries only would be others.
@@ -131,12 +132,12 @@ NEGATIVES = np.array([[(i + 1) % 13, (i + 5) % 13] for i in range(13)])
 
 
 @every_layout
-def test_each_rows_candidates_lie_together(layout):
+def test_each_rows_candidates_lie_together(processor):
     """Its own, then its hard negatives: ids, features and keys of the same pairs."""
     indices = batch_indices(13, 4, seed=0)
     b_RF = np.random.default_rng(0).normal(size=(13, 3))
     features = lambda index_B, _, index_N: (b_RF[index_B], b_RF[index_N])
-    batch = batches(indices, PAIRS, layout, features, keys=True, negatives=NEGATIVES)[2]
+    batch = batches(indices, PAIRS, processor, features, keys=True, negatives=NEGATIVES)[2]
     drawn = [j for i in indices[2] for j in (i, *NEGATIVES[i])]
     assert batch.pairs == len(batch.query_features) == 4
     assert texts_of(batch)[1] == [[100 + i, 200 + i, 7] for i in drawn]
@@ -150,7 +151,7 @@ def test_each_rows_candidates_lie_together(layout):
 
 @every_layout
 @pytest.mark.parametrize("hosts", [2, 4])
-def test_hosts_hold_the_hard_negatives_of_their_rows(hosts, layout):
+def test_hosts_hold_the_hard_negatives_of_their_rows(hosts, processor):
     indices = batch_indices(13, 4, seed=1)
     seen = []
 
@@ -160,10 +161,11 @@ def test_hosts_hold_the_hard_negatives_of_their_rows(hosts, layout):
             return super().tokenize(texts, max_length)
 
     options = {"keys": True, "negatives": NEGATIVES, "groups": 4, "code_sizes": SIZES}
-    whole = batches(indices, PAIRS, layout, bm25, **options)[6]
-    layout = layout._replace(tokenizer=Counting())
+    whole = batches(indices, PAIRS, processor, bm25, **options)[6]
+    processor = processor._replace(tokenizer=Counting())
     parts = [
-        batches(indices, PAIRS, layout, bm25, **options, shard=(h, hosts))[6] for h in range(hosts)
+        batches(indices, PAIRS, processor, bm25, **options, shard=(h, hosts))[6]
+        for h in range(hosts)
     ]
     assert_parts(whole, parts)
     # Each host tokenized the code of its own share and nobody else's.

@@ -7,8 +7,14 @@ from collections import Counter
 
 import numpy as np
 
-from softnce_jax.data.corpus import Pair
-from softnce_jax.data.duplicates import answer_keys, answers, functions_of, shared_texts, text_keys
+from softnce_jax.data.corpus import (
+    Pair,
+    answer_keys,
+    answers,
+    functions_of,
+    shared_texts,
+    text_keys,
+)
 from softnce_jax.data.sample import load_sample
 
 TEXTS = [  # query, code, url, language

@@ -6,8 +6,7 @@ import dataclasses
 
 import pytest
 
-from softnce_jax.data.corpus import LANGUAGES
-from softnce_jax.data.folds import FOLDS, over_families
+from softnce_jax.data.corpus import FOLDS, LANGUAGES, over_families
 from softnce_jax.data.sample import load_sample
 from softnce_jax.errors import InputError
 

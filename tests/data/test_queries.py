@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from softnce_jax.data.corpus import LANGUAGES, Pair
-from softnce_jax.data.queries import different_queries, paraphrases
+from softnce_jax.data.corpus import LANGUAGES, Pair, different_queries, paraphrases
 from softnce_jax.data.sample import load_sample
 
 

@@ -7,8 +7,7 @@ import json
 
 import pytest
 
-from softnce_jax.data.load import read_corpus
-from softnce_jax.data.sources import load_corpora
+from softnce_jax.data.load import load_corpora, read_corpus
 from softnce_jax.errors import InputError
 from tests.data.folders import write_folder
 from tests.shared import shared_path

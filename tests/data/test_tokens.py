@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from softnce_jax.data.corpus import Pair
-from softnce_jax.data.tokens import KeptTokens
-from softnce_jax.encoders.tokenizer import Tokenizer, train_tokenizer
-from softnce_jax.train.batches import Layout, batch_indices, batches, load_ahead
+from softnce_jax.encoders.processor import Processor
+from softnce_jax.encoders.tokenizer import CachedTokenizer, Tokenizer
+from softnce_jax.pretrained.tiny import train_tokenizer
+from softnce_jax.train.batches import batch_indices, batches, load_ahead
 
 QUERIES = [f"sort the list number {i}, quickly" for i in range(20)]
 CODES = [f"def sort_{i}(x): return sorted(x)[{i}]" for i in range(20)]
@@ -35,7 +36,7 @@ class Counting:
 
 def test_the_same_ids_at_every_length():
     counting = Counting()
-    kept = KeptTokens(counting)
+    kept = CachedTokenizer(counting)
     for length in (4, 16, 4):
         texts = [QUERIES[3], CODES[0], QUERIES[3], ""]
         found = [ids.tolist() for ids in kept(texts, length)]
@@ -46,7 +47,7 @@ def test_the_same_ids_at_every_length():
 
 
 def test_no_caller_can_change_what_others_get():
-    ids = KeptTokens(Counting())(QUERIES[:1], 8)[0]
+    ids = CachedTokenizer(Counting())(QUERIES[:1], 8)[0]
     with pytest.raises(ValueError, match="read-only"):
         ids[0] = 9
 
@@ -55,7 +56,7 @@ def test_threads_that_tokenize_at_once_get_the_same():
     counting, together = Counting(), Barrier(4)
     inner = counting.tokenize
     counting.tokenize = lambda *given: (together.wait(10), inner(*given))[1]
-    kept = KeptTokens(counting)
+    kept = CachedTokenizer(counting)
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: kept(QUERIES, 16), range(4)))
     expected = counting.inner.tokenize(QUERIES, 16)
@@ -68,8 +69,8 @@ def test_threads_that_tokenize_at_once_get_the_same():
 @pytest.mark.parametrize("packed", [False, True])
 def test_batches_of_kept_tokens_are_the_same_and_tokenize_once(packed):
     counting, indices = Counting(), batch_indices(len(PAIRS), 4, seed=0)
-    plain = Layout(counting.inner, 16, 24, packed=packed)
-    laid = Layout(counting, 16, 24, packed=packed).keeping()
+    plain = Processor(counting.inner, 16, 24, packed=packed)
+    laid = Processor(counting, 16, 24, packed=packed).caching()
     expected, found = batches(indices, PAIRS, plain), batches(indices, PAIRS, laid)
     for n in range(15):
         jax.tree.map(np.testing.assert_array_equal, expected[n], found[n])

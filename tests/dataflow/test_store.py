@@ -10,8 +10,9 @@ from softnce_jax.data.corpus import Pair
 from softnce_jax.data.sample import load_sample
 from softnce_jax.dataflow import cache
 from softnce_jax.dataflow.cache import GraphCodes, Settings
-from softnce_jax.encoders.tokenizer import Tokenizer, train_tokenizer
-from softnce_jax.processes import extract_all, extract_chunk
+from softnce_jax.dataflow.extract import extract_all, extract_chunk
+from softnce_jax.encoders.tokenizer import Tokenizer
+from softnce_jax.pretrained.tiny import train_tokenizer
 
 PAIRS = [pair for language in ("ruby", "go", "php") for pair in load_sample(language).train[:12]]
 FUNCTIONS = [(pair.language, pair.code) for pair in PAIRS]

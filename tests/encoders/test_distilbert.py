@@ -11,9 +11,8 @@ import pytest
 import safetensors.numpy
 from transformers import DistilBertConfig
 
-from softnce_jax.encoders.distilbert import as_bert_config, bert_name
 from softnce_jax.errors import InputError
-from softnce_jax.pretrained.convert import to_published
+from softnce_jax.pretrained.convert import as_bert_config, bert_name, to_published
 from softnce_jax.pretrained.load import load
 from tests.encoders.conftest import TEXTS
 

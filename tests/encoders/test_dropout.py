@@ -111,9 +111,9 @@ class Stand:
         init = AnyMaskRobertaModule(config).init
         self.variables = init(KEY, *map(jnp.asarray, self.packed))
 
-    def states(self, layout, dropout, kind="shared"):
+    def states(self, processor, dropout, kind="shared"):
         module = AnyMaskRobertaModule(self.config, attention_dropout=kind)
-        arrays = map(jnp.asarray, getattr(self, layout))
+        arrays = map(jnp.asarray, getattr(self, processor))
         return np.asarray(module.apply(self.variables, *arrays, dropout=dropout))
 
 

@@ -8,10 +8,9 @@ import shutil
 import numpy as np
 import pytest
 
-from softnce_jax.encoders.fingerprint import fingerprint
 from softnce_jax.errors import InputError
 from softnce_jax.pretrained.export import export_model
-from softnce_jax.pretrained.load import load
+from softnce_jax.pretrained.load import fingerprint, load
 
 
 def test_the_place_does_not_matter(bert_folder, tmp_path):

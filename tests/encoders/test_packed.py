@@ -15,8 +15,9 @@ from softnce_jax.data.sample import load_sample
 from softnce_jax.dataflow.cache import GraphCodes, Settings
 from softnce_jax.encoders.encoder import Encoder, of_slots
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
-from softnce_jax.encoders.tokenizer import Tokenizer, train_tokenizer
+from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.packing import Room, fill, first_fit, sizes
+from softnce_jax.pretrained.tiny import train_tokenizer
 
 CODE, FLOW = 48, 16
 SAMPLE = load_sample("python").train[:10:2]

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from softnce_jax.encoders.tokenizer import SPECIAL_TOKENS, Tokenizer, train_tokenizer
+from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.errors import InputError
+from softnce_jax.pretrained.tiny import SPECIAL_TOKENS, train_tokenizer
 
 CODE = [
     "def getMaxValue(values):\n\treturn max(values)",

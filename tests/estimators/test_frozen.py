@@ -5,24 +5,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from softnce_jax.encoders import embed
 from softnce_jax.encoders.embed import Embedder
 from softnce_jax.errors import InputError
-from softnce_jax.estimators.precomputed import frozen_features
-from softnce_jax.estimators.sentence import sentence
-from softnce_jax.estimators.teacher import teacher
+from softnce_jax.estimators.precomputed import precomputed_features, sentence, teacher
 from softnce_jax.pretrained.load import load
-from softnce_jax.retrieval import kept
 from tests.estimators.conftest import CODES, QUERIES, pairs
 
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Several blocks for a handful of texts."""
-    monkeypatch.setattr(kept, "BLOCK", 2)
+    monkeypatch.setattr(embed, "BLOCK", 2)
 
 
 def features(estimator, folder, queries=QUERIES, codes=CODES, say=print):
-    return frozen_features(estimator, pairs(queries, codes), folder=folder / "features", say=say)
+    return precomputed_features(
+        estimator, pairs(queries, codes), folder=folder / "features", say=say
+    )
 
 
 def one_by_one(model, texts, length, pooling):
@@ -68,7 +68,7 @@ def test_the_second_time_no_model_is_loaded(model_folder, tmp_path, monkeypatch)
     def fail(*_, **__):
         raise AssertionError("loaded")
 
-    monkeypatch.setattr("softnce_jax.estimators.teacher.load", fail)
+    monkeypatch.setattr("softnce_jax.estimators.precomputed.load", fail)
     for found, expected in zip(features(estimator, tmp_path), first, strict=True):
         np.testing.assert_array_equal(found, expected)
     for queries, codes in ((QUERIES[::-1], CODES), (QUERIES, CODES[::-1])):

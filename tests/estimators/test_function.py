@@ -10,7 +10,7 @@ import pytest
 
 from softnce_jax.errors import InputError
 from softnce_jax.estimators.function import function
-from softnce_jax.estimators.precomputed import frozen_features
+from softnce_jax.estimators.precomputed import precomputed_features
 from tests.estimators.conftest import pairs
 
 QUERIES, CODES = ["a", "bb", "ccc"], ["x y", "z", ""]
@@ -44,7 +44,7 @@ def user(tmp_path, monkeypatch):
 
 
 def features(estimator, tmp_path):
-    return frozen_features(
+    return precomputed_features(
         estimator, pairs(QUERIES, CODES), folder=tmp_path / "features", say=print
     )
 

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softnce_jax.losses.cancelled import threshold_rows, top_k_rows
-from softnce_jax.losses.rows import Rows
+from softnce_jax._scores import Rows
+from softnce_jax.losses import threshold_rows, top_k_rows
 from tests import reference
 from tests.losses.table import gradients, ours
 from tests.shared import shared_path

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from softnce_jax.retrieval import blocks, negatives, top
+from softnce_jax.retrieval import blocks, negatives, ranking
 from softnce_jax.retrieval.bm25 import Bm25
 from softnce_jax.retrieval.negatives import Wanted, bm25_search, hard_negatives, vector_search
 
@@ -109,7 +109,7 @@ def test_no_matrix_of_all_scores(monkeypatch):
         shapes.append((q.shape[0], c.shape[0]))
         return blocks.scores(q, c)
 
-    monkeypatch.setattr(top, "scores", counted)
+    monkeypatch.setattr(ranking, "scores", counted)
     monkeypatch.setattr(blocks, "MOST_CANDIDATES", 512)
     monkeypatch.setattr(negatives, "CELLS", 2**14)
     random = np.random.default_rng(2)
@@ -132,7 +132,7 @@ def test_bm25_holds_blocks_of_rows(monkeypatch):
 
     def counted(score_RM, k):
         largest.append(score_RM.shape)
-        return top.top_scores(score_RM, k)
+        return ranking.top_scores(score_RM, k)
 
     monkeypatch.setattr(negatives, "top_scores", counted)
     codes = [" ".join(np.random.default_rng(m).choice(TEXTS, 3)) for m in range(100)]

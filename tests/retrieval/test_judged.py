@@ -10,8 +10,7 @@ import pytest
 
 from softnce_jax.data.corpus import Candidate
 from softnce_jax.errors import InputError
-from softnce_jax.retrieval.judged import judged_ndcg, judged_places
-from softnce_jax.retrieval.qrels import Judgements, read_judgements
+from softnce_jax.retrieval.qrels import Judgements, judged_ndcg, judged_places, read_judgements
 
 
 def slow_ndcg(ranking: list[str], grades: dict[str, float], *, count_all: bool) -> float:

@@ -16,10 +16,9 @@ import pytest
 from jax.sharding import AxisType
 
 from softnce_jax.dataflow.example import Example
-from softnce_jax.encoders.embed import Embedder
+from softnce_jax.encoders import embed
+from softnce_jax.encoders.embed import Embedder, all_vectors, model_hash, rows_hash
 from softnce_jax.pretrained.load import load
-from softnce_jax.retrieval import kept
-from softnce_jax.retrieval.kept import all_vectors, model_hash, rows_hash
 from tests.small_model import write_model
 
 TEXTS = [f"def f{i}(x): return x + {i}" for i in range(7)]
@@ -45,7 +44,7 @@ class Counted(Embedder):
 
 def vectors(model, folder, monkeypatch, *, texts=TEXTS, **changed):
     """The vectors of the texts, and the calls that they took."""
-    monkeypatch.setattr(kept, "BLOCK", 3)
+    monkeypatch.setattr(embed, "BLOCK", 3)
     encoder, params = load(str(model))
     embedder = Counted(dataclasses.replace(encoder, **changed))
     rows = encoder.tokenizer.tokenize(texts, 24)
@@ -59,11 +58,11 @@ def test_another_process_may_remove_the_folder(tmp_path, monkeypatch):
         savez(path, **arrays)
         shutil.rmtree(folder)
 
-    monkeypatch.setattr(kept.np, "savez", save_and_lose)
-    kept.write_block(folder / "block.npz", np.ones((2, 3)))
+    monkeypatch.setattr(embed.np, "savez", save_and_lose)
+    embed.write_block(folder / "block.npz", np.ones((2, 3)))
     monkeypatch.undo()
-    kept.write_block(folder / "block.npz", np.ones((2, 3)))
-    assert kept.read_block(folder / "block.npz", 2) is not None
+    embed.write_block(folder / "block.npz", np.ones((2, 3)))
+    assert embed.read_block(folder / "block.npz", 2) is not None
 
 
 def test_blocks_are_the_whole_and_are_made_once(model, tmp_path, monkeypatch):
@@ -130,7 +129,7 @@ from softnce_jax.encoders.embed import Embedder
 from softnce_jax.train.config import EvaluateConfig
 from softnce_jax.commands.evaluate import evaluate
 
-kept.BLOCK = 5
+embed.BLOCK = 5
 embed = Embedder.__call__
 
 def counted(self, params, ragged):

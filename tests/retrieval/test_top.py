@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from softnce_jax.retrieval import blocks
-from softnce_jax.retrieval.ranking import vector_ranks
-from softnce_jax.retrieval.top import top_candidates, top_scores
+from softnce_jax.retrieval.ranking import top_candidates, top_scores, vector_ranks
 
 
 def sorted_all(q, c):

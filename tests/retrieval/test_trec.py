@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from softnce_jax.retrieval.metrics import per_query, summarize
-from softnce_jax.retrieval.ranking import vector_ranks
-from softnce_jax.retrieval.top import top_candidates
-from softnce_jax.retrieval.trec import falling, measures, write_qrels, write_run
+from softnce_jax.retrieval.qrels import falling, measures, write_qrels, write_run
+from softnce_jax.retrieval.ranking import top_candidates, vector_ranks
 
 QUERY_IDS = [f"q{i}" for i in range(40)]
 URLS = [f"https://example.org/a b/größe#L{i}" for i in range(300)]

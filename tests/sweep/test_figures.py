@@ -7,8 +7,7 @@ import pytest
 
 from softnce_jax.sweep import figures
 from softnce_jax.sweep.config import FiguresConfig
-from softnce_jax.sweep.figures import curves, draw, plotting, weight_curve
-from softnce_jax.sweep.glimpse import Glimpse
+from softnce_jax.sweep.figures import Glimpse, curves, draw, plotting, weight_curve
 from softnce_jax.sweep.scores import Scores, read_runs
 from tests import reference
 from tests.sweep.folders import write_run

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from softnce_jax.sweep.glimpse import data_of, glimpse, together
+from softnce_jax.sweep.figures import data_of, glimpse, together
 from softnce_jax.sweep.scores import Run
 from softnce_jax.train.config import Config
 from softnce_jax.train.setup import prepare_data

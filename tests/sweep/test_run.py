@@ -18,7 +18,7 @@ from softnce_jax.sweep import run
 from softnce_jax.sweep.config import SweepConfig
 from softnce_jax.sweep.grid import make_grid
 from softnce_jax.sweep.run import run_cells
-from softnce_jax.train.compile_cache import kept_compilations
+from softnce_jax.train.compile_cache import cached_compilations
 from softnce_jax.train.signals import StopSignal
 from tests.train.corpus import write_tasks
 
@@ -119,7 +119,7 @@ def test_results_of_another_configuration_are_not_taken(monkeypatch, tmp_path):
 
 def test_settings_of_the_process_come_back(tmp_path):
     before = jax.config.jax_compilation_cache_dir
-    with kept_compilations(tmp_path):
+    with cached_compilations(tmp_path):
         assert jax.config.jax_compilation_cache_dir == str(tmp_path)
         jax.jit(lambda x: x * 41.5)(1.0)
     assert jax.config.jax_compilation_cache_dir == before

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from softnce_jax.errors import InputError
-from softnce_jax.sweep.markup import latex
 from softnce_jax.sweep.scores import Scores, read_runs
-from softnce_jax.sweep.tables import make_tables, write_tables
+from softnce_jax.sweep.tables import latex, make_tables, write_tables
 from tests.sweep.folders import write_run
 
 RANDOM = np.random.default_rng(0)

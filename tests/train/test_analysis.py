@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from softnce_jax.data.sample import load_sample
-from softnce_jax.encoders.tokenizer import Tokenizer, train_tokenizer
-from softnce_jax.train.analysis import Evaluated, analyse, divergence
-from softnce_jax.train.batches import Layout, batch_indices
+from softnce_jax.encoders.processor import Processor
+from softnce_jax.encoders.tokenizer import Tokenizer
+from softnce_jax.pretrained.tiny import train_tokenizer
+from softnce_jax.train.batches import batch_indices
 from softnce_jax.train.config import Config, resolve
+from softnce_jax.train.diagnose import Evaluated, analyse, divergence
 from softnce_jax.train.setup import Data
 from tests import reference
 
@@ -59,22 +61,22 @@ def test_divergence_is_finite_at_extremes_and_checks_shapes():
 def layout():
     pairs = load_sample("go").train
     fast = train_tokenizer([text for pair in pairs for text in (pair.query, pair.code)], 300)
-    return Layout(Tokenizer(fast), 16, 32)
+    return Processor(Tokenizer(fast), 16, 32)
 
 
-def analysed(layout, pairs, q, c, **given) -> dict:
+def analysed(processor, pairs, q, c, **given) -> dict:
     config, _ = resolve(Config(**given), on_sample=True, train_pairs=128)
     data = Data(config, [], [], SimpleNamespace(), [])
-    return analyse(data, Evaluated(pairs, q, c), layout, SCALE)
+    return analyse(data, Evaluated(pairs, q, c), processor, SCALE)
 
 
-def test_analysis_equals_loops_over_the_batches(layout):
+def test_analysis_equals_loops_over_the_batches(processor):
     pairs = load_sample("go").test[:20]
     random = np.random.default_rng(2)
     q, c = random.normal(size=(2, 20, 6)).astype(np.float32) * 0.3
-    found = analysed(layout, pairs, q, c, batch_size=8, seed=3)
+    found = analysed(processor, pairs, q, c, batch_size=8, seed=3)
     assert (found["batch_size"], found["batches"]) == (8, 2)
-    words = layout.queries([pair.query for pair in pairs])
+    words = processor.queries([pair.query for pair in pairs])
     average = np.mean([sum(t > 3 for t in row) for row in words])
     losses, soft, divergences = [], [], []
     for n in range(2):
@@ -89,31 +91,32 @@ def test_analysis_equals_loops_over_the_batches(layout):
     assert information["soft_infonce"] == pytest.approx(math.log(8) - np.mean(soft), abs=1e-5)
     assert found["kl"] == {"bm25": pytest.approx(np.mean(divergences), abs=1e-5)}
     # Controls: another seed draws other negatives; the two losses differ.
-    other = analysed(layout, pairs, q, c, batch_size=8, seed=4)
+    other = analysed(processor, pairs, q, c, batch_size=8, seed=4)
     assert abs(other["kl"]["bm25"] - found["kl"]["bm25"]) > 1e-3
     assert abs(information["infonce"] - information["soft_infonce"]) > 1e-3
 
 
-def test_infonce_is_measured_against_bm25_too(layout):
+def test_infonce_is_measured_against_bm25_too(processor):
     pairs = load_sample("go").test[:8]
     q, c = np.random.default_rng(2).normal(size=(2, 8, 6)).astype(np.float32)
-    found = analysed(layout, pairs, q, c, batch_size=8, loss="infonce")
+    found = analysed(processor, pairs, q, c, batch_size=8, loss="infonce")
     assert found["mutual_information"].keys() == {"infonce"} and found["kl"].keys() == {"bm25"}
 
 
-def test_hard_negatives_are_no_part_of_it_and_duplicates_are(layout):
+def test_hard_negatives_are_no_part_of_it_and_duplicates_are(processor):
     pairs = load_sample("go").test[:20]
     q, c = np.random.default_rng(2).normal(size=(2, 20, 6)).astype(np.float32)
-    plain = analysed(layout, pairs, q, c, batch_size=8)
+    plain = analysed(processor, pairs, q, c, batch_size=8)
     assert (
-        analysed(layout, pairs, q, c, batch_size=8, negatives="x", negatives_per_query=2) == plain
+        analysed(processor, pairs, q, c, batch_size=8, negatives="x", negatives_per_query=2)
+        == plain
     )
     for duplicates in ("exclude", "weight"):
-        found = analysed(layout, pairs, q, c, batch_size=8, duplicates=duplicates)
+        found = analysed(processor, pairs, q, c, batch_size=8, duplicates=duplicates)
         assert abs(found["mutual_information"]["soft_infonce"]
                    - plain["mutual_information"]["soft_infonce"]) > 1e-3  # fmt: skip
 
 
-def test_too_few_queries_for_a_batch(layout):
+def test_too_few_queries_for_a_batch(processor):
     pairs = load_sample("go").test[:7]
-    assert analysed(layout, pairs, np.ones((7, 2)), np.ones((7, 2)), batch_size=8) == {}
+    assert analysed(processor, pairs, np.ones((7, 2)), np.ones((7, 2)), batch_size=8) == {}

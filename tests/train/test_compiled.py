@@ -10,10 +10,10 @@ import pytest
 
 PROGRAM = """
 import jax
-from softnce_jax.train.compile_cache import kept_compilations
+from softnce_jax.train.compile_cache import cached_compilations
 found = []
 jax.monitoring.register_event_listener(lambda event, **_: found.append(event.rpartition("/")[2]))
-with kept_compilations():
+with cached_compilations():
     jax.jit(lambda x: x * 41.5 + 1)(2.0)
 print(found.count("cache_misses") > 0, found.count("cache_hits") > 0)
 """

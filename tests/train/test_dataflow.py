@@ -76,14 +76,14 @@ def test_evaluation_gives_the_numbers_of_the_run(run, tmp_path):
 def test_batches_have_one_shape(run):
     data = prepare_data(config(run[0]))
     encoder, _ = build_encoder(data)
-    layout = make_layout(encoder, [data.train], data.config.data, print)
+    processor = make_layout(encoder, [data.train], data.config.data, print)
     for packed in (False, True):
-        laid = batches(batch_indices(24, 8, seed=0), data.train, layout._replace(packed=packed))
+        laid = batches(batch_indices(24, 8, seed=0), data.train, processor._replace(packed=packed))
         texts = [laid[n].texts for n in range(3)]
         shapes = {tuple(array.shape for array in jax.tree.leaves(text)) for text in texts}
         if packed:  # in rows and edges; the number of rows may differ
             shapes = {tuple(shape[2:] for shape in arrays) for arrays in shapes}
-            assert texts[0].rows.edges.shape[2] == layout.room.edges == 64
+            assert texts[0].rows.edges.shape[2] == processor.room.edges == 64
         else:
             assert isinstance(texts[0].codes, GraphRows) and texts[0].codes.ids.shape == (8, 64)
         assert len(shapes) == 1

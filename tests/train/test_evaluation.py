@@ -14,7 +14,7 @@ from jax.sharding import AxisType
 from softnce_jax.commands.evaluate import evaluate, open_model
 from softnce_jax.errors import InputError
 from softnce_jax.retrieval.per_query import read_queries
-from softnce_jax.retrieval.trec import measures
+from softnce_jax.retrieval.qrels import measures
 from softnce_jax.train import setup
 from softnce_jax.train.config import Config, EvaluateConfig
 from softnce_jax.train.fit import fit

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from softnce_jax.data.sample import load_sample
-from softnce_jax.encoders.tokenizer import Tokenizer, train_tokenizer
+from softnce_jax.encoders.processor import Processor
+from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.errors import InputError
 from softnce_jax.estimators.bm25 import average_length, bm25_features, corpus_idf
-from softnce_jax.train.batches import Layout, batch_indices, batches
+from softnce_jax.pretrained.tiny import train_tokenizer
+from softnce_jax.train.batches import batch_indices, batches
 from softnce_jax.train.config import Config
-from softnce_jax.train.features import frozen_estimators, make_features
+from softnce_jax.train.features import make_features, precomputed_estimators
 from softnce_jax.train.fit import fit
 from softnce_jax.train.setup import cache_folder, prepare_data
 from tests.small_model import write_model
@@ -63,11 +65,11 @@ def drawn(tasks, **given):
     """The similarity of batch 2, its indices, the pairs and the token ids of their queries."""
     data = prepare_data(config(tasks, "run", **given))
     tokenizer = Tokenizer(train_tokenizer([pair.query for pair in data.train], 300))
-    layout = Layout(tokenizer, 12, 12)
-    features = make_features(data._replace(frozen=frozen_estimators(data.config)), layout)
+    processor = Processor(tokenizer, 12, 12)
+    features = make_features(data._replace(frozen=precomputed_estimators(data.config)), processor)
     indices = batch_indices(len(data.train), 8, seed=0)
-    batch = batches(indices, data.train, layout, features)[2]
-    ids = layout.queries([pair.query for pair in data.train])
+    batch = batches(indices, data.train, processor, features)[2]
+    ids = processor.queries([pair.query for pair in data.train])
     return batch.query_features @ batch.code_features.T, indices[2], data.train, ids
 
 

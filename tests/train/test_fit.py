@@ -129,7 +129,7 @@ def test_layouts_and_slices_are_one_run(whole, tasks, tmp_path):
         fit(config(tasks, out, **given), lambda _: None)
         found = [line["loss"] for line in metrics(out) if "loss" in line]
         np.testing.assert_allclose(found, expected, rtol=1e-3)
-    # They are one run: another layout goes on with it.
+    # They are one run: another processor goes on with it.
     shutil.copytree(whole[0], tmp_path / "stopped")
     (tmp_path / "stopped" / "results.json").unlink()
     for gone in ("model", "checkpoints/12"):

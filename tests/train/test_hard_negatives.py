@@ -10,27 +10,29 @@ import signal
 import jax
 import numpy as np
 import pytest
+from softnce_jax.train.hard_negatives_config import HardNegativesConfig
 
 from softnce_jax.commands.evaluate import open_model
 from softnce_jax.commands.mine_negatives import mine_negatives
-from softnce_jax.data.duplicates import functions_of
+from softnce_jax.data.corpus import functions_of
 from softnce_jax.data.hard_negatives import read_negatives
 from softnce_jax.data.load import read_corpus
 from softnce_jax.data.sample import load_sample
 from softnce_jax.dataflow.cache import GraphCodes, Settings
 from softnce_jax.dataflow.example import GraphRows
 from softnce_jax.encoders.embed import Embedder
-from softnce_jax.encoders.tokenizer import Tokenizer, train_tokenizer
+from softnce_jax.encoders.processor import Processor
+from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.errors import InputError
 from softnce_jax.estimators.bm25 import average_length
 from softnce_jax.pretrained.load import load
+from softnce_jax.pretrained.tiny import train_tokenizer
 from softnce_jax.retrieval.bm25 import Bm25
 from softnce_jax.train import run_folder as run_module
-from softnce_jax.train.batches import Layout, batch_indices, batches
+from softnce_jax.train.batches import batch_indices, batches
 from softnce_jax.train.config import Config, EvaluateConfig
-from softnce_jax.train.features import frozen_estimators, make_features
+from softnce_jax.train.features import make_features, precomputed_estimators
 from softnce_jax.train.fit import fit
-from softnce_jax.train.hard_negatives_config import HardNegativesConfig
 from softnce_jax.train.setup import prepare_data
 from tests import reference
 from tests.data.folders import write_folder
@@ -110,10 +112,10 @@ def test_a_model_by_the_full_matrix(tasks, tmp_path):
     assert len(about["model_hash"]) == 64
     encoder, params = load(model)
     embed = Embedder(encoder, jax.make_mesh((1,), ("data",), devices=jax.devices()[:1]))
-    layout = Layout(encoder.tokenizer, encoder.query_length, encoder.code_length)
+    processor = Processor(encoder.tokenizer, encoder.query_length, encoder.code_length)
     first = [pairs[r] for r in functions_of(pairs).pair_M]
-    q = embed(params, layout.queries([pair.query for pair in pairs])).astype(float)
-    score_QM = q @ embed(params, layout.codes(first)).astype(float).T
+    q = embed(params, processor.queries([pair.query for pair in pairs])).astype(float)
+    score_QM = q @ embed(params, processor.codes(first)).astype(float).T
     for line, row in zip(lines, full_matrix(pairs, score_QM, 9, last=9), strict=True):
         urls, scores = zip(*row, strict=True)
         assert line["negatives"] == list(urls[1:4])
@@ -218,17 +220,19 @@ def test_weights_are_of_the_hard_negatives_own_texts(tasks, file, tmp_path, monk
     (tmp_path / "user_hard.py").write_text(LENGTHS)
     data = prepare_data(config(tasks, None, file))
     pairs, near = data.train, data.negatives.index_RK
-    layout = Layout(Tokenizer(train_tokenizer([pair.query for pair in pairs], 300)), 16, 16)
+    processor = Processor(Tokenizer(train_tokenizer([pair.query for pair in pairs], 300)), 16, 16)
     indices = batch_indices(24, 8, seed=0)
     drawn = [j for i in indices[1] for j in (i, *near[i])]
-    ids = layout.queries([pair.query for pair in pairs])
+    ids = processor.queries([pair.query for pair in pairs])
     documents = [ids[j] for j in drawn]
     bm25 = reference.bm25([ids[i] for i in indices[1]], average_length(ids), documents=documents)
     lengths = [[len(pairs[i].query) * len(pairs[j].code) + 1 for j in drawn] for i in indices[1]]
     for estimator, expected in (("bm25", bm25), ("user_hard:lengths", lengths)):
         given = dataclasses.replace(data.config, estimator=estimator)
-        made = make_features(data._replace(config=given, frozen=frozen_estimators(given)), layout)
-        batch = batches(indices, pairs, layout, made, keys=True, negatives=near)[1]
+        made = make_features(
+            data._replace(config=given, frozen=precomputed_estimators(given)), processor
+        )
+        batch = batches(indices, pairs, processor, made, keys=True, negatives=near)[1]
         found = batch.query_features @ batch.code_features.T
         assert found.shape == (8, 32)
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
@@ -242,8 +246,8 @@ def test_code_with_data_flow(tasks, file):
     graphs.prepare(pairs)
     near = read_negatives(str(file), pairs).index_RK
     indices = batch_indices(24, 8, seed=0)
-    layout = Layout(tokenizer, 16, 32, graphs, packed=False)
-    batch = batches(indices, pairs, layout, keys=True, negatives=near)[0]
+    processor = Processor(tokenizer, 16, 32, graphs, packed=False)
+    batch = batches(indices, pairs, processor, keys=True, negatives=near)[0]
     assert isinstance(batch.texts.codes, GraphRows)
     drawn = [pairs[j] for i in indices[0] for j in (i, *near[i])]
     for found, expected in zip(batch.texts.codes, graphs.pad(graphs(drawn)), strict=True):

@@ -17,7 +17,7 @@ import pytest
 import tyro
 
 from softnce_jax.commands.train_simcse import train_simcse
-from softnce_jax.data.sources import load_corpora
+from softnce_jax.data.load import load_corpora
 from softnce_jax.errors import InputError
 from softnce_jax.train import distributed
 from softnce_jax.train.config import Config

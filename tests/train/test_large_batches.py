@@ -167,7 +167,7 @@ def test_diagnostics_of_a_large_batch_are_those_of_some_rows(hard, small_blocks,
 
 
 def test_what_has_no_block_wise_form_is_refused_where_it_cannot_fit(monkeypatch):
-    monkeypatch.setattr(objective, "MOST_DENSE_PAIRS", B * B - 1)
+    monkeypatch.setattr(objective, "MAX_DENSE_PAIRS", B * B - 1)
     monkeypatch.setattr(objective, "DENSE_PAIRS", B * B - 1)
     data = arrays(False, False)
     for given in ({"symmetric": True}, {"loss": "bce"}):

@@ -19,11 +19,11 @@ import pytest
 from softnce_jax.commands.evaluate import evaluate
 from softnce_jax.commands.train_simcse import prepare_queries, sentence_encoder, train_simcse
 from softnce_jax.encoders.embed import Embedder
-from softnce_jax.encoders.processor import layout_of
+from softnce_jax.encoders.processor import Processor
 from softnce_jax.errors import InputError
 from softnce_jax.mesh import shard_rows
 from softnce_jax.pretrained.load import load
-from softnce_jax.retrieval.sentences import SentenceTask
+from softnce_jax.retrieval.tasks import SentenceTask
 from softnce_jax.train import run_folder as run_module
 from softnce_jax.train.batches import batch_indices, batches
 from softnce_jax.train.config import EvaluateConfig
@@ -73,8 +73,8 @@ def first_step(tasks, model, *, dropping=True):
         still.hidden_dropout_prob = still.attention_probs_dropout_prob = 0.0
         encoder = dataclasses.replace(encoder, module=encoder.module.clone(config=still))
     indices = batch_indices(len(data.train), 8, data.config.seed)
-    batch = batches(indices, data.train, layout_of(encoder), groups=data.mesh.size)[0]
-    padded = batches(indices, data.train, layout_of(encoder)._replace(packed=False))[0].texts
+    batch = batches(indices, data.train, Processor.of(encoder), groups=data.mesh.size)[0]
+    padded = batches(indices, data.train, Processor.of(encoder)._replace(packed=False))[0].texts
     np.testing.assert_array_equal(padded.queries, padded.codes)
     key = jax.random.fold_in(jax.random.key(data.config.seed), 0)
     embed = jax.jit(encoder.embed, static_argnames="first_text")
@@ -228,7 +228,7 @@ def test_no_dropout_is_an_error(tasks, tmp_path):
 
 def test_errors_leave_nothing_behind(tasks, model, tmp_path):
     for given, message in (
-        ({"batch_size": 10}, "--batch-size 10 does not divide by 4 devices"),
+        ({"batch_size": 10}, "--batch-size 10 is not divisible by 4 devices"),
         ({"query_length": 99}, "--query-length 99, but .* has 40 positions"),
         ({"lang": "cobol"}, "unknown language 'cobol'"),
     ):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from softnce_jax.pretrained.tiny import TinyConfig, tiny
-from softnce_jax.train.state import create, decayed, learning_rate, optimizer
+from softnce_jax.train.state import create, learning_rate, optimizer, weight_decay_mask
 
 
 def test_schedule_is_linear_up_and_down():
@@ -24,7 +24,7 @@ def test_schedule_is_linear_up_and_down():
 def test_decay_spares_biases_and_layernorm_of_the_real_encoder():
     sizes = TinyConfig(vocab_size=300, hidden_size=16)
     _, params = tiny(["def f(a): return a"], key=jax.random.key(0), sizes=sizes)
-    mask = decayed(params)
+    mask = weight_decay_mask(params)
     names = {
         jax.tree_util.keystr(path, simple=True, separator="/"): leaf
         for path, leaf in jax.tree_util.tree_leaves_with_path(mask)

@@ -14,12 +14,14 @@ from transformers import RobertaConfig
 
 from softnce_jax.data.sample import load_sample
 from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.encoders.processor import Processor
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
-from softnce_jax.encoders.tokenizer import Tokenizer, train_tokenizer
+from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.errors import InputError
 from softnce_jax.estimators.bm25 import average_length, bm25_features
 from softnce_jax.mesh import check_batch_size, replicated, shard_rows
-from softnce_jax.train.batches import Batch, Layout, batch_indices, batches
+from softnce_jax.pretrained.tiny import train_tokenizer
+from softnce_jax.train.batches import Batch, batch_indices, batches
 from softnce_jax.train.config import Config, resolve
 from softnce_jax.train.objective import objective
 from softnce_jax.train.state import create, learning_rate, optimizer
@@ -44,11 +46,11 @@ def stand():
     encoder = Encoder(
         AnyMaskRobertaModule(config), Tokenizer(fast), query_length=16, code_length=48
     )
-    layout = Layout(encoder.tokenizer, 16, 48)
-    average = average_length(layout.queries([pair.query for pair in pairs]))
+    processor = Processor(encoder.tokenizer, 16, 48)
+    average = average_length(processor.queries([pair.query for pair in pairs]))
 
     def features(index_B, query_ids, index_N):
-        documents = layout.queries([pairs[i].query for i in index_N])
+        documents = processor.queries([pairs[i].query for i in index_N])
         return bm25_features(query_ids, average, documents=documents)
 
     # Of 64 functions with two queries each: hard ones are met twice and are rows' own, too.
@@ -58,7 +60,7 @@ def stand():
     def drawn(*, hard=False, packed=True, groups=1, size=8):
         options = {"keys": True, "negatives": near} if hard else {}
         indices = batch_indices(len(pairs), size, seed=0)
-        laid = layout._replace(packed=packed)
+        laid = processor._replace(packed=packed)
         data = batches(indices, pairs, laid, features, groups=groups, **options)
         return [data[n] for n in range(STEPS)]
 
@@ -229,7 +231,7 @@ def test_bfloat16_is_close_and_not_equal(stand):
 
 def test_batch_size_divides_by_the_devices():
     check_batch_size(8, mesh_of(4))
-    with pytest.raises(InputError, match="--batch-size 6 does not divide by 4 devices"):
+    with pytest.raises(InputError, match="--batch-size 6 is not divisible by 4 devices"):
         check_batch_size(6, mesh_of(4))
-    with pytest.raises(InputError, match="--micro-batch 2 does not divide by 4 devices"):
+    with pytest.raises(InputError, match="--micro-batch 2 is not divisible by 4 devices"):
         check_batch_size(8, mesh_of(4), 2)

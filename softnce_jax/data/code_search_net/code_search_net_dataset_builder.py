@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import os
 import shutil
 import sys
@@ -16,7 +17,7 @@ from typing import Any, ClassVar, Literal
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from softnce_jax.data.code_search_net import assemble
+from softnce_jax.data.code_search_net import shards
 from softnce_jax.data.code_search_net.mirrors import FUNCTIONS, URL_LISTS, fetch_first
 from softnce_jax.data.code_search_net.published import ABOUT, SPLITS, differences, protocol
 from softnce_jax.data.code_search_net.raw import Found, files_below, look, read_list
@@ -25,6 +26,8 @@ from softnce_jax.data.code_search_net.shards import Part, make_part, read_part, 
 from softnce_jax.data.corpus import LANGUAGES
 from softnce_jax.errors import InputError
 from softnce_jax.processes import run
+
+log = logging.getLogger(__name__)
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -41,7 +44,6 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       select: "lists": the published splits, from lists of urls; "rules": every function that
         GraphCodeBERT's cleaning rules leave, which claims none of the published counts.
       processes: at work; None for one a core.
-      say: takes a line for each thing that the user should know.
       **settings: of TFDS, `config` and `data_dir` for instance.
     """
 
@@ -57,11 +59,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         *,
         select: Literal["lists", "rules"] = "lists",
         processes: int | None = None,
-        say: Callable[[str], None] = print,
         **settings: Any,
     ):
         super().__init__(**{"file_format": "array_record", **settings})
-        self.select, self.say = select, say
+        self.select = select
         self.processes = processes or os.cpu_count() or 1
 
     @property
@@ -86,16 +87,16 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         infos = []
         for name, (parts, split) in splits.items():
             template = self._get_filename_template(split_name=name)
-            orders = list(assemble.file_orders(split.order))
+            orders = list(shards.file_orders(split.order))
             copies = [
-                assemble.Copy(
+                shards.Copy(
                     tuple(part.records for part in parts),
                     order,
                     Path(template.sharded_filepath(shard_index=number, num_shards=len(orders))),
                 )
                 for number, order in enumerate(orders)
             ]
-            size = sum(self._run(assemble.copy, copies))
+            size = sum(self._run(shards.copy, copies))
             infos.append(
                 tfds.core.SplitInfo(
                     name=name,
@@ -118,14 +119,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager, by_hand: str | None = None
-    ) -> dict[str, tuple[list[Part], assemble.Split]]:
+    ) -> dict[str, tuple[list[Part], shards.Split]]:
         downloads = Path(dl_manager.download_dir) / self.name
         found = self._find(downloads, by_hand and Path(by_hand))
         lists = None
         if self.select == "lists":
             lists = {split: read_list(*found.lists[split]) for split in SPLITS}
         parts = list(self._generate_examples(found, lists, self._parts_folder(dl_manager)))
-        splits = assemble.splits_of(parts, lists)
+        splits = shards.splits_of(parts, lists)
         if empty := [name for name in SPLITS if name not in splits or not len(splits[name].order)]:
             raise InputError(
                 f"{self.language}: no function for {', '.join(empty)} in what is there"
@@ -143,7 +144,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         new = [shard for shard in found.shards if read_part(shard, folder) is None]
         if len(new) < len(found.shards):
             done = len(found.shards) - len(new)
-            self.say(f"{self.language}: {done} of {len(found.shards)} shards were done before")
+            log.info(f"{self.language}: {done} of {len(found.shards)} shards were done before")
         work = functools.partial(make_part, language=self.language, folder=folder, lists=keys)
         calm = 0.2 if sys.stderr.isatty() else 20
         for _ in tqdm(self._run(work, new), self.language, len(new), unit="shard", mininterval=calm,
@@ -155,7 +156,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             dropped.update(part.dropped)
             yield part
         for reason, count in dropped.most_common():
-            self.say(f"{self.language}: left out {count:,}: {reason}")
+            log.info(f"{self.language}: left out {count:,}: {reason}")
 
     def _find(self, downloads: Path, by_hand: Path | None) -> Found:
         """What there is by hand; what is missing, from the network."""
@@ -173,7 +174,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _fetched(self, origins: tuple, kind: str, downloads: Path) -> Found:
         downloads.mkdir(parents=True, exist_ok=True)
-        files = fetch_first(origins, kind, self.language, downloads, self.say)
+        files = fetch_first(origins, kind, self.language, downloads)
         return look(files, self.language)
 
     def _run(self, work: Callable[[Any], Any], items: list) -> Iterator[Any]:
@@ -189,11 +190,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def _parts_folder(self, dl_manager: tfds.download.DownloadManager) -> Path:
         return Path(dl_manager.download_dir) / self.name / f"{self.language}-parts"
 
-    def _about(self, splits: dict[str, assemble.Split], folder: Path) -> dict[str, Any]:
+    def _about(self, splits: dict[str, shards.Split], folder: Path) -> dict[str, Any]:
         """What is told beside the records."""
         counts = {name: len(split.order) for name, split in splits.items()}
         for line in differences(self.language, counts) if self.select == "lists" else ():
-            self.say(f"{self.language}: not as published: {line}")
+            log.info(f"{self.language}: not as published: {line}")
         return {
             "select": self.select,
             "protocol": protocol(self.language, counts, self.select),

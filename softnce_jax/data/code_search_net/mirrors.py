@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -10,8 +11,10 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from softnce_jax.data.code_search_net.raw import LISTS
-from softnce_jax.data.download import Remote, Say, Unavailable, damage, fetch, listing
+from softnce_jax.data.download import Remote, Unavailable, damage, fetch, listing
 from softnce_jax.errors import InputError
+
+log = logging.getLogger(__name__)
 
 HOSTS = {
     "hub": os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/"),
@@ -110,7 +113,7 @@ URL_LISTS = (graphcodebert(), cocosoda())
 
 
 def fetch_first(
-    origins: tuple[Origin, ...], kind: str, language: str, folder: Path, say: Say, **patience: float
+    origins: tuple[Origin, ...], kind: str, language: str, folder: Path, **patience: float
 ) -> list[Path]:
     """The files of a language from the first place that has them all.
 
@@ -119,7 +122,6 @@ def fetch_first(
       kind: what they have, in words.
       language: one of LANGUAGES.
       folder: of downloads. What was fetched before, and is whole, is taken without asking anybody.
-      say: takes a line for every place that fails.
       patience: for `fetch`.
 
     Returns:
@@ -136,10 +138,10 @@ def fetch_first(
             remotes = origin.remotes(language)
             if not remotes:
                 raise Unavailable(f"no files of {language}")
-            files = [fetch(remote, folder, say, **patience) for remote in remotes]
+            files = [fetch(remote, folder, **patience) for remote in remotes]
         except (Unavailable, KeyError, TypeError, AttributeError) as error:
             reason = error if isinstance(error, Unavailable) else "a listing of an unknown form"
-            say(f"{language}: {origin.name} failed: {reason}")
+            log.info(f"{language}: {origin.name} failed: {reason}")
             continue
         record.write_text(json.dumps([remote._asdict() for remote in remotes]), "utf-8")
         return files

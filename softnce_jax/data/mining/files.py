@@ -9,8 +9,11 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from softnce_jax.data.mining.ignore import Rules, is_ignored, outside, with_folder
+from pathspec import GitIgnoreSpec
+from pathspec.patterns.gitignore import GitIgnorePatternError
+
 from softnce_jax.data.mining.languages import Language
 from softnce_jax.data.mining.report import Counts
 
@@ -152,3 +155,63 @@ def name_in(root: str, path: str) -> str:
     """A path below the root, with `/`, in characters that UTF-8 has."""
     name = os.path.relpath(path, root).replace(os.sep, "/")
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+LARGEST_GITIGNORE = 1_000_000  # bytes of a .gitignore
+# More stars between two slashes could keep a regular expression busy for hours.
+STARS = re.compile(r"(?:\*[^/]*){4}")
+
+Rules = tuple[tuple[str, GitIgnoreSpec], ...]  # folders with a .gitignore, outermost first
+
+
+def with_folder(rules: Rules, folder: str) -> Rules:
+    """The rules that hold inside a folder: those from outside and its own."""
+    spec = read_gitignore(os.path.join(folder, ".gitignore"))
+    return (*rules, (folder, spec)) if spec else rules
+
+
+def outside(root: str) -> Rules:
+    """The rules of the folders around `root`, up to the repository's; none that ignore `root`."""
+    parents = [str(parent) for parent in Path(root).parents]
+    top = next((n for n, path in enumerate(parents) if os.path.exists(f"{path}/.git")), None)
+    if top is None or os.path.exists(f"{root}/.git"):
+        return ()
+    rules: Rules = ()
+    for folder in reversed(parents[: top + 1]):
+        rules = with_folder(rules, folder)
+    return () if is_ignored(rules, root, is_folder=True) else rules
+
+
+def is_ignored(rules: Rules, path: str, *, is_folder: bool = False) -> bool:
+    """Whether the innermost rule that speaks of a path leaves it out."""
+    for folder, spec in reversed(rules):
+        inner = os.path.relpath(path, folder) + "/" * is_folder
+        if (include := spec.check_file(inner).include) is not None:
+            return include
+    return False
+
+
+def read_gitignore(path: str) -> GitIgnoreSpec | None:
+    """The rules of a file; lines that are no rules are none. Links are not followed."""
+    try:
+        if (
+            os.path.islink(path)
+            or not os.path.isfile(path)
+            or os.path.getsize(path) > LARGEST_GITIGNORE
+        ):
+            return None
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return None
+    return GitIgnoreSpec([p for line in lines if (p := pattern(line)) is not None])
+
+
+def pattern(line: str):
+    """A line's pattern, or None."""
+    if not line.strip() or line.startswith("#") or STARS.search(line.replace("**", "")):
+        return None
+    try:
+        return GitIgnoreSpec.from_lines([line]).patterns[0]
+    except GitIgnorePatternError:
+        return None

@@ -16,7 +16,7 @@ from softnce_jax.data.code_search_net import code_search_net_dataset_builder as 
 from softnce_jax.data.code_search_net import published
 from softnce_jax.data.code_search_net.published import PROTOCOL
 from softnce_jax.data.corpus import Candidate, Pair
-from softnce_jax.data.sources import load_corpora
+from softnce_jax.data.load import load_corpora
 from softnce_jax.errors import InputError
 from tests.data.code_search_net import archives
 from tests.data.code_search_net.archives import LISTS, RAW, write

@@ -18,8 +18,7 @@ from tensorflow_datasets.proto import tf_example_pb2
 from softnce_jax.data.code_search_net import records
 from softnce_jax.data.code_search_net.prepared import read_prepared
 from softnce_jax.data.corpus import Joined
-from softnce_jax.data.load import read_corpus
-from softnce_jax.data.sources import load_corpora, prepared_folder
+from softnce_jax.data.load import load_corpora, prepared_folder, read_corpus
 from softnce_jax.errors import InputError
 from softnce_jax.train.config import Config
 from softnce_jax.train.setup import prepare_data

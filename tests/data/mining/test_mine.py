@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
+from softnce_jax.data.mining.config import Config
 
 from softnce_jax.data.load import read_corpus
-from softnce_jax.data.mining import files, reading
-from softnce_jax.data.mining.config import Config
+from softnce_jax.data.mining import files
 from softnce_jax.data.mining.mine import mine
 from softnce_jax.errors import InputError
 from tests.data.mining.test_duplicates import THRESHOLD, jaccard
@@ -114,7 +114,7 @@ def test_the_report_adds_up(tmp_path):
 def test_nothing_depends_on_place_processes_or_order_of_the_disk(tmp_path, monkeypatch):
     one = mined(ruby_tree(tmp_path / "a" / "tree"), tmp_path / "one")
     tree = ruby_tree(tmp_path / "b" / "tree")
-    monkeypatch.setattr(reading, "CHUNK", 3)
+    monkeypatch.setattr(mine, "CHUNK", 3)
     monkeypatch.setattr(files.os, "scandir", Backwards)
     two = mined(tree, tmp_path / "two")
     written = [contents(folder) for folder in (one, two)]
@@ -188,7 +188,7 @@ def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
     def stop(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(reading, "functions", stop)
+    monkeypatch.setattr(mine, "functions", stop)
     with pytest.raises(KeyboardInterrupt):
         mined(ruby_tree(tmp_path / "tree"), tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -6,8 +6,7 @@ import random
 
 import pytest
 
-from softnce_jax.data.mining.dedup import Groups
-from softnce_jax.data.mining.splits import LEAST, split
+from softnce_jax.data.mining.dedup import LEAST, Groups, split
 from softnce_jax.errors import InputError
 
 

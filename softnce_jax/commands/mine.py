@@ -1,4 +1,4 @@
-"""The configuration of mining."""
+"""`softnce mine`: training data of a source tree."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tyro.conf import Positional
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Flags:
     """Turns a source tree or a git repository into training data for finetune.py.
 
     Nothing of the tree is run or imported, and git is not called.
@@ -25,3 +25,16 @@ class Config:
     """What is never split: a file, or a folder below PATH (and each repository in it)."""
     processes: int | None = None
     """At work; by default one a core."""
+
+
+def main(flags: Flags) -> None:
+    """Mines the tree that the flags name."""
+    from softnce_jax.data.mining.mine import mine
+
+    mine(
+        flags.path,
+        language=flags.lang,
+        out=flags.out,
+        split_by=flags.split_by,
+        processes=flags.processes,
+    )

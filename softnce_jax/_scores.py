@@ -1,4 +1,4 @@
-"""Rows of scores: what each pair is to its row, and how rows become one value."""
+"""What all losses share: argument validation, scores and their masks, stable sums, reduction."""
 
 from __future__ import annotations
 
@@ -9,12 +9,45 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from softnce_jax.losses.checks import check_embeddings, check_own_columns, check_pairs
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jax import Array
+
+
+def check_embeddings(q, c) -> None:
+    """Raises unless q is (B, D) and c (N, D)."""
+    if q.ndim != 2 or c.ndim != 2:
+        raise ValueError(f"q and c are matrices, (B, D) and (N, D); got {q.shape} and {c.shape}")
+    if q.shape[1] != c.shape[1]:
+        raise ValueError(f"q has {q.shape[1]} dimensions, c has {c.shape[1]}; give both the same")
+
+
+def check_own_columns(rows: int, columns: int) -> None:
+    """Raises unless every row has a column of its own to be its positive by default."""
+    if columns < rows:
+        raise ValueError(
+            f"{rows} rows but {columns} candidates: row i's own candidate is column i unless "
+            "`positive` names another"
+        )
+
+
+def check_pairs(shape: tuple[int, int], *, positive=None, where=None, **targets) -> None:
+    """Raises unless the arrays beside a (B, N) score matrix fit it and it has a negative."""
+    rows, columns = shape
+    if columns < 2:
+        raise ValueError(f"{rows} rows and {columns} candidate: no negatives; give 2 candidates")
+    if positive is not None and positive.shape != (rows,):
+        raise ValueError(f"positive has shape {positive.shape}; give one column a row, ({rows},)")
+    if positive is not None and not jnp.issubdtype(positive.dtype, jnp.integer):
+        raise TypeError(f"positive holds {positive.dtype}; give integer columns")
+    if where is not None and where.shape not in ((rows,), shape):
+        raise ValueError(f"where has shape {where.shape}; give ({rows},) or {shape}")
+    if where is not None and where.dtype != bool:
+        raise TypeError(f"where holds {where.dtype}; give booleans, for instance mask > 0")
+    for name, target in targets.items():
+        if target is not None and target.shape != shape:
+            raise ValueError(f"{name} has shape {target.shape}; give rows by candidates, {shape}")
 
 
 class Rows(NamedTuple):
@@ -100,12 +133,15 @@ def scores(q_BD, c_ND, scale):
 def unit_length(x_RD):
     """Rows divided by their lengths, in float32; a row of zeros stays, with gradient 0."""
     x_RD = x_RD.astype(jnp.float32)
-    # Divided by its largest entry a row has squares that neither overflow nor vanish.
+    # Divided by a power of two near its largest entry a row has squares that neither overflow nor
+    # vanish, and no other bits: such a division is exact.
     largest_R1 = jnp.max(jnp.abs(jax.lax.stop_gradient(x_RD)), axis=1, keepdims=True)
-    zero_R1 = largest_R1 == 0
-    x_RD = jnp.where(zero_R1, 1, x_RD) / jnp.where(zero_R1, 1, largest_R1)
-    length_R1 = jnp.sqrt(jnp.sum(x_RD**2, axis=1, keepdims=True))
-    return jnp.where(zero_R1, 0, x_RD / length_R1)
+    exponent_R1 = jax.lax.bitcast_convert_type(largest_R1, jnp.uint32) & 0x7F800000
+    power_R1 = jax.lax.bitcast_convert_type(exponent_R1, jnp.float32)
+    x_RD = x_RD / jnp.maximum(power_R1, jnp.finfo(jnp.float32).tiny)
+    squared_R1 = jnp.sum(x_RD**2, axis=1, keepdims=True)
+    zero_R1 = squared_R1 == 0  # False for NaN, which stays
+    return jnp.where(zero_R1, 0, x_RD * jax.lax.rsqrt(jnp.where(zero_R1, 1, squared_R1)))
 
 
 def split_pairs(shape, positive_B, where):
@@ -147,3 +183,45 @@ def over_rows(function, *arrays, scalar=False):
     out = NamedSharding(explicit[0], PartitionSpec(*rows))
     axes = explicit[0].explicit_axes
     return jax.jit(jax.sharding.auto_axes(function, axes=axes, out_sharding=out))(*arrays)
+
+
+def log1p_weighted_sum(x_BN, w_BN, negative_BN):
+    """log( 1 + Σ w e^x ) over each row's negatives, x being the score above the positive's."""
+    x_BN = jnp.where(negative_BN, x_BN, 0)
+    w_BN = jnp.where(negative_BN, w_BN, 0)
+    # log 0 = −∞: a weight of 0 sets no shift, for that would push the others below e^−88. The shift
+    # is a constant: its gradient would cancel.
+    log_w_BN = jnp.minimum(jnp.log(jax.lax.stop_gradient(w_BN)), 80.0)
+    shift_B = jnp.max(jax.lax.stop_gradient(x_BN) + log_w_BN, axis=1, initial=0.0)
+    # Only weights of 0 can lie more than 88 above it, and e^88 · 0 = 0 where e^89 · 0 = NaN.
+    e_BN = jnp.exp(jnp.minimum(x_BN - shift_B[:, None], 88.0))
+    # log1p, for without a shift the sum may be tiny beside 1.
+    return shift_B + jnp.log1p(jnp.expm1(-shift_B) + jnp.sum(w_BN * e_BN, axis=1))
+
+
+def log_sum(x_BN, mask_BN):
+    """Sums log Σ e^x over each row's masked-in entries; 0 where there are none."""
+    some_B = jnp.any(mask_BN, axis=1)
+    x_BN = jnp.where(mask_BN, x_BN, 0)
+    top_B = jnp.max(jax.lax.stop_gradient(jnp.where(mask_BN, x_BN, -jnp.inf)), axis=1)
+    top_B = jnp.where(some_B, top_B, 0)
+    e_BN = jnp.where(mask_BN, jnp.exp(jnp.where(mask_BN, x_BN - top_B[:, None], 0)), 0)
+    return top_B + jnp.log(jnp.where(some_B, jnp.sum(e_BN, axis=1), 1))
+
+
+def log_shares(x_BN, mask_BN):
+    """Logarithms of x and 1 − x, the shares x = e^x_j / Σ e^x_k of its row, both (B, N).
+
+    A share that rounds to 1 keeps its 1 − x: it is the others' share. Only a row's largest entry
+    can have more than half. A row needs two masked-in entries.
+    """
+    x_BN = jnp.where(mask_BN, x_BN, 0)
+    largest_B = jnp.argmax(jnp.where(mask_BN, x_BN, -jnp.inf), axis=1)
+    largest_BN = jnp.arange(x_BN.shape[1])[None, :] == largest_B[:, None]
+    below_BN = x_BN - jnp.sum(jnp.where(largest_BN, x_BN, 0), axis=1, keepdims=True)
+    others_BN = mask_BN & ~largest_BN
+    others_B1 = log_sum(below_BN, others_BN)[:, None]  # over the largest entry's 0
+    share_BN = below_BN - jax.nn.softplus(others_B1)
+    small_BN = jnp.exp(jnp.where(others_BN, share_BN, -1))  # log1p(−1) has no gradient
+    rest_BN = jnp.where(largest_BN, -jax.nn.softplus(-others_B1), jnp.log1p(-small_BN))
+    return share_BN, rest_BN

@@ -1,4 +1,4 @@
-"""Exact places of the true codes against sorting all scores, time and memory.
+"""Exact ranks of the true codes against sorting all scores, time and memory.
 
     python benchmarks/evaluation.py
 
@@ -18,15 +18,15 @@ from typing import Any
 import jax
 import numpy as np
 import tyro
-from jax.sharding import AxisType
 
+from softnce_jax.mesh import make_mesh
 from softnce_jax.retrieval.metrics import per_query
 from softnce_jax.retrieval.ranking import vector_ranks
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Measures places of random vectors that are anisotropic, as those of encoders are."""
+    """Measures ranks of random vectors that are anisotropic, as those of encoders are."""
 
     queries: int = 15_000
     """Q."""
@@ -74,8 +74,8 @@ def sorting(settings: Settings, vectors: tuple, kind: str | None) -> tuple[np.nd
     """`by_sorting` of the first queries, its seconds scaled to all."""
     q_QD, c_MD, true_Q = vectors
     some = slice(settings.sorted_queries)
-    places, seconds = by_sorting(q_QD[some], c_MD, true_Q[some], kind)
-    return places, seconds * settings.queries / len(places)
+    ranks, seconds = by_sorting(q_QD[some], c_MD, true_Q[some], kind)
+    return ranks, seconds * settings.queries / len(ranks)
 
 
 def megabytes() -> float:
@@ -89,9 +89,8 @@ def main(settings: Settings) -> None:
     q_QD, c_MD, true_Q = data = vectors(settings)
     graded = true_Q[:, None], np.ones((settings.queries, 1), np.int32)
     before = megabytes()
-    meshes = {n: jax.make_mesh((n,), ("data",), axis_types=(AxisType.Auto,),
-                               devices=jax.devices()[:n])
-              for n in settings.devices if n <= len(jax.devices())}  # fmt: skip
+    counts = [n for n in settings.devices if n <= len(jax.devices())]
+    meshes = {n: make_mesh(jax.devices()[:n]) for n in counts}
     ours, kinds = {n: [] for n in meshes}, {None: [], "stable": []}
     first, memory = None, {}
     for _ in range(settings.rounds):
@@ -102,13 +101,11 @@ def main(settings: Settings) -> None:
             first = first or ranks
             assert all(np.array_equal(a, b) for a, b in zip(ranks, first, strict=True))
         for kind, found in kinds.items():
-            places, seconds = sorting(settings, data, kind)
+            ranks, seconds = sorting(settings, data, kind)
             found.append(seconds)
-            share = np.mean(places == first.best_QG[: len(places), 0])
+            share = np.mean(ranks == first.best_QG[: len(ranks), 0])
     table(settings, ours, kinds, memory, before)
-    print(
-        f"\nMRR {per_query(first)['mrr'].mean():.4f}; {share:.2%} of the sorted places are equal."
-    )
+    print(f"\nMRR {per_query(first)['mrr'].mean():.4f}; {share:.2%} of the sorted ranks are equal.")
 
 
 def table(settings: Settings, ours: dict, kinds: dict, memory: dict, before: float) -> None:

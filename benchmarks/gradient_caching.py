@@ -26,7 +26,7 @@ from softnce_jax.encoders.processor import Processor
 from softnce_jax.pretrained.tiny import tiny
 from softnce_jax.train.batches import Batch, batch_indices, batches
 from softnce_jax.train.config import Config, resolve
-from softnce_jax.train.objective import objective
+from softnce_jax.train.objective import Objective
 from softnce_jax.train.step import embed_slices
 
 
@@ -79,7 +79,7 @@ def measure(count: int, at_once: int) -> dict:
     encoder, params = tiny(texts, key=jax.random.key(0))
     config, _ = resolve(Config(encoder="tiny", loss="infonce"), on_sample=True, train_pairs=count)
     processor = Processor(encoder.tokenizer, config.query_length, config.code_length)
-    slices, loss = count // at_once, objective(config, 20.0)
+    slices, loss = count // at_once, Objective(config, 20.0)
     batch = batches(batch_indices(count, count, seed=0), pairs, processor, groups=slices)[0]
 
     def value(params, batch: Batch):

@@ -31,7 +31,7 @@ from softnce_jax.mesh import make_mesh, shard_rows
 from softnce_jax.train.batches import Batch, Features, batch_indices, batches, load_ahead
 from softnce_jax.train.config import Config, resolve
 from softnce_jax.train.features import bm25
-from softnce_jax.train.objective import objective
+from softnce_jax.train.objective import Objective
 from softnce_jax.train.state import create, learning_rate, optimizer
 from softnce_jax.train.step import make_step
 
@@ -68,13 +68,13 @@ def quartiles(values: np.ndarray) -> str:
 def laying_out(pairs: list, processor: Processor, features: Features, settings: Settings) -> None:
     """Prints what the parts of laying a batch out take, one thread."""
     indices = batch_indices(len(pairs), settings.batch_sizes[0], 0)
-    padded, kept = processor._replace(packed=False), with_all_kept(processor, pairs)
+    cached, one_each = with_all_cached(processor, pairs), {"one_text_per_row": True}
     whole = {
         "packed": batches(indices, pairs, processor),
-        "padded": batches(indices, pairs, padded),
+        "padded": batches(indices, pairs, processor, **one_each),
         "packed, BM25": batches(indices, pairs, processor, features),
-        "padded, BM25": batches(indices, pairs, padded, features),
-        "packed, BM25, kept tokens": batches(indices, pairs, kept, features),
+        "padded, BM25": batches(indices, pairs, processor, features, **one_each),
+        "packed, BM25, cached tokens": batches(indices, pairs, cached, features),
     }
 
     def tokenize(n: int) -> None:
@@ -94,12 +94,12 @@ def laying_out(pairs: list, processor: Processor, features: Features, settings: 
     print(flush=True)
 
 
-def with_all_kept(processor: Processor, pairs: list) -> Processor:
+def with_all_cached(processor: Processor, pairs: list) -> Processor:
     """As after an epoch: every text is tokenized."""
-    kept = processor.caching()
-    kept.queries([pair.query for pair in pairs])
-    kept.codes(pairs)
-    return kept
+    cached = processor.caching()
+    cached.queries([pair.query for pair in pairs])
+    cached.codes(pairs)
+    return cached
 
 
 def threads_and_processes(
@@ -107,9 +107,9 @@ def threads_and_processes(
 ) -> None:
     """Prints what a batch takes a caller who does nothing else: threads, and worker processes."""
     print("| pairs | tokens | processes | first batch, s | a batch, ms |\n" + "|---" * 5 + "|")
-    layouts = {"not kept": processor, "kept": with_all_kept(processor, pairs)}
-    for size, (name, laid) in product(settings.batch_sizes[::2], layouts.items()):
-        dataset = batches(batch_indices(len(pairs), size, 0), pairs, laid, features)
+    caches = {"not cached": processor, "cached": with_all_cached(processor, pairs)}
+    for size, (name, chosen) in product(settings.batch_sizes[::2], caches.items()):
+        dataset = batches(batch_indices(len(pairs), size, 0), pairs, chosen, features)
         for processes in (0, 1, 2):
             first, each = waited(dataset, processes, 10 * settings.batches // size)
             print(f"| {size} | {name} | {processes or 'none, two threads'} | {first:.1f} "
@@ -144,9 +144,9 @@ def steps_with_and_without(
     processor = Processor(tokenizer, QUERY_LENGTH, CODE_LENGTH)
     module = AnyMaskRobertaModule(network(size))
     encoder = Encoder(module, tokenizer, "mean", True, QUERY_LENGTH, CODE_LENGTH)
-    rate, mesh = learning_rate(2e-5, 10_000), make_mesh()
+    rate, mesh = learning_rate(2e-5, 10_000), make_mesh(jax.devices())
     tx = optimizer(rate, clip_norm=1.0, weight_decay=0.0)
-    step = make_step(encoder, objective(config, 20.0), tx, rate, 0)
+    step = make_step(encoder, Objective(config, 20.0), tx, rate, 0)
     state = create(encoder.init(jax.random.key(0)), tx)
     dataset = batches(batch_indices(len(pairs), config.batch_size, 0), pairs, processor, features)
     made = [shard_rows(dataset[n], mesh) for n in range(settings.steps)]

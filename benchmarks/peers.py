@@ -18,10 +18,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from transformers import FlaxRobertaModel, RobertaConfig
 
-from softnce_jax.encoders.encoder import unit_length
-from softnce_jax.encoders.pooling import mean_pool
+from softnce_jax import infonce
+from softnce_jax._scores import unit_length
+from softnce_jax.train.state import TrainState
 
 RATE, CLIP, SCALE = 2e-5, 1.0, 20.0
 
@@ -36,7 +38,7 @@ class Step(NamedTuple):
 
 
 class StockFlax:
-    """transformers' FlaxRobertaModel in the place of our encoder, with its own dropout."""
+    """transformers' FlaxRobertaModel on padded rows, with its own dropout."""
 
     def __init__(self, config: RobertaConfig, attention_rate: float, generator: str | None = None):
         config = RobertaConfig.from_dict(config.to_dict())
@@ -44,15 +46,34 @@ class StockFlax:
         self._model = FlaxRobertaModel(config, _do_init=False)
         self._generator = generator
 
-    def embed(self, params: Any, ids_RL: jax.Array, *, key: jax.Array, first_text: int = 0):
-        """Vectors of padded rows, as `Encoder.embed`."""
+    def step(self, tx: optax.GradientTransformation) -> Callable:
+        """The jitted step from a state and padded ids of queries and codes, as of ours."""
+
+        def loss_of(params, sides, key):
+            keys = jax.random.split(key)
+            q_BD, c_BD = (self.embed(params, *side) for side in zip(sides, keys, strict=True))
+            return infonce(q_BD, c_BD, scale=SCALE)
+
+        def step(state: TrainState, sides: Sides) -> tuple[TrainState, dict]:
+            key = jax.random.fold_in(jax.random.key(0), state.step)
+            value, gradients = jax.value_and_grad(loss_of)(state.params, sides, key)
+            updates, opt_state = tx.update(gradients, state.opt_state, state.params)
+            params = optax.apply_updates(state.params, updates)
+            metrics = {"loss": value, "grad_norm": optax.tree.norm(gradients)}
+            return TrainState(state.step + 1, params, opt_state), metrics
+
+        return jax.jit(step, donate_argnums=0)
+
+    def embed(self, params: Any, ids_RL: jax.Array, key: jax.Array) -> jax.Array:
+        """Mean-pooled unit vectors of padded rows."""
         mask_RL = ids_RL != self._model.config.pad_token_id
-        key = jax.random.fold_in(key, first_text)
         if self._generator is not None:
             bits = jnp.tile(jax.random.key_data(key), 2)
             key = jax.random.wrap_key_data(bits, impl=self._generator)
         out = self._model(ids_RL, mask_RL, params=params, dropout_rng=key, train=True)
-        return unit_length(mean_pool(out.last_hidden_state, mask_RL))
+        mask_RL1 = mask_RL[..., None].astype(jnp.float32)
+        sum_RD = jnp.sum(out.last_hidden_state * mask_RL1, axis=1)
+        return unit_length(sum_RD / jnp.sum(mask_RL1, axis=1))
 
 
 class Torch:

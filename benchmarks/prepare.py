@@ -1,4 +1,4 @@
-"""Preparing a synthetic corpus in Zenodo's processor: functions a second, and memory.
+"""Preparing a synthetic corpus in Zenodo's layout: functions a second, and memory.
 
     python benchmarks/prepare.py --functions 500000
 
@@ -25,10 +25,9 @@ from typing import Literal
 import psutil
 import tyro
 
-from softnce_jax.commands.prepare import prepare
+from softnce_jax.commands import prepare
 from softnce_jax.data.load import data_folder
 from softnce_jax.data.sample import load_sample
-from softnce_jax.train.prepare_config import PrepareConfig
 
 PER_FILE = 30_000  # as in the published files
 
@@ -61,10 +60,11 @@ def main(flags: Flags) -> None:
         for select in flags.select:
             os.environ["SOFTNCE_DATA"] = f"{folder}/{select}"
             watch, started = Watch(), time.monotonic()
-            config = PrepareConfig(
-                lang="python", folder=str(raw), select=select, processes=flags.processes
+            prepare.main(
+                prepare.Flags(
+                    lang="python", folder=str(raw), select=select, processes=flags.processes
+                )
             )
-            prepare(config)
             seconds = time.monotonic() - started
             peak = watch.stop()
             written = sum(p.stat().st_size for p in data_folder().rglob("*") if p.is_file()) / 1e6

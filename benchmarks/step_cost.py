@@ -12,7 +12,7 @@ import dataclasses
 import platform
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +21,17 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
+from softnce_jax.data.corpus import Pair
 from softnce_jax.encoders.embed import Embedder
 from softnce_jax.encoders.processor import Processor
-from softnce_jax.mesh import shard_rows
+from softnce_jax.mesh import make_mesh, shard_rows
 from softnce_jax.pretrained.export import export_model
 from softnce_jax.train.batches import batch_indices, batches
 from softnce_jax.train.config import Config
 from softnce_jax.train.features import make_features, precomputed_estimators
-from softnce_jax.train.fit import start
-from softnce_jax.train.loop import schedule_of
+from softnce_jax.train.loop import schedule_of, start
 from softnce_jax.train.report import versions
-from softnce_jax.train.setup import Data, build_encoder, prepare_data
+from softnce_jax.train.setup import build_encoder, cache_folder, read_data, scale_of, settle
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,20 +56,20 @@ class Settings:
 Run = Callable[[int], tuple[float, float]]
 
 
-def stepper(data: Data, encoder: Any, params: Any) -> Run:
+def stepper(config: Config, pairs: Sequence[Pair], encoder: Any, params: Any) -> Run:
     """Runs and times the step of a batch."""
-    config, processor = data.config, Processor.of(encoder)
-    features = make_features(data._replace(frozen=precomputed_estimators(config)), processor)
-    dataset = batches(
-        batch_indices(len(data.train), config.batch_size, 0), data.train, processor, features
-    )
-    steps = schedule_of(config, len(data.train))
-    state, step = start(data, Embedder(encoder, data.mesh), params, steps)
+    mesh, processor = make_mesh(jax.devices()), Processor.of(encoder)
+    folder = cache_folder(config.data, "features")
+    features = make_features(config, pairs, processor, precomputed_estimators(config), folder)
+    indices = batch_indices(len(pairs), config.batch_size, 0)
+    dataset = batches(indices, pairs, processor, features)
+    schedule, scale = schedule_of(config, len(pairs)), scale_of(config, encoder)
+    step, state = start(config, Embedder(encoder, mesh), params, schedule, scale)
 
     def run(n: int) -> tuple[float, float]:
         nonlocal state
         wall, cpu = time.perf_counter(), time.process_time()
-        state, metrics = step(state, shard_rows(dataset[n], data.mesh))
+        state, metrics = step(state, shard_rows(dataset[n], mesh))
         jax.block_until_ready((state, metrics))
         return time.perf_counter() - wall, time.process_time() - cpu
 
@@ -79,8 +79,10 @@ def stepper(data: Data, encoder: Any, params: Any) -> Run:
 def main(settings: Settings) -> None:
     """Prints a table of medians and ratios."""
     given = {n: getattr(settings, n) for n in ("lang", "data", "encoder", "batch_size")}
-    plain = prepare_data(Config(**given, loss="infonce"))
-    encoder, params = build_encoder(plain)
+    plain = Config(**given, loss="infonce")
+    data = read_data(plain)
+    plain, _ = settle(plain, data)
+    encoder, params = build_encoder(plain, data.train)
     with tempfile.TemporaryDirectory() as folder:
         export_model(Path(folder) / "model", encoder, params)
         model = settings.model or f"{folder}/model"
@@ -91,10 +93,10 @@ def main(settings: Settings) -> None:
             "teacher": {"teacher": model},
             "bm25+sentence": {"sentence_model": model},
         }
-        runs = {"InfoNCE": stepper(plain, encoder, params)}
+        runs = {"InfoNCE": stepper(plain, data.train, encoder, params)}
         for name, more in soft.items():
             config = Config(**given, estimator=name.split(",")[0], **more)
-            runs[name] = stepper(prepare_data(config), encoder, params)
+            runs[name] = stepper(settle(config, data)[0], data.train, encoder, params)
         seconds = measure(runs, settings.rounds)
     table(seconds, settings)
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from softnce_jax.data.corpus import Pair
 from softnce_jax.data.load import read_corpus
-from softnce_jax.data.mining.config import Config
 from softnce_jax.data.mining.mine import mine
 from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.pretrained.tiny import train_tokenizer
@@ -23,7 +22,7 @@ QUERY_LENGTH, CODE_LENGTH = 128, 256
 def library_pairs() -> list[Pair]:
     """All pairs mined from the standard library of this Python."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        mine(Config(sysconfig.get_paths()["stdlib"], lang="python", out=folder))
+        mine(sysconfig.get_paths()["stdlib"], language="python", out=folder)
         corpus = read_corpus(folder, "python")
     return [*corpus.train, *corpus.valid, *corpus.test]
 

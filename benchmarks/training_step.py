@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import tyro
-from peers import CLIP, RATE, SCALE, Step, StockFlax, torch_memory, torch_steps
+from peers import CLIP, RATE, SCALE, Sides, Step, StockFlax, torch_memory, torch_steps
 from texts import CODE_LENGTH, QUERY_LENGTH, lengths_of, library_pairs, tokenizer_of
 from tqdm import tqdm
 from transformers import RobertaConfig
@@ -66,7 +66,8 @@ class Work(NamedTuple):
     config: RobertaConfig
     tokenizer: Tokenizer
     packed: list[Batch]
-    padded: list[Batch]
+    padded: list[Batch]  # one text a row
+    sides: list[Sides]  # padded ids of queries and codes, each of its own length
 
     @property
     def tokens(self) -> float:
@@ -92,12 +93,19 @@ def work_of(size: str, pairs: list, tokenizer: Tokenizer, settings: Settings) ->
     """The network and the batches of both layouts, the same pairs in each."""
     processor = Processor(tokenizer, QUERY_LENGTH, CODE_LENGTH)
     indices = batch_indices(len(pairs), settings.batch_size, 0)
+    numbers = range(settings.rounds + 1)
     made = [
-        [dataset[n] for n in range(settings.rounds + 1)]
-        for packed in (True, False)
-        for dataset in [batches(indices, pairs, processor._replace(packed=packed))]
+        [dataset[n] for n in numbers]
+        for padded in (False, True)
+        for dataset in [batches(indices, pairs, processor, one_text_per_row=padded)]
     ]
-    return Work(network(size), tokenizer, *made)
+    sides = []
+    for n in numbers:
+        chosen = [pairs[i] for i in indices[n]]
+        queries = processor.queries([pair.query for pair in chosen])
+        codes = processor.codes(chosen)
+        sides.append((tokenizer.pad(queries, QUERY_LENGTH), tokenizer.pad(codes, CODE_LENGTH)))
+    return Work(network(size), tokenizer, *made, sides)
 
 
 def jax_steps(work: Work, chosen: Callable[[str], bool]) -> dict[str, Step]:
@@ -105,15 +113,15 @@ def jax_steps(work: Work, chosen: Callable[[str], bool]) -> dict[str, Step]:
     module = AnyMaskRobertaModule(work.config)
     lengths = (QUERY_LENGTH, CODE_LENGTH)
     kinds = {}
-    for processor in ("packed", "padded"):
+    for layout in ("packed", "padded"):
         for kind in ("shared", "elementwise", "off"):
             ours = Encoder(
                 module.clone(attention_dropout=kind), work.tokenizer, "mean", True, *lengths
             )
-            kinds[f"ours {layout}, {kind}"] = (ours, processor)
-    kinds[BASE] = (StockFlax(work.config, 0.1), "padded")
-    kinds[f"{BASE}, rbg keys"] = (StockFlax(work.config, 0.1, "rbg"), "padded")
-    kinds["Flax padded, off"] = (StockFlax(work.config, 0.0), "padded")
+            kinds[f"ours {layout}, {kind}"] = (ours, layout)
+    kinds[BASE] = (StockFlax(work.config, 0.1), "sides")
+    kinds[f"{BASE}, rbg keys"] = (StockFlax(work.config, 0.1, "rbg"), "sides")
+    kinds["Flax padded, off"] = (StockFlax(work.config, 0.0), "sides")
     kinds = {name: made for name, made in kinds.items() if chosen(name)}
     if not kinds:
         return {}
@@ -122,19 +130,23 @@ def jax_steps(work: Work, chosen: Callable[[str], bool]) -> dict[str, Step]:
     params = Encoder(module, work.tokenizer, "mean", True, *lengths).init(jax.random.key(0))
     held = [create(params, tx)]
     return {
-        name: jax_step(encoder, getattr(work, processor), tx, rate, held)
-        for name, (encoder, processor) in tqdm(kinds.items(), desc="compiling")
+        name: jax_step(encoder, getattr(work, made), tx, rate, held)
+        for name, (encoder, made) in tqdm(kinds.items(), desc="compiling")
     }
 
 
-def jax_step(encoder: Any, made: list[Batch], tx: Any, rate: Any, held: list) -> Step:
+def jax_step(encoder: Any, made: list, tx: Any, rate: Any, held: list) -> Step:
     """A step that takes the state out of `held` and puts it back."""
-    step = make_step(encoder, lambda q, c, _: infonce(q, c, scale=SCALE), tx, rate, 0)
+    if isinstance(encoder, StockFlax):
+        step, bound = encoder.step(tx), ()
+    else:
+        partial = make_step(encoder, lambda q, c, _: infonce(q, c, scale=SCALE), tx, rate, 0)
+        step, bound = partial.func, partial.args
     compiled, costs = {}, []
     for batch in made:
-        if (shape := batch.texts[0].ids.shape if batch.packed else ()) not in compiled:
+        if (shape := jax.tree.leaves(batch)[0].shape) not in compiled:
             start = time.perf_counter()
-            program = step.func.lower(*step.args, held[0], batch).compile()
+            program = step.lower(*bound, held[0], batch).compile()
             megabytes = program.memory_analysis().temp_size_in_bytes / 1e6
             costs.append((time.perf_counter() - start, megabytes))
             compiled[shape] = program
@@ -142,8 +154,7 @@ def jax_step(encoder: Any, made: list[Batch], tx: Any, rate: Any, held: list) ->
 
     def run(n: int) -> None:
         batch = on_device[n]
-        program = compiled[batch.texts[0].ids.shape if batch.packed else ()]
-        held[0], metrics = program(*step.args, held[0], batch)
+        held[0], metrics = compiled[jax.tree.leaves(batch)[0].shape](*bound, held[0], batch)
         jax.block_until_ready((held[0], metrics))
 
     return Step(run, costs)
@@ -187,19 +198,22 @@ def report(size: str, work: Work, settings: Settings) -> None:
     def chosen(name: str) -> bool:
         return name == BASE or any(part in name for part in settings.only or ("",))
 
-    sides = [tuple(batch.texts) for batch in work.padded]
-    steps = jax_steps(work, chosen) | torch_steps(work.config, work.tokenizer, sides, chosen)
+    steps = jax_steps(work, chosen)
+    steps |= torch_steps(work.config, work.tokenizer, work.sides, chosen)
     seconds = measure(steps, settings.rounds)
     costs = {name: step.programs for name, step in steps.items()}
-    places = [batch.texts.rows.ids.size for batch in work.packed[1:]]
+    positions = [batch.texts.rows.ids.size for batch in work.packed[1:]]
     del steps
     gc.collect()
     memory = {name: programs[0][1] for name, programs in costs.items() if programs}
     if settings.memory:
         for name in [name for name in costs if name not in memory]:
-            memory[name] = torch_memory(name, work.config, work.tokenizer, sides[0])
-    print(f"{size}: {work.tokens:.0f} real tokens a batch, {np.mean(places):.0f} places packed, "
-          f"{sum(x.size for x in sides[0])} padded; load {os.getloadavg()[0]:.1f}\n")  # fmt: skip
+            memory[name] = torch_memory(name, work.config, work.tokenizer, work.sides[0])
+    padded = sum(x.size for x in work.sides[0])
+    print(
+        f"{size}: {work.tokens:.0f} real tokens a batch, {np.mean(positions):.0f} positions "
+        f"packed, {padded} padded; load {os.getloadavg()[0]:.1f}\n"
+    )
     print(HEAD)
     for name, values in seconds.items():
         print(line(name, values, seconds[BASE], work.tokens, costs[name], memory, settings))

@@ -1,8 +1,8 @@
 """Files: the one module that opens files for writing, so that a reader never sees half of one.
 
-A file is written beside its final name, flushed to the disk and renamed; a folder likewise. So a
-program that is killed, or a disk that is full, leaves the old content or nothing. What comes from
-outside, names for files and text for the terminal, is made safe here too.
+A file is written under another name in the same folder, synced to the disk and renamed; a folder
+likewise. So a program that is killed, or a disk that is full, leaves the old content or nothing.
+File names and text that come from outside are made safe here too.
 """
 
 from __future__ import annotations
@@ -13,22 +13,48 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
-import filelock
+from softnce_jax.errors import InputError, first_line
 
-from softnce_jax.errors import InputError
+if TYPE_CHECKING:
+    import filelock
+
+__all__ = [
+    "StrPath",
+    "append_line",
+    "discard_folder",
+    "file_digest",
+    "lock",
+    "printable",
+    "read_json",
+    "safe_join",
+    "safe_name",
+    "to_path",
+    "whole_file",
+    "whole_folder",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
 
 StrPath = str | os.PathLike[str]
-CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+# What moves the cursor, reverses the text or cannot be encoded; tabs and ends of lines may stay.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def to_path(path: StrPath) -> Path:
-    """The path that a user typed, `~` expanded; every function here takes what a user typed.
+    """The path that a user typed, `~` expanded.
+
+    Every function of this module passes its paths through here: the one place to change for
+    storage that is not local.
 
     Example:
       >>> to_path("runs/ruby").name
@@ -38,8 +64,8 @@ def to_path(path: StrPath) -> Path:
 
 
 @contextlib.contextmanager
-def whole_file(path: StrPath, mode: str = "wb", **options: Any) -> Iterator[IO]:
-    """A file opened for writing that gets its name once the block has ended without an error.
+def whole_file(path: StrPath, mode: Literal["w", "wb"] = "wb", **options: Any) -> Iterator[IO]:
+    """A file opened for writing that gets its name when the block ends without an error.
 
     Args:
       path: of the file; missing parent folders are made.
@@ -47,7 +73,7 @@ def whole_file(path: StrPath, mode: str = "wb", **options: Any) -> Iterator[IO]:
       **options: of `open`.
 
     Yields:
-      The open file, of a temporary name in the same folder.
+      The open file, under a temporary name in the same folder.
 
     Raises:
       OSError: it cannot be written; the old file is as it was.
@@ -63,7 +89,7 @@ def whole_file(path: StrPath, mode: str = "wb", **options: Any) -> Iterator[IO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     if "b" not in mode:
         options.setdefault("encoding", "utf-8")
-    temporary = temporary_name(path)
+    temporary = _temporary_name(path)
     try:
         with temporary.open(mode, **options) as file:
             yield file
@@ -77,49 +103,48 @@ def whole_file(path: StrPath, mode: str = "wb", **options: Any) -> Iterator[IO]:
 
 @contextlib.contextmanager
 def whole_folder(path: StrPath, *, replace: bool = False) -> Iterator[Path]:
-    """An empty folder that gets its name once the block has ended without an error.
+    """An empty folder that gets its name when the block ends without an error.
 
     Args:
       path: of the folder; missing parents are made.
-      replace: whether a folder that is there gives way. Else the one that came first stays, which
-        is right where both hold the same, as entries of a cache do.
+      replace: whether to replace a folder of that name. Otherwise the first one stays, which is
+        right where both hold the same, as entries of a cache do.
 
     Yields:
-      The folder, of a temporary name beside its final one.
+      The folder, under a temporary name beside the final one.
 
     Raises:
       OSError: it cannot be written; nothing of it is left.
+
+    Example:
+      >>> with tempfile.TemporaryDirectory() as parent:
+      ...     with whole_folder(f"{parent}/model") as folder:
+      ...         write_text(folder / "a.txt", "whole")
+      ...     os.listdir(parent), os.listdir(f"{parent}/model")
+      (['model'], ['a.txt'])
     """
     path = to_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    new = _temporary_name(path)
+    new.mkdir()
     try:
-        new.chmod(0o777 & ~_umask())  # mkdtemp's are for the owner alone
         yield new
-        for file in new.rglob("*"):
-            if file.is_file():
-                _sync(file)
-        if replace and path.exists():
-            discard_folder(path)
-        try:
-            os.rename(new, path)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
+        _sync_tree(new)
+        # The old folder is removed after the rename, so that its name is free for a moment only.
+        with _moved_aside(path) if replace else contextlib.nullcontext():
+            _rename_unless_taken(new, path)
     finally:
         shutil.rmtree(new, ignore_errors=True)
     _sync_folder(path.parent)
 
 
 def discard_folder(path: StrPath) -> None:
-    """Removes a folder under its name at once, then its content.
+    """Removes a folder, if it is there: first its name, at once, then its content.
 
-    A process that has a file of it mapped into memory keeps that.
+    A process that has mapped one of its files into memory keeps the mapping.
     """
-    path = to_path(path)
-    another_was_first = contextlib.suppress(FileNotFoundError)
-    with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as trash, another_was_first:
-        os.rename(path, Path(trash, path.name))
+    with _moved_aside(to_path(path)):
+        pass
 
 
 def write_bytes(path: StrPath, content: bytes) -> None:
@@ -136,7 +161,8 @@ def write_text(path: StrPath, text: str) -> None:
 def write_json(path: StrPath, value: Any) -> None:
     """Writes a whole JSON file, indented by two."""
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    # File names of other encodings have lone surrogates: JSON's escape of them is Python's.
+    # Names of files in other encodings hold lone surrogates, which UTF-8 has no bytes for. Python's
+    # escape of one, \udc80, is also JSON's.
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
@@ -148,33 +174,40 @@ def read_json(path: StrPath) -> Any:
     """
     try:
         return json.loads(to_path(path).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: missing or not JSON ({error}); fetch it anew") from None
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise InputError(f"{path}: missing or not JSON ({reason})") from None
 
 
 def append_line(path: StrPath, line: str) -> None:
-    """Appends a line to a text file in one write. A kill may leave a part of the last line."""
+    """Appends a line to a text file. A kill may leave a part of the last line."""
     with to_path(path).open("a", encoding="utf-8") as file:
         file.write(f"{line}\n")
 
 
 def lock(path: StrPath, *, timeout: float = -1) -> filelock.BaseFileLock:
-    """A lock between processes, held inside `with`; of the path's folder and of that name.
+    """A lock between processes, to be held with `with`.
+
+    Args:
+      path: of the lock's file, in a folder that exists.
+      timeout: seconds to wait for another process; -1 waits for ever.
 
     Raises:
-      filelock.Timeout: others held it for `timeout` seconds; -1 waits for ever.
+      filelock.Timeout: when entered, if another process held it all that time.
     """
+    import filelock  # here, for what only writes files needs no package
+
     return filelock.FileLock(to_path(path), timeout=timeout)
 
 
 def file_digest(path: StrPath, algorithm: str = "sha256") -> str:
-    """A digest of a file's bytes, in hexadecimal; a block of them is in memory at a time."""
+    """A digest of a file's bytes, in hexadecimal, read block by block."""
     with to_path(path).open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def safe_name(text: str) -> str:
-    """A file name made of any text: other characters than letters, digits and `_.+-` become `_`.
+    """A file name made from any text: all but letters, digits and `_.+-` becomes `_`.
 
     Example:
       >>> safe_name("0.5*bm25+my.module:function"), safe_name("..")
@@ -185,18 +218,20 @@ def safe_name(text: str) -> str:
 
 
 def safe_join(folder: StrPath, name: str) -> Path:
-    """A path below a folder from a name that a server or an archive gave.
+    """The path of a file below a folder, by a name that a server or an archive gave.
 
     Raises:
-      InputError: the name leads out of the folder.
+      InputError: the name leads out of the folder, or is that of no file.
 
     Example:
       >>> safe_join("downloads", "train/0.parquet").as_posix()
       'downloads/train/0.parquet'
     """
-    path = Path(os.path.normpath(to_path(folder) / name))
-    if not path.is_relative_to(os.path.normpath(to_path(folder))):
-        raise InputError(f"{name!r} leads out of {folder}")
+    folder = to_path(folder)
+    path = Path(os.path.normpath(folder / name))
+    # Compared as absolute paths: relative to ".", every path looks as if it lay below.
+    if Path(os.path.abspath(folder)) not in Path(os.path.abspath(path)).parents or "\0" in name:
+        raise InputError(f"{name!r} is not the name of a file below {folder}")
     return path
 
 
@@ -207,17 +242,42 @@ def printable(text: str) -> str:
       >>> print(printable("a\x1b[31mb"))
       a\x1b[31mb
     """
-    return CONTROLS.sub(lambda match: ascii(match[0])[1:-1], text)
+    return _UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
-def temporary_name(path: Path) -> Path:
-    """The hidden name beside a path under which this process writes it."""
-    return path.with_name(f".{path.name}.{os.getpid()}")
+def _temporary_name(path: Path) -> Path:
+    """A hidden name beside a path, for one writer alone.
+
+    Random, for a process id does not tell hosts apart that share a file system.
+    """
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
 
 
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+@contextlib.contextmanager
+def _moved_aside(path: Path) -> Iterator[None]:
+    """Frees a folder's name; removes the folder at the end."""
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as trash:
+        with contextlib.suppress(FileNotFoundError):  # another process was first, or it is new
+            os.rename(path, Path(trash, path.name))
+        yield
+
+
+def _rename_unless_taken(new: Path, path: Path) -> None:
+    """Renames a folder unless a folder of the final name has content already."""
+    try:
+        os.rename(new, path)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+
+
+def _sync_tree(folder: Path) -> None:
+    """Brings a folder's content to the disk, before a rename shows it to others."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with Path(parent, name).open("rb") as file:
+                os.fsync(file.fileno())
+        _sync_folder(Path(parent))
 
 
 def _sync_folder(folder: Path) -> None:
@@ -228,9 +288,3 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(number)
         finally:
             os.close(number)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,0 +1,393 @@
+"""Files are whole or not there, of the usual permissions, with safe names; and all go through here.
+
+What a kill leaves is tested by processes that end themselves without any cleaning up.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import stat
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from softnce_jax import files
+from softnce_jax.errors import InputError
+from softnce_jax.files import (
+    append_line,
+    discard_folder,
+    file_digest,
+    lock,
+    printable,
+    read_json,
+    safe_join,
+    safe_name,
+    to_path,
+    whole_file,
+    whole_folder,
+    write_bytes,
+    write_json,
+    write_text,
+)
+
+PACKAGE = Path(__file__).resolve().parents[1] / "softnce_jax"
+
+
+def killed(program: str, folder: Path) -> None:
+    """Runs a program in a folder that ends by os._exit, as a kill ends one."""
+    source = "import os\nfrom softnce_jax.files import *\n" + textwrap.dedent(program)
+    status = subprocess.run([sys.executable, "-c", source], cwd=folder).returncode
+    assert status == 9
+
+
+def visible(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def test_a_file_is_written_and_its_folders_made(tmp_path):
+    path = tmp_path / "a" / "b.txt"
+    with whole_file(path, "w") as file:
+        file.write("übung\n")
+        assert not path.exists()
+    assert path.read_bytes() == "übung\n".encode()
+    write_bytes(str(path), b"new")
+    assert path.read_bytes() == b"new" and os.listdir(path.parent) == ["b.txt"]
+    write_text(path, "text")
+    assert path.read_text() == "text"
+
+
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError), whole_file(path) as file:
+        file.write(b"half")
+        1 / 0  # noqa: B018
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["a"]
+
+
+def test_a_kill_before_the_rename_leaves_the_old_file(tmp_path):
+    (tmp_path / "a").write_bytes(b"old")
+    killed("with whole_file('a') as f: f.write(b'new'); f.flush(); os._exit(9)", tmp_path)
+    assert (tmp_path / "a").read_bytes() == b"old" and visible(tmp_path) == ["a"]
+    assert len(os.listdir(tmp_path)) == 2  # the kill came when there was another, hidden one
+    killed("os.replace = lambda *_: os._exit(9)\nwrite_bytes('a', b'new')", tmp_path)
+    assert (tmp_path / "a").read_bytes() == b"old" and visible(tmp_path) == ["a"]
+    killed("write_bytes('a', b'new')\nos._exit(9)", tmp_path)
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+def test_bytes_are_on_the_disk_before_the_name(tmp_path, monkeypatch):
+    calls = []
+    for name in ("fsync", "replace", "rename"):
+        real = getattr(os, name)
+        monkeypatch.setattr(
+            os, name, lambda *a, name=name, real=real: (calls.append(name), real(*a))[1]
+        )
+    write_bytes(tmp_path / "a", b"content")
+    assert calls == ["fsync", "replace", "fsync"]
+    calls.clear()
+    with whole_folder(tmp_path / "folder") as new:
+        (new / "inner").mkdir()
+        (new / "inner" / "b").write_bytes(b"content")
+    assert calls == ["fsync"] * 3 + ["rename", "fsync"]  # two folders and a file, then the parent
+
+
+def test_a_folder_is_there_whole_or_not_at_all(tmp_path):
+    with whole_folder(tmp_path / "made" / "here") as new:
+        (new / "a").write_text("1")
+        assert visible(tmp_path / "made") == []
+    assert os.listdir(tmp_path / "made") == ["here"]
+    with pytest.raises(ZeroDivisionError), whole_folder(tmp_path / "failed") as new:
+        (new / "a").write_text("1")
+        1 / 0  # noqa: B018
+    assert os.listdir(tmp_path) == ["made"]
+
+
+def test_a_kill_leaves_no_half_folder(tmp_path):
+    program = "with whole_folder('f'{}) as new: write_text(new / 'a', '{}'){}"
+    killed(program.format("", "half", "; os._exit(9)"), tmp_path)
+    assert visible(tmp_path) == []
+    killed(program.format("", "old", "\nos._exit(9)"), tmp_path)
+    killed(program.format(", replace=True", "half", "; os._exit(9)"), tmp_path)
+    assert visible(tmp_path) == ["f"] and (tmp_path / "f" / "a").read_text() == "old"
+
+
+def test_the_first_folder_of_a_name_stays_unless_it_is_replaced(tmp_path):
+    for text, options in (("first", {}), ("second", {}), ("third", {"replace": True})):
+        with whole_folder(tmp_path / "f", **options) as new:
+            write_text(new / text, text)
+        assert os.listdir(tmp_path) == ["f"]
+        assert os.listdir(tmp_path / "f") == ["third" if options else "first"]
+    with whole_folder(tmp_path / "new", replace=True) as new:
+        write_text(new / "a", "1")
+    assert sorted(os.listdir(tmp_path)) == ["f", "new"]
+    (tmp_path / "empty").mkdir()
+    with whole_folder(tmp_path / "empty") as new:
+        write_text(new / "a", "1")
+    assert os.listdir(tmp_path / "empty") == ["a"]
+
+
+def test_a_file_of_the_name_is_an_error(tmp_path):
+    (tmp_path / "f").write_text("a file")
+    with pytest.raises(NotADirectoryError), whole_folder(tmp_path / "f"):
+        pass
+    assert os.listdir(tmp_path) == ["f"] and (tmp_path / "f").read_text() == "a file"
+
+
+def read_both(folder: Path, *, may_go: bool) -> bool:
+    """Whether the two files of a folder could be read; raises if they are of two processes."""
+    held = os.open(folder, os.O_RDONLY)
+    opener = functools.partial(os.open, dir_fd=held)
+    try:
+        texts = []
+        for name in "ab":
+            with open(name, opener=opener) as file:
+                texts.append(file.read())
+        assert texts[0] == texts[1]
+    except FileNotFoundError:  # replaced, and removed while it was read
+        assert may_go
+        return False
+    finally:
+        os.close(held)
+    return True
+
+
+@pytest.mark.parametrize("options", ["", ", replace=True"], ids=["first stays", "replace"])
+def test_processes_publish_one_folder(options, tmp_path):
+    """Each writes two files that agree; whichever folder a reader meets, it is of one process."""
+    program = f"""
+    import sys
+    from softnce_jax.files import whole_folder, write_text
+    for n in range(50):
+        with whole_folder("f"{options}) as new:
+            for name in "ab":
+                write_text(new / name, sys.argv[1] + str(n))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    running = [subprocess.Popen([*command, name], cwd=tmp_path) for name in ("one ", "two ")]
+    met = 0
+    while any(process.poll() is None for process in running):
+        with contextlib.suppress(FileNotFoundError):
+            met += read_both(tmp_path / "f", may_go=bool(options))
+    assert [process.returncode for process in running] == [0, 0]
+    assert met and os.listdir(tmp_path) == ["f"] and len(os.listdir(tmp_path / "f")) == 2
+
+
+def test_two_writers_of_one_process_do_not_share_a_name(tmp_path):
+    with whole_file(tmp_path / "a") as first, whole_file(tmp_path / "a") as second:
+        first.write(b"first")
+        second.write(b"second")
+    assert (tmp_path / "a").read_bytes() == b"first"
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o002])
+def test_permissions_are_those_of_open_and_mkdir(mask, tmp_path):
+    old = os.umask(mask)
+    try:
+        write_bytes(tmp_path / "ours", b"")
+        (tmp_path / "usual").open("wb").close()
+        with whole_folder(tmp_path / "our folder"):
+            pass
+        (tmp_path / "usual folder").mkdir()
+    finally:
+        os.umask(old)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes["ours"] == modes["usual"] == 0o666 & ~mask
+    assert modes["our folder"] == modes["usual folder"] == 0o777 & ~mask
+
+
+def test_a_discarded_folder(tmp_path):
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "a").write_text("1")
+    with (tmp_path / "f" / "a").open() as held:
+        discard_folder(tmp_path / "f")
+        assert held.read() == "1"
+    discard_folder(tmp_path / "f")  # another process was first
+    assert os.listdir(tmp_path) == []
+
+
+def test_json_comes_back(tmp_path):
+    path = tmp_path / "a.json"
+    for value in ({"a": [1, "ü\n", None]}, os.fsdecode(b"latin-1: \xfc"), "\udc80\\u0041"):
+        write_json(path, value)
+        assert read_json(path) == value
+        assert json.loads(path.read_bytes().decode("utf-8")) == value
+    write_json(path, {"a": "ü"})
+    assert path.read_text("utf-8") == '{\n  "a": "ü"\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "No such file or directory"),
+        (b"{", "Expecting property name"),
+        (b"\xff", "'utf-8' codec can't decode byte 0xff"),
+        (b"[" * 100_000, "recursion"),
+    ],
+)
+def test_what_is_no_json_is_told_in_a_line(content, reason, tmp_path):
+    path = tmp_path / "a.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.json: missing or not JSON") as caught:
+        read_json(path)
+    assert reason in str(caught.value) and "\n" not in str(caught.value)
+    assert str(caught.value).count(str(path)) == 1
+
+
+def test_lines_are_appended(tmp_path):
+    for line in ("a", "ü"):
+        append_line(tmp_path / "log", line)
+    assert (tmp_path / "log").read_text("utf-8") == "a\nü\n"
+
+
+def test_a_lock_is_held_between_processes(tmp_path):
+    filelock = pytest.importorskip("filelock")
+    program = "from softnce_jax.files import lock\nwith lock('a.lock', timeout=0): print('held')"
+    command = [sys.executable, "-c", program]
+    with lock(tmp_path / "a.lock"):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode and filelock.Timeout.__name__ in done.stderr
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True).stdout == b"held\n"
+
+
+def test_digests(tmp_path):
+    (tmp_path / "a").write_bytes(b"bytes" * 100_000)
+    for algorithm in ("sha256", "sha1"):
+        expected = hashlib.new(algorithm, b"bytes" * 100_000).hexdigest()
+        assert file_digest(tmp_path / "a", algorithm) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ".", "..", "...", "a/b", "../../etc/passwd", "a\0b", "a\nb", "\x1b[31m", "~", "C:\\a"],
+)
+def test_names_made_of_hostile_text(text, tmp_path):
+    name = safe_name(text)
+    (tmp_path / name).write_text("1")
+    assert os.listdir(tmp_path) == [name] and printable(name) == name
+
+
+def test_names_keep_what_is_harmless():
+    assert safe_name("codebert-1.5_x+y") == "codebert-1.5_x+y"
+    assert safe_name("naïve Größe") == "naïve_Größe"
+
+
+OUTSIDE = ["..", "../x", "a/../../x", "/etc/passwd", "", ".", "a/..", "a\0b", "//x"]
+
+
+@pytest.mark.parametrize("folder", ["downloads", ".", "", "/data/x", "..", "~"])
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_names_that_lead_out_of_a_folder(folder, name):
+    with pytest.raises(InputError, match="is not the name of a file below") as caught:
+        safe_join(folder, name)
+    assert "\0" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_names_below_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert safe_join("downloads", "a/./b.zip") == Path("downloads/a/b.zip")
+    assert safe_join(".", "a/../b") == Path("b")
+    assert safe_join("~/x", "..a") == tmp_path / "x" / "..a"
+    assert safe_join("/", "a") == Path("/a")
+    assert safe_join("downloads", "~") == Path("downloads/~")  # a name is no path that a user typed
+    assert to_path("~/x") == tmp_path / "x"
+
+
+def test_text_for_a_terminal():
+    hostile = ["\x1b]0;title\x07", "a\rb", "\x9b31m", "\u202eelif", "\u2066", "\u200f", "\x7f"]
+    for text in [*hostile, os.fsdecode(b"\xff")]:
+        shown = printable(text)
+        assert shown.isprintable() and "\\" in shown
+        shown.encode()
+    assert printable("naïve 日本語 ع\tx\ny") == "naïve 日本語 ع\tx\ny"
+
+
+# Modules that write by other means, and why that is safe.
+MAY_WRITE: dict[str, dict[str, str]] = {}
+WRITERS = {"write_text", "write_bytes", "replace", "rename", "save", "savez", "savez_compressed",
+           "save_file", "move", "copyfile", "copy2", "copytree", "mkstemp", "mkdtemp",
+           "symlink_to", "touch"}  # fmt: skip
+MODULES = {"os", "shutil", "tempfile", "np", "numpy", "safetensors", "Path"}
+METHODS = {"write_text", "write_bytes", "touch", "symlink_to"}
+
+
+def writes(source: str) -> list[str]:
+    """The calls of a source that create, change or rename a file, by line: `12 os.replace`."""
+    tree = ast.parse(source)
+    # `with whole_file(...) as file`: what a third-party writer then puts into it.
+    whole = {
+        ast.unparse(item.optional_vars)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.With)
+        for item in node.items
+        if item.optional_vars and ast.unparse(item.context_expr).startswith("whole_file(")
+    }
+    found = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        if node.args and ast.unparse(node.args[0]) in whole:
+            continue
+        called = ast.unparse(node.func)
+        owner, _, name = called.rpartition(".")
+        if name == "open":
+            # A mode is the text of letters among the arguments; a name or a path has others.
+            given = [*node.args, *(word.value for word in node.keywords if word.arg == "mode")]
+            texts = [text.value for text in given if isinstance(text, ast.Constant)]
+            modes = {
+                text for text in texts if isinstance(text, str) and set(text) <= set("rwxabt+")
+            }
+            modes |= {c.value for g in given if isinstance(g, ast.IfExp) for c in (g.body, g.orelse)
+                      if isinstance(c, ast.Constant)}  # fmt: skip
+            is_write = any(set(mode) & set("wxa+") for mode in modes)
+        else:
+            known = owner.partition(".")[0] in MODULES or name in METHODS
+            is_write = name in WRITERS and known
+        if is_write:
+            found.append(f"{node.lineno} {called}")
+    return found
+
+
+def modules() -> list[Path]:
+    sample = PACKAGE / "data" / "sample"
+    return [p for p in sorted(PACKAGE.rglob("*.py")) if sample not in p.parent.parents]
+
+
+def test_only_files_writes_files():
+    assert len(modules()) > 80
+    elsewhere = {}
+    for path in modules():
+        name = path.relative_to(PACKAGE).as_posix()
+        allowed = MAY_WRITE.get(name, {})
+        found = writes(path.read_text("utf-8"))
+        left = [call for call in found if call.split()[1] not in allowed]
+        if left and name != "files.py":
+            elsewhere[name] = left
+        assert {call.split()[1] for call in found} >= set(allowed), f"{name}: no longer needed"
+    assert not elsewhere
+
+
+def test_writes_are_seen():
+    source = """
+    open(p, "w"); open(p, mode="ab"); p.open("x"); gzip.open(p, "wb"); p.open("ab" if old else "wb")
+    p.write_text("a"); os.replace(a, b); np.savez(p); safetensors.numpy.save_file(t, p)
+    with whole_file(p) as whole: np.savez(whole, **arrays)
+    open(p); open("data"); p.open("rb"); "a".replace("b", "c"); dataclasses.replace(a); np.load(p)
+    """
+    seen = [call.split()[1] for call in writes(textwrap.dedent(source))]
+    assert seen == ["open", "open", "p.open", "gzip.open", "p.open", "p.write_text", "os.replace",
+                    "np.savez", "safetensors.numpy.save_file"]  # fmt: skip
+    assert writes((PACKAGE / "files.py").read_text("utf-8"))
+
+
+def test_the_public_names():
+    assert all(hasattr(files, name) for name in files.__all__)

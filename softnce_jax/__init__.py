@@ -20,9 +20,11 @@ Names of arrays end in their dimensions (`score_BN`); the dimension key is
     S  slots of a packed row, one for each of its texts
     H  heads
 
-In `packing.py` and what reads its rows G are groups and P places; in `train/step.py` K are slices.
+In `packing.py` and what reads its rows G are groups and P positions; in `train/step.py` K are
+slices.
 """
 
+import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
         weighted_infonce,
         without_duplicates,
     )
-    from softnce_jax.weights import negative_distribution, negative_weights
+    from softnce_jax.weights import negative_distribution, negative_weights, weight_diagnostics
 
 __all__ = [
     "bce",
@@ -49,6 +51,7 @@ __all__ = [
     "negative_distribution",
     "negative_weights",
     "soft_infonce",
+    "weight_diagnostics",
     "weighted_infonce",
     "without_duplicates",
 ]
@@ -56,9 +59,14 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str):
-    """The public functions, imported when asked for: processes that load data need no jax."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from softnce_jax import blockwise, losses, weights
+    """A public function, imported when asked for: processes that load data need no jax."""
+    if name in __all__:
+        for module_name in ("losses", "weights", "blockwise"):
+            module = importlib.import_module(f"{__name__}.{module_name}")
+            if hasattr(module, name):
+                return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    return next(getattr(of, name) for of in (losses, weights, blockwise) if hasattr(of, name))
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,19 +1,20 @@
-"""The loss is light to use: it imports jax, and of ours the losses and the weights."""
+"""What an import costs: the loss needs jax alone, data loaders not even that. The public names."""
 
 from __future__ import annotations
 
+import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
 
+import softnce_jax
+
 ROOT = Path(__file__).resolve().parents[1]
-LOSSES = (ROOT / "softnce_jax" / "losses").glob("[a-z]*.py")
-OURS = {f"softnce_jax{room}" for room in ("", ".losses", ".weights", ".blockwise")}
-OURS |= {f"softnce_jax.losses.{path.stem}" for path in LOSSES}
 
 
 def modules(statement: str) -> set[str]:
-    """What stands in sys.modules of a fresh Python after the statement."""
+    """What a fresh Python has in sys.modules after the statement."""
     program = f"{statement}\nimport sys\nprint(*sys.modules)"
     output = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
@@ -23,12 +24,47 @@ def modules(statement: str) -> set[str]:
 
 def test_the_loss_imports_jax_and_nothing_else():
     added = modules("from softnce_jax import soft_infonce") - modules("import jax, jax.numpy")
-    assert {name.partition(".")[0] for name in added} == {"softnce_jax"}
-    assert added == OURS
+    assert added == {"softnce_jax", "softnce_jax.losses", "softnce_jax._scores"}
     assert "softnce_jax.estimators.bm25" in modules("import softnce_jax.estimators.bm25")
 
 
-def test_processes_that_find_data_flow_need_no_jax():
-    found = modules("import softnce_jax.processes, softnce_jax.train.config")
-    assert "softnce_jax.dataflow.extract" in found and "jax" not in found
+def test_the_package_alone_imports_no_jax():
+    added = modules("import softnce_jax; dir(softnce_jax)") - modules("import typing, importlib")
+    assert added == {"softnce_jax"}
     assert "jax" in modules("from softnce_jax import infonce, negative_weights")
+
+
+def test_dir_shows_the_public_names():
+    shown = {name for name in dir(softnce_jax) if not name.startswith("__")}
+    assert shown == set(softnce_jax.__all__)
+    assert {"soft_infonce", "weight_diagnostics"} <= shown
+    assert all(callable(getattr(softnce_jax, name)) for name in shown)
+    assert not hasattr(softnce_jax, "no_such_name")
+
+
+def test_type_checkers_see_the_public_names():
+    """They read the imports under TYPE_CHECKING: the same names, from where each is defined."""
+    tree = ast.parse(Path(softnce_jax.__file__).read_text("utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    assert ast.unparse(block.test) == "TYPE_CHECKING"
+    imported = {alias.name: line.module for line in block.body for alias in line.names}
+    assert sorted(imported) == sorted(softnce_jax.__all__)
+    for name, module in imported.items():
+        function = getattr(importlib.import_module(module), name)
+        assert function is getattr(softnce_jax, name) and function.__module__ == module
+    assert (Path(softnce_jax.__file__).parent / "py.typed").exists()
+
+
+LOADER = (
+    "import softnce_jax.train.batches, softnce_jax.processes, softnce_jax.packing\n"
+    "import softnce_jax.data.load, softnce_jax.data.hard_negatives, softnce_jax.data.cleaning\n"
+    "import softnce_jax.data.sample, softnce_jax.data.mining.mine, softnce_jax.dataflow.cache"
+)
+
+
+def test_processes_that_load_data_need_no_jax():
+    """Nor does the configuration, which they are given."""
+    found = modules(LOADER)
+    assert {"softnce_jax.train.batches", "softnce_jax.dataflow.extract"} <= found
+    assert "jax" not in found
+    assert "jax" not in modules("import softnce_jax.train.config")

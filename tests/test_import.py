@@ -55,16 +55,23 @@ def test_type_checkers_see_the_public_names():
     assert (Path(softnce_jax.__file__).parent / "py.typed").exists()
 
 
-LOADER = (
-    "import softnce_jax.train.batches, softnce_jax.processes, softnce_jax.packing\n"
-    "import softnce_jax.data.load, softnce_jax.data.hard_negatives, softnce_jax.data.cleaning\n"
-    "import softnce_jax.data.sample, softnce_jax.data.mining.mine, softnce_jax.dataflow.cache"
-)
+DATA = """
+import softnce_jax.data.load, softnce_jax.data.hard_negatives, softnce_jax.data.cleaning
+import softnce_jax.data.sample, softnce_jax.data.mining.mine, softnce_jax.dataflow.cache
+import softnce_jax.processes, softnce_jax.packing, softnce_jax.train.config
+"""
 
 
 def test_processes_that_load_data_need_no_jax():
-    """Nor does the configuration, which they are given."""
-    found = modules(LOADER)
-    assert {"softnce_jax.train.batches", "softnce_jax.dataflow.extract"} <= found
+    found = modules(DATA)
+    assert {"softnce_jax.data.load", "softnce_jax.dataflow.extract"} <= found
     assert "jax" not in found
-    assert "jax" not in modules("import softnce_jax.train.config")
+
+
+def test_batches_are_made_where_jax_cannot_be_imported():
+    """Grain imports jax where it is installed, so it is taken away."""
+    found = modules("import sys; sys.modules['jax'] = None\nimport softnce_jax.train.batches")
+    assert "softnce_jax.train.batches" in found
+    assert not {
+        name for name in found if name.startswith(("jax.", "flax", "softnce_jax.encoders."))
+    }

@@ -1,7 +1,7 @@
 """A function and its data flow as the row that GraphCodeBERT reads, on the host.
 
-A row is `<s>`, the pieces of the code, `</s>`, then a node for each edge's token. Whole (L, L)
-masks are never made here: the device makes them from the spans and edges (`encoders/graph.py`).
+A row is `<s>`, the pieces of the code, `</s>`, then a node for each edge's token. The (L, L) masks
+are made on the device, from the spans and edges (`encoders/graph.py`).
 """
 
 from __future__ import annotations
@@ -16,17 +16,20 @@ import numpy as np
 if TYPE_CHECKING:
     from softnce_jax.dataflow.walk import Edge
 
-FEWEST_EDGES = 64
+__all__ = ["Example", "Specials", "edge_capacity", "make_example"]
+
+MIN_EDGE_CAPACITY = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """One function, ragged: a kB or two.
+    """One function as a ragged row of one or two kB.
 
     Attributes:
-      ids: of the special tokens and pieces, then the unknown token for each of K nodes; int32.
-      spans: (K, 2) int16, the pieces [a, b) of each node's token; (0, 0) where they were cut off.
-      edges: (E, 2) int16, pairs of a node and its parent, by their places in the row.
+      ids: int32, of the special tokens and pieces, then the unknown token for each of K nodes.
+      spans: (K, 2) int16, the positions [a, b) of the pieces of each node's token; (0, 0) where
+        they were cut off.
+      edges: (E, 2) int16, the positions of a node and its parent.
     """
 
     ids: np.ndarray
@@ -34,12 +37,12 @@ class Example:
     edges: np.ndarray
 
     def __len__(self) -> int:
-        """Places of the row that it takes."""
+        """The number of positions."""
         return len(self.ids)
 
 
 class Specials(NamedTuple):
-    """The ids around a row's pieces, and that of a node."""
+    """The ids before and after a row's pieces, and the id of a node."""
 
     head: Sequence[int]
     tail: Sequence[int]
@@ -56,18 +59,18 @@ def make_example(
 ) -> Example:
     """The row of a function.
 
-    Code is cut so that `flow_length` nodes, or as many as there are, find room in
-    `code_length + flow_length` places; short code leaves room for more nodes.
+    Code is cut so that `flow_length` nodes, or all if there are fewer, fit into
+    `code_length + flow_length` positions; short code leaves room for more nodes.
 
     Args:
       pieces: the ids of each token.
-      edges: of the tokens, by position; each becomes a node.
-      specials: ids that are no pieces.
-      code_length: places for special tokens and pieces.
-      flow_length: places that pieces leave to nodes.
+      edges: each becomes a node; by the index of its token.
+      specials: the ids that are not pieces.
+      code_length: positions for special tokens and pieces.
+      flow_length: positions that pieces leave for nodes.
 
     Returns:
-      The Example. Parents are the last node of a token; those that were cut off are dropped.
+      The Example. A parent is the last node of its token; parents that were cut off are dropped.
 
     Example:
       >>> pieces, edges = [[5], [6, 7], [8]], [(0, "comesFrom", ()), (2, "comesFrom", (0,))]
@@ -78,15 +81,16 @@ def make_example(
     The conversion of Guo et al., "GraphCodeBERT", ICLR 2021, as its published code makes it.
     """
     length = code_length + flow_length
-    around = len(specials.head) + len(specials.tail)
-    room = length - around - min(len(edges), flow_length)
-    flat = [id for ids in pieces for id in ids][:room]
+    special = len(specials.head) + len(specials.tail)
+    most_pieces = length - special - min(len(edges), flow_length)
+    flat = [id for ids in pieces for id in ids][:most_pieces]
     tokens = [*specials.head, *flat, *specials.tail]
     nodes = edges[: length - len(tokens)]
     bounds = list(accumulate(map(len, pieces), initial=len(specials.head)))
-    last = len(specials.head) + len(flat)
-    spans = [(bounds[at], bounds[at + 1]) for at, _, _ in nodes]
-    node_of = {at: len(tokens) + node for node, (at, _, _) in enumerate(nodes)}
+    end = len(specials.head) + len(flat)  # of the pieces
+    spans = [(bounds[token], bounds[token + 1]) for token, _, _ in nodes]
+    # Of a token with several nodes the last one stays, as in the published conversion.
+    node_of = {token: len(tokens) + node for node, (token, _, _) in enumerate(nodes)}
     pairs = [
         (len(tokens) + node, node_of[parent])
         for node, (_, _, parents) in enumerate(nodes)
@@ -95,11 +99,11 @@ def make_example(
     ]
     return Example(
         np.array(tokens + [specials.node] * len(nodes), np.int32),
-        np.array([(a, b) if b <= last else (0, 0) for a, b in spans], np.int16).reshape(-1, 2),
+        np.array([(a, b) if b <= end else (0, 0) for a, b in spans], np.int16).reshape(-1, 2),
         np.array(pairs, np.int16).reshape(-1, 2),
     )
 
 
-def edge_room(most: int) -> int:
-    """E for rows of at most so many edges: a power of two, so that shapes repeat."""
-    return max(FEWEST_EDGES, 1 << max(most - 1, 0).bit_length())
+def edge_capacity(most: int) -> int:
+    """Room for `most` edges in a row: a power of two, so that there are few shapes to compile."""
+    return max(MIN_EDGE_CAPACITY, 1 << max(most - 1, 0).bit_length())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,38 +11,30 @@ from operator import itemgetter
 from typing import Literal, NamedTuple
 
 import tree_sitter
-import tree_sitter_go
-import tree_sitter_java
-import tree_sitter_javascript
-import tree_sitter_php
-import tree_sitter_python
-import tree_sitter_ruby
 from tqdm import tqdm
 
-from softnce_jax.dataflow.languages import go, java, javascript, php, python, ruby
-from softnce_jax.dataflow.rules import Rule
-from softnce_jax.dataflow.tree import Kind, read
+from softnce_jax.dataflow.nodes import Kind, Rule
+from softnce_jax.dataflow.tree import read
 from softnce_jax.dataflow.walk import BUDGET, Edge, Walk
-from softnce_jax.processes import run
+from softnce_jax.languages import grammar
+from softnce_jax.processes import imap
 
-GRAMMARS = {
-    "ruby": (tree_sitter_ruby.language, ruby),
-    "javascript": (tree_sitter_javascript.language, javascript),
-    "go": (tree_sitter_go.language, go),
-    "python": (tree_sitter_python.language, python),
-    "java": (tree_sitter_java.language, java),
-    "php": (tree_sitter_php.language_php, php),
-}
-ERROR = 0xFFFF  # the id of what could not be parsed
+__all__ = ["DataFlow", "Extractor", "Function", "extract_all"]
+
+PARSE_ERROR = 0xFFFF  # tree-sitter's id for text that does not parse
+CHUNK = 128  # functions that a process extracts at a time
+FEW = 2_000  # functions that take about as long as starting processes
+
+Function = tuple[str, str]  # language, code
 
 
 class DataFlow(NamedTuple):
-    """What an Extractor finds.
+    """The data flow of one function.
 
     Attributes:
-      tokens: of the code, comments and docstrings left out.
-      edges: by position; an entry without parents is there where it is a parent.
-      problem: why the walk ended early, None where it did not; tokens are whole all the same.
+      tokens: of the code, without comments and docstrings.
+      edges: sorted by position; one without parents is listed only if it is a parent itself.
+      problem: why the walk ended early, None if it did not; the tokens are complete either way.
     """
 
     tokens: list[str]
@@ -52,7 +45,7 @@ class DataFlow(NamedTuple):
 class Extractor:
     r"""The data flow of functions of one language.
 
-    It holds a parser, which cannot be pickled or shared by threads: make one in each.
+    It holds a parser, which can be neither pickled nor shared by threads: make one in each.
 
     Example:
       >>> extractor = Extractor("python")
@@ -72,50 +65,41 @@ class Extractor:
         """Loads a grammar and its rules.
 
         Args:
-          language: a key of GRAMMARS.
-          rules: "published": as the pre-trained GraphCodeBERT saw them; "extended": with the
-            forms it lacked.
+          language: a key of LANGUAGES.
+          rules: "published": those that the pre-trained GraphCodeBERT saw; "extended": with the
+            syntax that they lack.
           budget: steps of the walk of one function.
         """
-        grammar, tables = GRAMMARS[language]
+        tables = importlib.import_module(f"softnce_jax.dataflow.languages.{language}")
         table = {"published": tables.PUBLISHED, "extended": tables.EXTENDED}[rules]
-        parsed = tree_sitter.Language(grammar())
-        self._parser = tree_sitter.Parser(parsed)
-        self._kinds = kinds(parsed, table, getattr(tables, "STATEMENT", None))
+        self._parser = tree_sitter.Parser(grammar(language))
+        self._kinds = _kinds(grammar(language), table, getattr(tables, "STATEMENT", None))
         self._around = getattr(tables, "AROUND", ("", ""))
         self._budget = budget
 
     def __call__(self, code: str) -> DataFlow:
-        """Tokens and edges of a function; tokens of any text, whatever is wrong with it."""
+        """Tokens and edges of a function; any text has tokens, even if it does not parse."""
         before, after = self._around
         coded = f"{before}{code}{after}".encode("utf-8", "replace")
         tokens, root = read(self._parser.parse(coded), coded, self._kinds)
         walk = Walk(tokens, self._budget)
         problem = walk.run([root.program or (0, len(tokens.names))])
-        return DataFlow(tokens.texts, connected(walk.edges), problem)
+        return DataFlow(tokens.texts, _connected(walk.edges), problem)
 
 
-def kinds(grammar: tree_sitter.Language, rules: Mapping[str, Rule], statement: str | None):
-    """Every node type of a grammar by its id."""
+def _kinds(
+    grammar: tree_sitter.Language, rules: Mapping[str, Rule], statement: str | None
+) -> dict[int, Kind]:
+    """Every node type of a grammar, by its id."""
     names = {id: grammar.node_kind_for_id(id) for id in range(grammar.node_kind_count)}
-    names[ERROR] = "ERROR"
+    names[PARSE_ERROR] = "ERROR"
     return {id: Kind(name, rules.get(name), name == statement) for id, name in names.items()}
 
 
-def connected(edges: list[Edge]) -> list[Edge]:
-    """The edges by position, without entries that have no parents and are nobody's parent."""
-    used = {parent for _, _, parents in edges for parent in parents}
-    kept = [edge for edge in edges if edge[2] or edge[0] in used]
-    return sorted(kept, key=itemgetter(0))
-
-
-Function = tuple[str, str]  # language, code
-
-
-CHUNK = 128
-
-
-FEW = 2_000  # functions that take about as long as starting processes
+def _connected(edges: list[Edge]) -> list[Edge]:
+    """The edges sorted by position, without those that neither have parents nor are parents."""
+    are_parents = {parent for _, _, parents in edges for parent in parents}
+    return sorted((edge for edge in edges if edge[2] or edge[0] in are_parents), key=itemgetter(0))
 
 
 def extract_all(
@@ -126,7 +110,8 @@ def extract_all(
     Args:
       functions: pairs of language and code.
       rules: of the Extractor.
-      processes: at work; by default one a core, and none beside this one for few functions.
+      processes: how many share the work; by default one a core, or only this one for few
+        functions.
 
     Yields:
       A DataFlow for each function.
@@ -134,23 +119,23 @@ def extract_all(
     if processes is None:
         processes = (os.cpu_count() or 1) if len(functions) > FEW else 1
     chunks = [functions[at : at + CHUNK] for at in range(0, len(functions), CHUNK)]
-    work = functools.partial(extract_chunk, rules=rules)
+    work = functools.partial(_extract_chunk, rules=rules)
     quiet = processes == 1 and len(functions) <= FEW
-    calm = 0.2 if sys.stderr.isatty() else 20
+    interval = 0.2 if sys.stderr.isatty() else 20  # seconds; a log file needs fewer lines
     with tqdm(
-        total=len(functions), desc="data flow", unit="function", disable=quiet, mininterval=calm
+        total=len(functions), desc="data flow", unit="function", disable=quiet, mininterval=interval
     ) as bar:
-        for found in run(work, chunks, processes):
-            yield from found
-            bar.update(len(found))
+        for flows in imap(work, chunks, processes):
+            yield from flows
+            bar.update(len(flows))
 
 
-def extract_chunk(functions: Sequence[Function], rules: str) -> list[DataFlow]:
+def _extract_chunk(functions: Sequence[Function], rules: str) -> list[DataFlow]:
     """The data flow of some functions, in this process."""
-    return [extractor(language, rules)(code) for language, code in functions]
+    return [_extractor(language, rules)(code) for language, code in functions]
 
 
 @functools.cache
-def extractor(language: str, rules: str) -> Extractor:
-    """The Extractor of the process."""
+def _extractor(language: str, rules: str) -> Extractor:
+    """The Extractor of a language in this process."""
     return Extractor(language, rules)

@@ -1,79 +1,31 @@
-"""What the forms of a language do to the state of its names, as programs for the walker.
+"""Rules: what the syntax of a language does to the state of its names, as programs for the walk.
 
-A rule looks at one node, whose children have their programs already, and says what happens there:
-names are read, names are defined from others, branches unite, loops run twice. The tables in
-`languages/` say which rule a node type has.
+A rule looks at one node whose children already have their programs, and makes the program of the
+node. The tables in `languages/` give each node type its rule.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
-from softnce_jax.dataflow.tree import Node, sequence
-
-COMES_FROM, COMPUTED_FROM = "comesFrom", "computedFrom"
-
-
-@dataclass(eq=False, slots=True)
-class Write:
-    """The names of `targets` are defined; from those of `sources`, or, for None, from nothing.
-
-    With `each`, there is one entry for each target and source, else one for each target.
-    """
-
-    targets: Node
-    sources: Node | None
-    relation: str
-    each: bool
-
-
-@dataclass(eq=False, slots=True)
-class Branch:
-    """Programs that all start from the state here; their ends are united, with it if `keep`."""
-
-    programs: list[Program]
-    keep: bool
-
-
-@dataclass(eq=False, slots=True)
-class Loop:
-    """The node's first round and the second one, in which what was defined below is known."""
-
-    node: Node
-    first: Program
-    again: Program
-
-
-@dataclass(eq=False, slots=True)
-class Stop:
-    """The walk ends here, for a reason."""
-
-    reason: str
-
-
-# Names to read, as a range (start, end); what is done with names; programs one after the other.
-Program = list["tuple[int, int] | Write | Branch | Loop | Stop | Program"]
-
-
-class Rule(Protocol):
-    """What a node type does.
-
-    Attributes:
-      levels: of children that it looks at: 1, or 2 with the children's own.
-    """
-
-    levels: int
-
-    def program(self, node: Node) -> Program:
-        """The program of a node of this type."""
+from softnce_jax.dataflow.nodes import (
+    COMES_FROM,
+    COMPUTED_FROM,
+    Branch,
+    Loop,
+    Node,
+    Program,
+    Stop,
+    Write,
+    sequence,
+)
 
 
 @dataclass(frozen=True)
 class InOrder:
-    """The children in order, those of a type before the others.
+    """The children in order, those of type `first` before the others.
 
-    Without a type it does what happens without a rule; it lets another rule ask for the fields.
+    Without `first` it runs as no rule would, but the node keeps its fields for another rule.
     """
 
     first: str | None = None
@@ -90,7 +42,7 @@ class Define:
 
     Attributes:
       name, value: fields.
-      lenient: without a name its children are run in order; else the walk stops.
+      lenient: whether a node without a name runs its children in order; else the walk stops.
     """
 
     name: str = "name"
@@ -99,7 +51,7 @@ class Define:
     levels = 1
 
     def program(self, node: Node) -> Program:
-        """The value, then the names; without a value the names alone."""
+        """The value, then the names; without a value only the names."""
         name, value = node.fields.get(self.name), node.fields.get(self.value)
         if name is None:
             return sequence(node.children) if self.lenient else stop(node, self.name)
@@ -113,10 +65,10 @@ class Assign:
     """An assignment: the right side is read, the names of the left are computed from its names.
 
     Attributes:
-      left, right: fields, or places among the children.
-      how: "each": an entry for each pair of names; "all": one for each name, with all parents;
-        "pairs": as "all", but sides with as many parts (`a, b = b, a`) go part by part.
-      lenient: without a side its children are run in order; else the walk stops.
+      left, right: fields, or indices among the children.
+      how: "each": an edge for each pair of names; "all": one for each name, with all parents;
+        "pairs": as "all", but sides with equally many parts (`a, b = b, a`) go part by part.
+      lenient: whether a node without a side runs its children in order; else the walk stops.
     """
 
     left: str | int = "left"
@@ -126,7 +78,7 @@ class Assign:
     levels = 2
 
     def program(self, node: Node) -> Program:
-        """The right side, then the left. An annotation alone (x: int) does nothing."""
+        """The right side, then the left; a bare annotation (`x: int`) does nothing."""
         left, right = part(node, self.left), part(node, self.right)
         if right is None and self.how == "pairs":
             return []
@@ -143,7 +95,7 @@ class Increment:
     levels = 1
 
     def program(self, node: Node) -> Program:
-        """Only the write."""
+        """A write alone."""
         return [Write(node, node, COMPUTED_FROM, True)]
 
 
@@ -152,10 +104,12 @@ class If:
     """A choice: its branches start from the state before it, all ends are united.
 
     Attributes:
-      branches: types of the children that start from the state before; the others run on.
-      sticky: all children after the first branch are branches.
-      keep: the state before is one of the ends even where there is an else.
-      exact: a keyword among the branches, and an else around the node, are no branches.
+      branches: types of the children that start from the state before; the others are the
+        condition and what runs on from it.
+      sticky: whether all children after the first branch are branches.
+      keep: whether the state before is one of the ends even where there is an else.
+      exact: whether a keyword among the branches, and an else around the node, are no branches.
+        The published rules take them for branches.
     """
 
     branches: frozenset[str]
@@ -166,15 +120,15 @@ class If:
 
     def program(self, node: Node) -> Program:
         """One Branch: the condition and what runs on from it, then each branch."""
-        on, branches = [], []
+        condition, branches = [], []
         for child in node.children:
-            apart = child.kind.name in self.branches or (self.sticky and branches)
-            (branches if apart else on).append(child)
+            is_branch = child.kind.name in self.branches or (self.sticky and branches)
+            (branches if is_branch else condition).append(child)
         ends = [sequence([branch]) for branch in branches]
         keep = self.keep or not any(child.kind.is_else for child in node.children)
         if not self.exact:  # a keyword leaves the state before as it is
             keep = [] in ends or (keep and not node.kind.is_else)
-        return [Branch([sequence(on), *filter(None, ends)], keep)]
+        return [Branch([sequence(condition), *filter(None, ends)], keep)]
 
 
 @dataclass(frozen=True)
@@ -184,7 +138,7 @@ class While:
     levels = 1
 
     def program(self, node: Node) -> Program:
-        """Twice the same."""
+        """Two equal rounds."""
         once = sequence(node.children)
         return [Loop(node, once, once)]
 
@@ -195,8 +149,8 @@ class For:
 
     Attributes:
       init: types of the child after which the second round begins.
-      update: a field of that child that is run before the rest.
-      always: where there is no such child, the second round is like the first; else there is none.
+      update: a field of that child that runs before the rest.
+      always: whether a loop without such a child has a second round, like the first.
     """
 
     init: frozenset[str]
@@ -208,10 +162,10 @@ class For:
         """All children, then those of the second round."""
         children = node.children
         again = children if self.always else []
-        for place, child in enumerate(children):
+        for index, child in enumerate(children):
             if child.kind.name in self.init:
                 updates = [child.fields[self.update]] if self.update in child.fields else []
-                again = [*updates, *children[place + 1 :]]
+                again = [*updates, *children[index + 1 :]]
                 break
         return [Loop(node, sequence(children), sequence(again))]
 
@@ -221,10 +175,10 @@ class ForEach:
     """for x in xs: in both rounds x is assigned from xs, then the body runs.
 
     Attributes:
-      left, right, how: as those of Assign.
+      left, right, how: as in Assign.
       body: a field.
       otherwise: a field that runs after the loop.
-      lost_with: a field that makes the body lost.
+      lost_with: a field beside which the body is skipped, as in the published code.
     """
 
     left: str | int = "left"
@@ -237,28 +191,28 @@ class ForEach:
 
     def program(self, node: Node) -> Program:
         """Two equal rounds, then what follows the loop."""
-        parts = {name: part(node, name) for name in (self.left, self.right, self.body)}
-        for name, found in parts.items():
-            if found is None:
+        children = {name: part(node, name) for name in (self.left, self.right, self.body)}
+        for name, child in children.items():
+            if child is None:
                 return stop(node, name)
-        left, right, body = parts.values()
+        left, right, body = children.values()
         inner = [] if self.lost_with in node.fields else [body]
         after = [node.fields[self.otherwise]] if self.otherwise in node.fields else []
         return [*rounds(node, left, right, inner, self.how), *sequence(after)]
 
 
 def part(node: Node, which: str | int) -> Node | None:
-    """A child of a node by its field or its place."""
+    """A child of a node by its field or its index."""
     return node.fields.get(which) if isinstance(which, str) else node.children[which]
 
 
 def stop(node: Node, field: str | int) -> Program:
-    """The end of the walk, at a node that lacks a part."""
+    """Ends the walk at a node that lacks a part."""
     return [Stop(f"{node.kind.name} without {field}")]
 
 
 def assign(left: Node, right: Node, how: str) -> Program:
-    """The right side is read, then the left is written, in the manner `how` of Assign."""
+    """Reads the right side, then writes the left; `how` as in Assign."""
     sides = [(left, right)]
     if how == "pairs":
         lefts, rights = elements(left), elements(right)

@@ -1,26 +1,24 @@
 """The walk: a program and the names of a function become its data flow.
 
-State maps a name to the positions that may have defined it last. Programs nest as the source does,
-so they are run from a stack of iterators; a branch and a loop are generators on it. A loop inside
-loops is run once for each state in which its names meet it, so nested loops cost a polynomial.
+The state maps a name to the positions that may have defined it last. Programs nest as the source
+does, so they run from a stack of iterators, on which a branch and a loop are generators. A loop
+inside loops runs once for each state of its names at its entry, so nested loops cost a polynomial.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from softnce_jax.dataflow.rules import COMES_FROM, Branch, Loop, Program, Stop, Write
-from softnce_jax.dataflow.tree import Tokens
+from softnce_jax.dataflow.nodes import COMES_FROM, Branch, Loop, Program, Stop, Tokens, Write
 
-# Names read, parents and united states of one function. Of 24,000 real ones none needs 14,000.
+# Steps (names read, parents, united states) of one function. None of 24,000 real ones needs 14,000.
 BUDGET = 1_000_000
-
 
 # The position of a token, "comesFrom" or "computedFrom", and the positions of its parents.
 Edge = tuple[int, str, tuple[int, ...]]
 
 
-class Stopped(Exception):
+class _Stopped(Exception):
     """The walk ended early; its message is the reason."""
 
 
@@ -28,8 +26,8 @@ class Walk:
     """One walk over one function.
 
     Attributes:
-      edges: found so far, in the order of the walk; complete after `run`.
-      spent: of the budget.
+      edges: in the order of the walk; complete after `run`.
+      spent: steps so far.
     """
 
     def __init__(self, tokens: Tokens, budget: int = BUDGET):
@@ -38,17 +36,18 @@ class Walk:
         self._names, self._positions = tokens.names, tokens.positions
         self._defines, self._budget = tokens.defines, budget
         self._state: dict[str, tuple[int, ...]] = {}
-        # What the names of the branch at hand had before it, for those it changed.
+        # Inside a branch: the state before it of the names that it has changed.
         self._before: dict[str, tuple[int, ...] | None] | None = None
-        # Edges of the outermost loop at hand, whose rounds are merged.
+        # Inside a loop: the edges of the outermost one, whose rounds are merged.
         self._merged: dict[tuple[int, str], set[int]] | None = None
+        # The end of an inner loop, by the loop and the state of its names at its entry.
         self._ends: dict[tuple, list[tuple[int, ...] | None]] = {}
 
     def run(self, program: Program) -> str | None:
         """Runs a program; returns why it ended early, or None."""
         try:
             self._run(program)
-        except Stopped as stopped:
+        except _Stopped as stopped:
             return str(stopped)
         finally:
             self._end_loop()
@@ -65,15 +64,15 @@ class Walk:
                 elif kind is Write:
                     self._write(item)
                 elif kind is Stop:
-                    raise Stopped(item.reason)
-                else:
+                    raise _Stopped(item.reason)
+                else:  # go on with the nested program; the loop comes back to this one
                     stack.append(nested[kind](item))
                     break
             else:
                 stack.pop()
 
     def _read(self, start: int, end: int) -> None:
-        """Names come from what defined them last; the first use of an identifier defines it."""
+        """Adds an edge to each name from its last definitions; a first use may define it."""
         for at in range(start, end):
             name, position = self._names[at], self._positions[at]
             parents = self._state.get(name, ())
@@ -82,7 +81,7 @@ class Walk:
             self._add(position, COMES_FROM, parents)
 
     def _write(self, write: Write) -> None:
-        """The targets are defined here, from the sources."""
+        """Defines the targets from the sources."""
         targets, sources = write.targets, write.sources
         parents = tuple(self._positions[sources.start : sources.end]) if sources else ()
         for at in range(targets.start, targets.end):
@@ -95,7 +94,7 @@ class Walk:
             self._set(self._names[at], (position,))
 
     def _branch(self, branch: Branch) -> Iterator[Program]:
-        """Each program from the state before; then the union of the ends."""
+        """Runs each program from the state before, then unites their ends."""
         state, outer = self._state, self._before
         ends = []
         for program in branch.programs:
@@ -117,7 +116,7 @@ class Walk:
             self._set(name, tuple(sorted(united)))
 
     def _loop(self, loop: Loop) -> Iterator[Program]:
-        """Both rounds, or what they led to when this state came here before."""
+        """Runs both rounds; in an inner loop, recalls their end if the state is a known one."""
         if self._merged is None:
             self._merged = {}
             yield loop.first
@@ -138,7 +137,7 @@ class Walk:
         self._ends[entry] = [state.get(name) for name in names]
 
     def _end_loop(self) -> None:
-        """The outermost loop is over: its edges are merged by position and relation."""
+        """Adds the edges of the outermost loop, merged by position and relation."""
         for (position, relation), parents in (self._merged or {}).items():
             self.edges.append((position, relation, tuple(sorted(parents))))
         self._merged = None
@@ -158,4 +157,4 @@ class Walk:
     def _spend(self, steps: int) -> None:
         self.spent += steps
         if self.spent > self._budget:
-            raise Stopped(f"more than {self._budget:,} steps")
+            raise _Stopped(f"more than {self._budget:,} steps")

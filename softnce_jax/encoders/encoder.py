@@ -1,4 +1,4 @@
-"""The encoder: one module, one tokenizer and one way to pool, bound together."""
+"""The encoder: a network, its tokenizer and a way to pool, bound together."""
 
 from __future__ import annotations
 
@@ -16,29 +16,32 @@ from softnce_jax.encoders.pooling import pool_slots
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
 from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.errors import InputError
-from softnce_jax.packing import NOWHERE, PackedRows, slots_of
+from softnce_jax.packing import PADDING, PackedRows, slots_per_row
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int
+
+__all__ = ["POOLINGS", "Encoder", "of_slots"]
 
 POOLINGS = ("mean", "pooler", "cls")
 
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
-    """Token ids to vectors. It holds no parameters: they are passed to every call.
+    """Turns token ids into vectors. It holds no parameters: they are passed to every call.
 
     Attributes:
       module: the network; its `dtype` is that of the computation, parameters are float32.
-      tokenizer: makes the ids; knows the pad id and the position of a row's first token.
+      tokenizer: makes the ids; knows the pad id and the position id of a text's first token.
       pooling: "mean" over tokens, "pooler": tanh(W h + b) of the first token, "cls": that token.
       normalize: whether vectors are scaled to unit length.
-      query_length, code_length: tokens of a row, special tokens included.
-      dataflow: the rules by which code comes with its data flow; "none" for the text alone.
-      flow_length: places of a row of code that are left to data flow.
+      query_length, code_length: maximum tokens of a query and of a function, special tokens
+        included.
+      dataflow: the rules that extract the data flow of code; "none" for the text alone.
+      flow_length: positions that code leaves for its data flow, beside `code_length`.
 
     Raises:
-      InputError: an unknown pooling, lengths or ids that the network has no rows for.
+      InputError: an unknown pooling, or more tokens or ids than the network's tables have rows.
 
     Example:
       >>> from softnce_jax.pretrained.tiny import TinyConfig, tiny
@@ -71,22 +74,22 @@ class Encoder:
 
     @property
     def config(self) -> PretrainedConfig:
-        """The network's configuration, as transformers has it."""
+        """The network's configuration, of a class of transformers."""
         return self.module.config
 
     @property
     def max_length(self) -> int:
-        """The most tokens that a row can have."""
+        """Maximum tokens of a text."""
         return self.config.max_position_embeddings - self.tokenizer.first_position
 
     def init(self, key: jax.Array) -> dict[str, Any]:
-        """Random parameters, under their published names."""
+        """Random parameters under their published names."""
         ids_RL = jnp.full((1, 1), self.tokenizer.pad_id)
         mask_RL = ids_RL == self.tokenizer.pad_id
         return self.module.init(key, ids_RL, mask_RL, jnp.zeros_like(ids_RL))["params"]
 
     def parameter_count(self, params: dict[str, Any]) -> int:
-        """How many numbers `params` holds."""
+        """The number of parameters."""
         return sum(leaf.size for leaf in jax.tree.leaves(params))
 
     def embed(
@@ -96,14 +99,15 @@ class Encoder:
         *,
         key: jax.Array | None = None,
     ) -> Float[Array, "*R D"]:
-        """The vectors of the texts in rows.
+        """The vectors of texts in packed rows.
+
+        A text's vector depends neither on its row nor on its neighbours there, and nor does its
+        dropout, whose bits follow the text's number in the batch and the token's position.
 
         Args:
           params: the network's parameters.
-          rows: texts packed, each alone to the network whatever its neighbours; or token ids of
-            one text a row, padded on the right.
-          key: of dropout; None for no dropout. Its bits follow the number of a text in the batch
-            and the position of a token in its text, not the row.
+          rows: packed texts; or token ids of one text a row, padded on the right.
+          key: of dropout; None for no dropout.
 
         Returns:
           Float32 vectors: of packed rows (G, R·S, D), those of all slots; of ids (R, D).
@@ -111,77 +115,96 @@ class Encoder:
         Raises:
           InputError: rows longer than the network has positions.
         """
-        if not isinstance(rows, PackedRows):
-            vector_1SD = self.embed(params, self._one_text_per_row(rows), key=key)
-            return vector_1SD.reshape(len(rows), -1, vector_1SD.shape[-1])[:, 0]
+        if isinstance(rows, PackedRows):
+            return self._embed_packed(params, rows, key)
+        (vector_SD,) = self._embed_packed(params, self._one_text_per_row(rows), key)
+        return vector_SD.reshape(len(rows), -1, vector_SD.shape[-1])[:, 0]
+
+    def _embed_packed(
+        self, params: dict[str, Any], rows: PackedRows, key: jax.Array | None
+    ) -> Float[Array, "G S D"]:
         groups, _, length = rows.ids.shape
-        flat = jax.tree.map(lambda x: jnp.asarray(x, jnp.int32).reshape(-1, *x.shape[2:]), rows)
         self._check_length(length)
-        is_token_RL, mask_RLL, words_RLD = flat.text != NOWHERE, same_text(flat.text), None
-        positions_RL = self.positions(is_token_RL, flat.place)
-        if flat.spans is not None:
-            # A node has the mean of its tokens' word embeddings and position 0, and no part in
+        # The groups end to end: from here, R counts the rows of all of them.
+        rows = jax.tree.map(lambda x: jnp.asarray(x, jnp.int32).reshape(-1, *x.shape[2:]), rows)
+        is_token_RL, words_RLD = rows.segment_ids != PADDING, None
+        mask_RLL = same_text(rows.segment_ids)
+        position_id_RL = self.position_ids(is_token_RL, rows.positions)
+        if rows.spans is not None:
+            # A node has position id 0, the mean of its tokens' word embeddings, and no part in
             # the pooled vector.
-            is_node_RL = flat.spans[..., 0] >= 0
+            is_node_RL = rows.spans[..., 0] >= 0
             is_token_RL &= ~is_node_RL
-            is_special_RL = self._is_special(flat.ids) & is_token_RL
-            mask_RLL = graph_mask(flat.spans, flat.edges, is_token_RL, is_special_RL, flat.text)
-            positions_RL = jnp.where(is_node_RL, 0, positions_RL)
-            words_RLD = node_words(self._words(params, flat.ids), flat.spans)
-        dropout = None if key is None else Dropout.of(key, flat.text, flat.place)
+            is_special_RL = self._is_special(rows.ids) & is_token_RL
+            mask_RLL = graph_mask(
+                rows.spans, rows.edges, is_token_RL, is_special_RL, rows.segment_ids
+            )
+            position_id_RL = jnp.where(is_node_RL, 0, position_id_RL)
+            words_RLD = node_words(self._words(params, rows.ids), rows.spans)
         states_RLD = self.states(
-            params, flat.ids, mask_RLL, positions_RL, inputs_embeds=words_RLD, dropout=dropout
+            params,
+            rows.ids,
+            mask_RLL,
+            position_id_RL,
+            inputs_embeds=words_RLD,
+            dropout=None if key is None else Dropout.of(key, rows.segment_ids, rows.positions),
         )
-        counted_RL = is_token_RL if self.pooling == "mean" else is_token_RL & (flat.place == 0)
-        pooled_RSD = pool_slots(states_RLD, flat.slot, counted_RL, slots_of(length))
+        is_first_RL = is_token_RL & (rows.positions == 0)
+        pooled_RL = is_token_RL if self.pooling == "mean" else is_first_RL
+        pooled_RSD = pool_slots(states_RLD, rows.slots, pooled_RL, slots_per_row(length))
         vector_RD = self._finish(params, pooled_RSD.reshape(-1, pooled_RSD.shape[-1]))
         return vector_RD.reshape(groups, -1, vector_RD.shape[-1])
 
     def _one_text_per_row(self, ids_RL: Int[Array, "R L"]) -> PackedRows:
         """Padded ids as packed rows: text r in the first slot of row r of one group."""
         ids_RL = jnp.asarray(ids_RL)
-        self._check_length(ids_RL.shape[1])
         is_token_RL = ids_RL != self.tokenizer.pad_id
-        row_R1, place_1L = jnp.arange(ids_RL.shape[0])[:, None], jnp.arange(ids_RL.shape[1])[None]
-        text_RL = jnp.where(is_token_RL, row_R1, NOWHERE)
-        place_RL = jnp.where(is_token_RL, place_1L, 0)
-        slot_RL = jnp.where(is_token_RL, 0, NOWHERE)
-        return jax.tree.map(lambda x: x[None], PackedRows(ids_RL, text_RL, place_RL, slot_RL))
+        number_R1 = jnp.arange(len(ids_RL))[:, None]
+        rows = PackedRows(
+            ids=ids_RL,
+            segment_ids=jnp.where(is_token_RL, number_R1, PADDING),
+            positions=jnp.where(is_token_RL, jnp.cumsum(is_token_RL, axis=1) - 1, 0),
+            slots=jnp.where(is_token_RL, 0, PADDING),
+        )
+        return jax.tree.map(lambda x_RL: x_RL[None], rows)
 
-    def positions(
-        self, is_token_RL: Bool[Array, "R L"], place_RL: Int[Array, "R L"]
+    def position_ids(
+        self, is_token_RL: Bool[Array, "R L"], position_RL: Int[Array, "R L"]
     ) -> Int[Array, "R L"]:
-        """Position ids of tokens from their positions in their texts, counted from 0.
+        """Rows of the position table for positions counted from 0 in each text.
 
-        RoBERTa begins after the padding's position, BERT at 0.
+        RoBERTa's first one follows that of padding; BERT's is 0.
         """
         first = self.tokenizer.first_position
-        return place_RL if first == 0 else jnp.where(is_token_RL, place_RL + first, first - 1)
+        return position_RL if first == 0 else jnp.where(is_token_RL, position_RL + first, first - 1)
 
     def states(
         self,
         params: dict[str, Any],
         ids_RL: Int[Array, "R L"],
         mask: Bool[Array, "R L"] | Bool[Array, "R L L"],
-        positions_RL: Int[Array, "R L"],
+        position_id_RL: Int[Array, "R L"],
         *,
         inputs_embeds: Float[Array, "R L D"] | None = None,
         dropout: Dropout | None = None,
     ) -> Float[Array, "R L D"]:
-        """Last hidden states of rows in any layout; arguments as those of the module."""
-        given = {"inputs_embeds": inputs_embeds, "dropout": dropout}
-        return self.module.apply({"params": params}, ids_RL, mask, positions_RL, **given)
+        """Last hidden states under any mask; arguments as those of the module."""
+        options = {"inputs_embeds": inputs_embeds, "dropout": dropout}
+        return self.module.apply({"params": params}, ids_RL, mask, position_id_RL, **options)
 
-    def _finish(self, params, vector_RD) -> Float[Array, "R D"]:
+    def _finish(
+        self, params: dict[str, Any], vector_RD: Float[Array, "R D"]
+    ) -> Float[Array, "R D"]:
+        """The pooler's layer and unit length, where the encoder has them."""
         if self.pooling == "pooler":
             vector_RD = self.module.apply({"params": params}, vector_RD, method="pooled")
             vector_RD = vector_RD.astype(jnp.float32)
         return unit_length(vector_RD) if self.normalize else vector_RD
 
-    def _is_special(self, ids_RL):
+    def _is_special(self, ids_RL: Int[Array, "R L"]) -> Bool[Array, "R L"]:
         return (ids_RL == self.tokenizer.head[0]) | (ids_RL == self.tokenizer.tail[-1])
 
-    def _words(self, params, ids_RL):
+    def _words(self, params: dict[str, Any], ids_RL: Int[Array, "R L"]) -> Float[Array, "R L D"]:
         return params["embeddings"]["word_embeddings"]["embedding"][ids_RL]
 
     def _check_length(self, length: int) -> None:
@@ -192,11 +215,11 @@ class Encoder:
 
 
 def of_slots(vector_GSD: Float[Array, "G S D"], slot_GT: Int[Array, "G T"]) -> Float[Array, "R D"]:
-    """The vectors of texts from those of all slots of packed rows.
+    """Selects the vectors of texts from those of all slots of packed rows.
 
     Args:
-      vector_GSD: as `Encoder.embed` gives them for packed rows.
-      slot_GT: where the texts of each group are; no slot twice.
+      vector_GSD: what `Encoder.embed` returns for packed rows.
+      slot_GT: the slots of each group's texts; no slot twice.
 
     Returns:
       Vectors (G·T, D), group after group.
@@ -207,6 +230,7 @@ def of_slots(vector_GSD: Float[Array, "G S D"], slot_GT: Int[Array, "G T"]) -> F
     """
 
     def of_group(vector_SD, slot_T):
+        # Promised, so that the scatter of the gradient needs no bounds checks and no atomic sums.
         return vector_SD.at[slot_T].get(unique_indices=True, mode="promise_in_bounds")
 
     vector_GTD = jax.vmap(of_group)(vector_GSD, slot_GT)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from softnce_jax.encoders.tokenizer import CachedTokenizer, Tokenizer
-from softnce_jax.packing import Room
+from softnce_jax.packing import Capacity
 
 if TYPE_CHECKING:
     from softnce_jax.data.corpus import Candidate, Pair
@@ -66,8 +66,8 @@ class Processor(NamedTuple):
         return self._replace(tokenizer=CachedTokenizer(self.tokenizer))
 
     @property
-    def room(self) -> Room:
+    def capacity(self) -> Capacity:
         """Capacity of a packed row."""
         if self.graphs is None:
-            return Room(max(self.query_length, self.code_length))
-        return Room(max(self.query_length, self.graphs.length), self.graphs.edge_room)
+            return Capacity(max(self.query_length, self.code_length))
+        return Capacity(max(self.query_length, self.graphs.length), self.graphs.edge_capacity)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from softnce_jax.dataflow.example import Example, edge_room, graph_rows
+from softnce_jax.dataflow.example import Example, edge_capacity
 from softnce_jax.dataflow.extract import Extractor
-from tests.dataflow.test_goldens import DEPARTING
+from tests.dataflow.test_extract import DEPARTING
 from tests.dataflow.toy import convert, example_of, golden_cases
+from tests.rows import padded_rows
 
 
 def same(example, golden) -> bool:
@@ -52,14 +53,15 @@ def test_an_example_is_a_few_kilobytes():
 
 def test_rows_are_padded():
     short = Example(np.array([0, 5, 2, 3]), np.array([[1, 2]]), np.array([[3, 3]]))
-    rows = graph_rows([short], 6, 1, edges=2)
-    assert rows.ids.tolist() == [[0, 5, 2, 3, 1, 1]]
-    assert rows.spans[0, 2:5].tolist() == [[-1, -1], [1, 2], [-1, -1]]
-    assert rows.edges.tolist() == [[[3, 3], [6, 6]]]
+    rows = padded_rows([short], 6, edges=2)
+    assert rows.ids.tolist() == [[[0, 5, 2, 3, 1, 1]]]
+    assert rows.spans[0, 0, 2:5].tolist() == [[-1, -1], [1, 2], [-1, -1]]
+    assert rows.edges.tolist() == [[[[3, 3], [6, 6]]]]
     for length, edges in ((3, 2), (6, 0)):
-        with pytest.raises(ValueError, match="row 0 has 4 places and 1 edges"):
-            graph_rows([short], length, 1, edges=edges)
+        message = f"text 0 has 4 tokens and 1 edges, more than the {length} positions and {edges}"
+        with pytest.raises(ValueError, match=message):
+            padded_rows([short], length, edges=edges)
 
 
-def test_room_for_edges_is_a_power_of_two():
-    assert [edge_room(most) for most in (0, 1, 64, 65, 128, 200)] == [64, 64, 64, 128, 128, 256]
+def test_the_capacity_for_edges_is_a_power_of_two():
+    assert [edge_capacity(most) for most in (0, 1, 64, 65, 128, 200)] == [64, 64, 64, 128, 128, 256]

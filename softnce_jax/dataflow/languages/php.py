@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from softnce_jax.dataflow.nodes import Node, Program
 from softnce_jax.dataflow.rules import (
     Assign,
     Define,
@@ -11,12 +12,10 @@ from softnce_jax.dataflow.rules import (
     If,
     Increment,
     InOrder,
-    Program,
     While,
     rounds,
     stop,
 )
-from softnce_jax.dataflow.tree import Node
 
 AROUND = ("<?php", "?>")
 

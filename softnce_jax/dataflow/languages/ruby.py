@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from softnce_jax.dataflow.rules import (
+from softnce_jax.dataflow.nodes import (
     COMES_FROM,
     COMPUTED_FROM,
-    Assign,
-    Define,
-    ForEach,
-    If,
-    InOrder,
     Loop,
+    Node,
     Program,
-    While,
     Write,
     sequence,
 )
-from softnce_jax.dataflow.tree import Node
+from softnce_jax.dataflow.rules import Assign, Define, ForEach, If, InOrder, While
 
 # Keywords among them: with one as a child, the state before is kept.
 CHOICES = frozenset({"if", "elsif", "else", "unless", "when"})

@@ -6,13 +6,14 @@ import json
 
 import pytest
 
-from softnce_jax.dataflow.extract import GRAMMARS, Extractor
+from softnce_jax.dataflow.extract import Extractor
+from softnce_jax.languages import LANGUAGES
 from tests.shared import shared_path
 
 # The snippets on which we differ knowingly, by the reason.
 DEPARTURES = {
     # It slices characters by byte columns: every token after the é is cut in the wrong place.
-    "garbled: text that is not ASCII": {(language, "non_ascii") for language in GRAMMARS},
+    "garbled: text that is not ASCII": {(language, "non_ascii") for language in LANGUAGES},
     # `//` inside a string is taken for a comment to the end of the line.
     "garbled: comments by regular expression": {
         ("javascript", "url_in_template"),
@@ -52,7 +53,7 @@ def compare(language, golden):
     return tokens == golden["code_tokens"], told(tokens, edges) == expected, problem
 
 
-@pytest.mark.parametrize("language", GRAMMARS)
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_agrees_where_the_published_code_works(language):
     agreed = 0
     for golden in goldens(language):

@@ -1,18 +1,18 @@
-"""Rows made once: the same in this process, in others and from the cache, whatever befalls it."""
+"""Rows made once: the same in this process, in others and from the cache, even a damaged one."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from softnce_jax import processes
 from softnce_jax.data.corpus import Pair
 from softnce_jax.data.sample import load_sample
-from softnce_jax.dataflow import cache
+from softnce_jax.dataflow import cache, extract
 from softnce_jax.dataflow.cache import GraphCodes, Settings
-from softnce_jax.dataflow.extract import extract_all, extract_chunk
+from softnce_jax.dataflow.extract import _extract_chunk, extract_all
 from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.pretrained.tiny import train_tokenizer
+from tests.rows import padded_rows
 
 PAIRS = [pair for language in ("ruby", "go", "php") for pair in load_sample(language).train[:12]]
 FUNCTIONS = [(pair.language, pair.code) for pair in PAIRS]
@@ -51,8 +51,8 @@ def test_rows_are_in_order_and_extracted_once(tokenizer, monkeypatch):
     again = graphs(PAIRS[::-1])
     assert len(asked) == len(set(FUNCTIONS)) and same(first[:-1], again[::-1])
     assert same(first[:1], first[-1:]) and not same(first[:1], first[3:4])
-    rows = graphs.pad(first)
-    assert rows.ids.shape == (len(PAIRS) + 1, 64) and rows.edges.shape[1] == graphs.edge_room
+    rows = padded_rows(first, graphs.length, edges=graphs.edge_capacity)
+    assert rows.ids.shape == (1, len(PAIRS) + 1, 64)
 
 
 def test_the_language_counts(tokenizer):
@@ -71,20 +71,18 @@ def test_pieces_are_those_of_the_tokens(tokenizer):
 
 
 def test_processes_find_the_same(monkeypatch):
-    monkeypatch.setattr(processes, "CHUNK", 5)
-    alone = extract_chunk(FUNCTIONS, "extended")
+    monkeypatch.setattr(extract, "CHUNK", 5)
+    alone = _extract_chunk(FUNCTIONS, "extended")
     assert list(extract_all(FUNCTIONS, "extended", processes=2)) == alone
     assert list(extract_all(FUNCTIONS, "published", processes=1)) != alone
     assert list(extract_all([], "published")) == []
 
 
-def test_problems_are_counted(tokenizer):
+def test_problems_are_counted(tokenizer, caplog):
     loop = "function f{0}($m) {{ foreach ($m as $k => $v) {{ g($v); }} }}"
-    said = []
-    examples = codes(tokenizer, say=said.append)(
-        [*PAIRS[:4], *(Pair("q", loop.format(n), "u", "php") for n in range(2))]
-    )
-    assert said == [
+    loops = [Pair("q", loop.format(n), "u", "php") for n in range(2)]
+    examples = codes(tokenizer)([*PAIRS[:4], *loops])
+    assert caplog.messages == [
         "data flow cut short in 2 of 4 functions (php: foreach_statement without two variables)"
     ]
     assert all(len(example) > 10 for example in examples)
@@ -97,7 +95,7 @@ def test_the_cache_is_read(tokenizer, tmp_path, cached, monkeypatch):
         assert set(arrays) == {"ids", "spans", "edges", "ends"}
     monkeypatch.setattr(cache, "extract_all", None)
     graphs = codes(tokenizer, folder=tmp_path / "made")
-    assert same(graphs(PAIRS), first) and graphs.edge_room >= 64
+    assert same(graphs(PAIRS), first) and graphs.edge_capacity >= 64
 
 
 def test_what_changes_a_row_misses_the_cache(tokenizer, tmp_path, cached):
@@ -118,23 +116,23 @@ def test_what_changes_a_row_misses_the_cache(tokenizer, tmp_path, cached):
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "other"])
-def test_a_damaged_cache_is_made_again(tokenizer, tmp_path, cached, damage):
+def test_a_damaged_cache_is_made_again(tokenizer, tmp_path, cached, damage, caplog):
     first = codes(tokenizer, folder=tmp_path)(PAIRS)
     (path,) = tmp_path.iterdir()
     whole = path.read_bytes()
     content = bytearray(whole)
     content[len(content) // 3] ^= damage == "flip"
     path.write_bytes({"truncate": whole[:999], "flip": bytes(content), "other": b"PK"}[damage])
-    said = []
-    assert same(codes(tokenizer, folder=tmp_path, say=said.append)(PAIRS), first)
-    assert len(said) == 1 and "is damaged" in said[0] and path.read_bytes() == whole
+    assert same(codes(tokenizer, folder=tmp_path)(PAIRS), first)
+    (message,) = caplog.messages
+    assert "is damaged" in message and path.read_bytes() == whole
 
 
-def test_a_folder_that_cannot_be_written_is_told(tokenizer, tmp_path, cached):
+def test_a_folder_that_cannot_be_written_is_logged(tokenizer, tmp_path, cached, caplog):
     (tmp_path / "file").write_text("")
-    said = []
-    assert codes(tokenizer, folder=tmp_path / "file" / "cache", say=said.append)(PAIRS)
-    assert len(said) == 1 and "could not be kept" in said[0]
+    assert codes(tokenizer, folder=tmp_path / "file" / "cache")(PAIRS)
+    (message,) = caplog.messages
+    assert "could not be cached" in message
 
 
 def test_few_functions_need_no_cache(tokenizer, tmp_path):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from softnce_jax.dataflow.extract import GRAMMARS, Extractor
+from softnce_jax.dataflow.extract import Extractor
+from softnce_jax.languages import LANGUAGES
 from tests.dataflow.flows import flow
 
 FORMS = {
@@ -74,7 +75,7 @@ def test_after_elsif_with_an_else():
     assert {e for e in edges if e.startswith("x.5")} == {f"x.5 <- x.{n}" for n in (2, 3, 4)}
 
 
-@pytest.mark.parametrize("language", GRAMMARS)
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_nothing_stops_on_text_that_does_not_parse(language):
     for code in ("", "}", "for foreach while = ++ if else", "def f(:\n x=", "\x00\ud800é", "<?php"):
         for rules in ("published", "extended"):

@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import tree_sitter
 import tyro
 
-from softnce_jax.data.sample import EXTENSIONS, load_sample
-from softnce_jax.dataflow.extract import GRAMMARS, Extractor
+from softnce_jax.data.sample import load_sample
+from softnce_jax.dataflow.extract import Extractor
+from softnce_jax.languages import LANGUAGES, parser
 
 LARGEST = 20_000  # bytes of a function
 FUNCTIONS = {
@@ -54,7 +54,7 @@ def main(flags: Flags) -> None:
     """Prints a table."""
     print("| language | functions | characters | published/s | extended/s | peer/s | ratio |")
     print("|---|---|---|---|---|---|---|")
-    for language in GRAMMARS:
+    for language in LANGUAGES:
         codes = collect(language, flags)
         ours = {rules: Extractor(language, rules) for rules in ("published", "extended")}
         systems: dict[str, Callable[[str], object]] = {**ours}
@@ -79,7 +79,8 @@ def main(flags: Flags) -> None:
 
 def collect(language: str, flags: Flags) -> list[str]:
     """Functions of a language, at random from the sources, then from the sample."""
-    files = [p for folder in flags.sources for p in folder.rglob(f"*.{EXTENSIONS[language]}")]
+    ending = LANGUAGES[language].endings[0]
+    files = [p for folder in flags.sources for p in folder.rglob(f"*{ending}")]
     random.Random(flags.seed).shuffle(files)
     found: dict[str, None] = {}
     for path in files:
@@ -101,11 +102,6 @@ def functions(language: str, source: bytes) -> Iterator[str]:
         if node.type in FUNCTIONS[language] and size <= LARGEST and lines >= 3:
             yield source[node.start_byte : node.end_byte].decode("utf-8", "replace")
         nodes.extend(node.children)
-
-
-def parser(language: str) -> tree_sitter.Parser:
-    """A parser of a language."""
-    return tree_sitter.Parser(tree_sitter.Language(GRAMMARS[language][0]()))
 
 
 def peer(language: str) -> Callable[[str], object] | None:

@@ -20,7 +20,7 @@ import jax
 import numpy as np
 import tyro
 
-from softnce_jax.data.corpus import LANGUAGES
+from softnce_jax.languages import LANGUAGES
 from softnce_jax.data.sample import load_sample
 from softnce_jax.encoders.processor import Processor
 from softnce_jax.pretrained.tiny import tiny

@@ -1,4 +1,4 @@
-"""Work in processes of their own, results in order."""
+"""Work spread over processes, with results in the order of the work."""
 
 from __future__ import annotations
 
@@ -6,32 +6,49 @@ import functools
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
+from typing import Any
+
+__all__ = ["imap"]
+
+CHUNKS_AHEAD = 4  # per process: keeps all of them busy while the reader works
 
 
-def run(work: Callable, chunks: list, processes: int) -> Iterator:
-    """The results of chunks, in order, from as many processes."""
+def imap(function: Callable[[Any], Any], chunks: Sequence[Any], processes: int) -> Iterator[Any]:
+    """Yields a function's result for each chunk, in order.
+
+    Args:
+      function: picklable, as its chunks and results are.
+      chunks: of work.
+      processes: that work at once; 1 works in this process.
+
+    Raises:
+      concurrent.futures.process.BrokenProcessPool: a process was killed.
+    """
     if processes == 1:
-        yield from map(work, chunks)
+        yield from map(function, chunks)
         return
-    # Spawned, because a fork of a process with threads, jax's for instance, may hang.
+    # A fork of a process that has threads, as one with jax has, may hang: spawn instead.
     context = multiprocessing.get_context("spawn")
-    ignore = functools.partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
-    with ProcessPoolExecutor(processes, context, initializer=ignore) as executor:
-        yield from in_order(executor, work, chunks, ahead=4 * processes)
+    # Ctrl-C reaches all processes. This one alone answers it, and then ends the others.
+    ignore_interrupts = functools.partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(processes, context, initializer=ignore_interrupts) as executor:
+        yield from _in_order(executor, function, chunks, ahead=CHUNKS_AHEAD * processes)
 
 
-def in_order(executor: Executor, work: Callable, chunks: list, *, ahead: int) -> Iterator:
-    """Results in order, only so many chunks ahead of whoever reads them."""
-    waiting: deque = deque()
+def _in_order(
+    executor: Executor, function: Callable[[Any], Any], chunks: Sequence[Any], *, ahead: int
+) -> Iterator[Any]:
+    """Yields results in order; at most `ahead` chunks are submitted before theirs are read."""
+    pending: deque = deque()
     try:
         for chunk in chunks:
-            waiting.append(executor.submit(work, chunk))
-            if len(waiting) >= ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            pending.append(executor.submit(function, chunk))
+            if len(pending) >= ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     finally:
-        for future in waiting:
+        for future in pending:
             future.cancel()

@@ -43,13 +43,13 @@ def main(flags: Flags) -> None:
     """
     from absl import logging as absl_logging
 
-    from softnce_jax.data.corpus import LANGUAGES
+    from softnce_jax.data.code_search_net.published import COUNTS
     from softnce_jax.errors import InputError
     from softnce_jax.pretrained.hub import locate
     from softnce_jax.pretrained.presets import preset
 
-    if flags.lang != "all" and flags.lang not in LANGUAGES:
-        known = ", ".join(LANGUAGES)
+    if flags.lang != "all" and flags.lang not in COUNTS:
+        known = ", ".join(COUNTS)
         raise InputError(f"unknown language {flags.lang!r}: --lang takes {known} or all")
     if flags.processes is not None and flags.processes < 1:
         raise InputError(f"--processes {flags.processes}: at least 1")
@@ -59,7 +59,7 @@ def main(flags: Flags) -> None:
             log.info(f"{name}: {folder}")
     absl_logging.set_verbosity(absl_logging.ERROR)  # TFDS tells what we tell
     failed = []
-    for language in LANGUAGES if flags.lang == "all" else (flags.lang,):
+    for language in COUNTS if flags.lang == "all" else (flags.lang,):
         try:
             prepare_language(flags, language)
         except InputError as error:

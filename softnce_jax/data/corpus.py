@@ -1,7 +1,6 @@
-"""Pairs of a query and the code that answers it, the candidates they are searched among.
+"""One language's data: pairs of a query and the function that answers it, and the candidates.
 
-A corpus is one language's data. It comes from a folder or file of yours (`data/load.py`) or from
-the embedded sample (`data/sample`).
+A corpus is read from a folder or file (data/load.py) or from the embedded sample (data/sample).
 """
 
 from __future__ import annotations
@@ -20,37 +19,31 @@ import numpy as np
 
 from softnce_jax.errors import InputError
 
-
-class RowErrors:
-    """Rows that cannot be used: counted by reason, or an error at the first when strict."""
-
-    def __init__(self, *, strict: bool = False):
-        self.strict = strict
-        self.count: Counter[str] = Counter()
-        self.first: dict[str, str] = {}
-
-    def add(self, reason: str, place: str) -> None:
-        """Counts a row, or raises InputError naming its file and line."""
-        if self.strict:
-            raise InputError(f"{place}: {reason}")
-        self.count[reason] += 1
-        self.first.setdefault(reason, place)
-
-    def lines(self) -> list[str]:
-        """One line for each reason, with the first place it was met."""
-        return [
-            f"skipped {count} row{'s' * (count > 1)}: {reason} (first: {self.first[reason]})"
-            for reason, count in self.count.items()
-        ]
-
+__all__ = [
+    "FOLDS",
+    "Candidate",
+    "Corpus",
+    "Functions",
+    "Joined",
+    "Pair",
+    "RowErrors",
+    "SharedTexts",
+    "answer_keys",
+    "correct_functions",
+    "paraphrases",
+    "shared_texts",
+    "split_by_family",
+    "text_keys",
+    "unique_functions",
+    "unique_queries",
+]
 
 T = TypeVar("T")
-LANGUAGES = ("ruby", "javascript", "go", "python", "java", "php")
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A query and the function that answers it; `url` names the function."""
+    """A query and the function that answers it; the language and url identify the function."""
 
     query: str
     code: str
@@ -69,9 +62,49 @@ class Candidate:
     family: str | None = None
 
 
+class RowErrors:
+    """Rows that cannot be used: counted by reason, or (strict) an error at the first one.
+
+    Attributes:
+      count: rows by reason.
+      first: the location (file:line) of the first row by reason.
+    """
+
+    def __init__(self, *, strict: bool = False):
+        self.strict = strict
+        self.count: Counter[str] = Counter()
+        self.first: dict[str, str] = {}
+
+    def add(self, reason: str, location: str) -> None:
+        """Counts a row; raises InputError instead if strict."""
+        if self.strict:
+            raise InputError(f"{location}: {reason}")
+        self.count[reason] += 1
+        self.first.setdefault(reason, location)
+
+    def lines(self) -> list[str]:
+        """A line for each reason, with the location of the first row."""
+        return [
+            f"skipped {count} row{'s' * (count > 1)}: {reason} (first: {self.first[reason]})"
+            for reason, count in self.count.items()
+        ]
+
+
 @dataclass(frozen=True)
 class Corpus:
-    """One language: pairs in three splits and the candidates that valid and test search."""
+    """One language's data.
+
+    Attributes:
+      name: of the data, for messages: `sample` or a path.
+      language: a key of LANGUAGES.
+      train: pairs to train on.
+      valid: pairs to validate on.
+      test: pairs to test on.
+      codebase: the candidates among which queries of valid and test search.
+      row_errors: rows that were left out.
+      notes: what the user should be told about the data.
+      protocol: what a result on these data is to be called, if it has a name.
+    """
 
     name: str
     language: str
@@ -79,14 +112,14 @@ class Corpus:
     valid: Sequence[Pair]
     test: Sequence[Pair]
     codebase: Sequence[Candidate]
-    problems: RowErrors = field(default_factory=RowErrors)
+    row_errors: RowErrors = field(default_factory=RowErrors)
     notes: tuple[str, ...] = ()
-    protocol: str | None = None  # what a result on these data is to be called, where it has a name
+    protocol: str | None = None
 
     def hash(self) -> str:
-        """SHA-256 over every row, in order: two corpora are the same data iff it is equal.
+        """SHA-256 of all rows in order: equal if and only if two corpora are the same data.
 
-        A split that knows the hash of its rows, as prepared data do, is not read.
+        Splits of prepared data know the hash of their rows; then the rows are not read.
         """
         digest = hashlib.sha256()
         for rows in (self.train, self.valid, self.test, self.codebase):
@@ -101,7 +134,7 @@ class Corpus:
 
 
 class Joined(Sequence[T]):
-    """Sequences end to end, each read when it is asked for.
+    """Sequences end to end, read element by element, so that each may stay on disk.
 
     Example:
       >>> rows = Joined([["a", "b"], [], ["c"]])
@@ -109,159 +142,169 @@ class Joined(Sequence[T]):
       (3, 'c', 'a', ['b', 'c'], ['a', 'b', 'c'])
     """
 
-    def __init__(self, parts: Sequence[Sequence[T]]):
-        self._parts = parts
-        self._ends = list(itertools.accumulate(map(len, parts)))
+    def __init__(self, sequences: Sequence[Sequence[T]]):
+        self._sequences = sequences
+        self._ends = list(itertools.accumulate(map(len, sequences)))
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
-    def __getitem__(self, at):
-        if isinstance(at, slice):
-            return [self[place] for place in range(*at.indices(len(self)))]
-        if not -len(self) <= at < len(self):
-            raise IndexError(f"row {at} of {len(self)}")
-        part = bisect.bisect_right(self._ends, place := at % len(self))
-        return self._parts[part][place - self._ends[part]]
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"row {index} of {len(self)}")
+        index %= len(self)
+        n = bisect.bisect_right(self._ends, index)
+        return self._sequences[n][index - self._ends[n]]  # counted from the sequence's end
 
     def __iter__(self) -> Iterator[T]:
-        return itertools.chain.from_iterable(self._parts)
+        return itertools.chain.from_iterable(self._sequences)
 
 
-def different_queries(pairs: Sequence[Pair]) -> list[Pair]:
-    """The first pair of every query; case and white space make no other query.
+def unique_queries(pairs: Sequence[Pair]) -> list[Pair]:
+    """The first pair of each query; queries are the same if only case and white space differ.
 
     Example:
       >>> pairs = [Pair(q, "code", "url", "go") for q in ("Sort a list", "sort a  list", "sum")]
-      >>> [pair.query for pair in different_queries(pairs)]
+      >>> [pair.query for pair in unique_queries(pairs)]
       ['Sort a list', 'sum']
     """
     first: dict[str, Pair] = {}
     for pair in pairs:
-        first.setdefault(same_query(pair.query), pair)
+        first.setdefault(_normalized(pair.query), pair)
     return list(first.values())
 
 
 def paraphrases(pairs: Sequence[Pair], queries: Sequence[Pair]) -> list[tuple[int, int]]:
-    """The queries that have a function in common, as pairs of places in `queries`.
+    """The queries that share a function, as pairs of indices in `queries`.
 
     Args:
-      pairs: a split; several of its pairs may have one function, that is one language and url.
-      queries: its `different_queries`.
+      pairs: a split. Several of its pairs may have one function: one language and url.
+      queries: its `unique_queries`.
 
     Returns:
-      Pairs of different places, each once, sorted.
+      Pairs (i, j), i < j, each once, sorted.
 
     Example:
-      >>> asked = [("sort", "a"), ("sum", "b"), ("order", "a")]
-      >>> pairs = [Pair(query, "code", url, "go") for query, url in asked]
-      >>> paraphrases(pairs, different_queries(pairs))
+      >>> rows = [("sort", "a"), ("sum", "b"), ("order", "a")]
+      >>> pairs = [Pair(query, "code", url, "go") for query, url in rows]
+      >>> paraphrases(pairs, unique_queries(pairs))
       [(0, 2)]
     """
-    places = {same_query(pair.query): place for place, pair in enumerate(queries)}
-    functions: dict[tuple[str, str], set[int]] = {}
+    index = {_normalized(pair.query): i for i, pair in enumerate(queries)}
+    queries_of: dict[tuple[str, str], set[int]] = {}
     for pair in pairs:
-        asking = functions.setdefault((pair.language, pair.url), set())
-        asking.add(places[same_query(pair.query)])
-    found = (itertools.combinations(sorted(asking), 2) for asking in functions.values())
-    return sorted(set(itertools.chain.from_iterable(found)))
+        same_function = queries_of.setdefault((pair.language, pair.url), set())
+        same_function.add(index[_normalized(pair.query)])
+    pairs_of = (itertools.combinations(sorted(same), 2) for same in queries_of.values())
+    return sorted(set(itertools.chain.from_iterable(pairs_of)))
 
 
-def same_query(text: str) -> str:
-    """What is equal where two queries differ in case and white space only."""
-    return " ".join(text.casefold().split())
+def _normalized(query: str) -> str:
+    """A query without the differences that make no other query: case and white space."""
+    return " ".join(query.casefold().split())
 
 
-class Shared(NamedTuple):
-    """How many pairs have a text in common with another pair."""
+class SharedTexts(NamedTuple):
+    """Numbers of pairs that share a text with another pair.
+
+    Attributes:
+      pairs: that share their query or their code.
+      query: that share their query.
+      code: that share their code.
+    """
 
     pairs: int
     query: int
     code: int
 
 
-def shared_texts(pairs: Sequence[Pair]) -> Shared:
-    """Counts the pairs whose query or code another pair has, too, character by character.
+def shared_texts(pairs: Sequence[Pair]) -> SharedTexts:
+    """Counts the pairs whose query or code is, character by character, that of another pair.
 
     Example:
       >>> texts = [("sort", "f"), ("sort", "g"), ("sum", "g"), ("find", "h")]
       >>> shared_texts([Pair(query, code, "url", "go") for query, code in texts])
-      Shared(pairs=3, query=2, code=2)
+      SharedTexts(pairs=3, query=2, code=2)
     """
     queries, codes = Counter(p.query for p in pairs), Counter(p.code for p in pairs)
     query = [queries[p.query] > 1 for p in pairs]
     code = [codes[p.code] > 1 for p in pairs]
-    return Shared(sum(map(max, query, code)), sum(query), sum(code))
+    return SharedTexts(sum(map(max, query, code)), sum(query), sum(code))
 
 
 class Functions(NamedTuple):
-    """The M different functions of R pairs: those that differ in language or url.
+    """The M functions of R pairs: two are different if their languages or urls are.
 
     Attributes:
-      pair_M: the first pair of each.
-      of_R: the function of each pair.
+      pair_M: index of each function's first pair.
+      function_R: index of each pair's function.
     """
 
     pair_M: np.ndarray
-    of_R: np.ndarray
+    function_R: np.ndarray
 
 
-def functions_of(pairs: Sequence[Pair]) -> Functions:
-    """The functions in the order in which they are first met.
+def unique_functions(pairs: Sequence[Pair]) -> Functions:
+    """The functions of pairs, numbered in the order of their first pairs.
 
     Example:
-      >>> functions_of([Pair("query", "code", url, "go") for url in "aba"]).of_R.tolist()
+      >>> unique_functions([Pair("query", "code", url, "go") for url in "aba"]).function_R.tolist()
       [0, 1, 0]
     """
-    numbers: dict[tuple[str, str], int] = {}
-    of_R = np.array([numbers.setdefault((p.language, p.url), len(numbers)) for p in pairs], int)
-    return Functions(np.unique(of_R, return_index=True)[1], of_R)
+    number: dict[tuple[str, str], int] = {}
+    function_R = np.array([number.setdefault((p.language, p.url), len(number)) for p in pairs], int)
+    return Functions(np.unique(function_R, return_index=True)[1], function_R)
 
 
-def answers(pairs: Sequence[Pair], functions: Functions) -> list[list[int]]:
-    """The functions that are right for each pair's query: its own, and those of the same text.
+def correct_functions(pairs: Sequence[Pair], functions: Functions) -> list[list[int]]:
+    """The functions that are right for each pair's query: its own, and those with the same text.
 
-    A function has the text of a pair if its code is the same, or one of its queries.
+    A function has the same text if its code is the pair's code, or one of its queries the pair's.
 
     Example:
       >>> texts = [("sort", "f", "a"), ("sort", "g", "b"), ("sum", "g", "c"), ("find", "h", "d")]
       >>> pairs = [Pair(*text, "go") for text in texts]
-      >>> answers(pairs, functions_of(pairs))
+      >>> correct_functions(pairs, unique_functions(pairs))
       [[0, 1], [0, 1, 2], [1, 2], [3]]
     """
-    asked: dict[str, set[int]] = {}
-    written: dict[str, set[int]] = {}
-    for pair, function in zip(pairs, functions.of_R.tolist(), strict=True):
-        asked.setdefault(pair.query, set()).add(function)
-        written.setdefault(pair.code, set()).add(function)
-    return [sorted(asked[pair.query] | written[pair.code]) for pair in pairs]
+    by_query: dict[str, set[int]] = {}
+    by_code: dict[str, set[int]] = {}
+    for pair, function in zip(pairs, functions.function_R.tolist(), strict=True):
+        by_query.setdefault(pair.query, set()).add(function)
+        by_code.setdefault(pair.code, set()).add(function)
+    return [sorted(by_query[pair.query] | by_code[pair.code]) for pair in pairs]
 
 
 def answer_keys(pairs: Sequence[Pair]) -> np.ndarray:
-    """Keys of the queries that each pair's function answers.
+    """Keys of all queries that each pair's function answers.
 
     Returns:
-      (R, P) int32, P the most queries of one function; where there are fewer the last again.
+      (R, P) int32. P is the largest number of queries of one function; a function with fewer
+      repeats its last key.
 
     Example:
       >>> pairs = [Pair(query, "code", url, "go") for query, url in ["sa", "tb", "ub"]]
       >>> answer_keys(pairs).shape
       (3, 2)
     """
-    asked: dict[int, list[int]] = {}
-    of_R = functions_of(pairs).of_R.tolist()
-    for function, key in zip(of_R, text_keys([p.query for p in pairs]).tolist(), strict=True):
-        asked.setdefault(function, []).append(key)
-    width = max(map(len, asked.values()), default=1)
-    full = {function: keys + keys[-1:] * (width - len(keys)) for function, keys in asked.items()}
-    return np.array([full[function] for function in of_R], np.int32).reshape(len(pairs), width)
+    keys_of: dict[int, list[int]] = {}
+    function_R = unique_functions(pairs).function_R.tolist()
+    for function, key in zip(function_R, text_keys([p.query for p in pairs]).tolist(), strict=True):
+        keys_of.setdefault(function, []).append(key)
+    width = max(map(len, keys_of.values()), default=1)
+    padded = {
+        function: keys + keys[-1:] * (width - len(keys)) for function, keys in keys_of.items()
+    }
+    return np.array([padded[function] for function in function_R], np.int32).reshape(-1, width)
 
 
 def text_keys(texts: Sequence[str]) -> np.ndarray:
     """A 32-bit hash of each text, the same on every host and in every run.
 
-    Two of a batch of 1,024 texts that differ have the same key in one batch of 8,000, and a row
-    then lacks one negative.
+    Different texts may get the same key. In batches of 1,024 texts that happens in one batch of
+    8,000, and costs a row one of its negatives.
 
     Example:
       >>> a, b, c = text_keys(["sort a list", "open a file", "sort a list"])
@@ -273,18 +316,18 @@ def text_keys(texts: Sequence[str]) -> np.ndarray:
 
 
 FOLDS = 4
-VALID_SHARE = 4  # one in so many of the families that are not tested validates
+VALID_STEP = 4  # of the families that are not tested, every fourth validates
 
 
-def over_families(corpus: Corpus, fold: int) -> Corpus:
-    """The corpus split anew: its pairs of a quarter of the families are tested.
+def split_by_family(corpus: Corpus, fold: int) -> Corpus:
+    """Splits the corpus by families for cross-validation: one fold of them is tested.
 
     All pairs are used, whatever split they came from. A family's fold depends on the families'
     names alone, so every language and every seed has the same folds. Of the families that are not
-    tested, a quarter validate. The candidates stay those of the whole language.
+    tested, a quarter validates. The candidates stay those of the whole language.
 
     Args:
-      corpus: pairs with families.
+      corpus: its pairs have families.
       fold: 0 to 3; each family is tested in exactly one.
 
     Returns:
@@ -295,7 +338,7 @@ def over_families(corpus: Corpus, fold: int) -> Corpus:
 
     Example:
       >>> from softnce_jax.data.sample import load_sample
-      >>> corpus = over_families(load_sample("ruby"), 0)
+      >>> corpus = split_by_family(load_sample("ruby"), 0)
       >>> len(corpus.train), len(corpus.valid), len(corpus.test), len(corpus.codebase)
       (108, 36, 48, 96)
     """
@@ -304,21 +347,21 @@ def over_families(corpus: Corpus, fold: int) -> Corpus:
     pairs = [*corpus.train, *corpus.valid, *corpus.test]
     if alone := [pair.url for pair in pairs if pair.family is None]:
         raise InputError(f"--fold needs families, but {alone[0]} has none: see 'Bring your data'")
-    families = sorted({pair.family for pair in pairs}, key=_shuffled)
+    families = sorted({pair.family for pair in pairs}, key=_shuffle_key)
     if len(families) < 2 * FOLDS:
         raise InputError(f"--fold needs at least {2 * FOLDS} families, got {len(families)}")
     tested = set(families[fold::FOLDS])
     others = [family for family in families if family not in tested]
-    valid = set(others[::VALID_SHARE])
+    valid = set(others[::VALID_STEP])
 
-    def of(chosen: set[str]) -> list[Pair]:
+    def select(chosen: set[str]) -> list[Pair]:
         return [pair for pair in pairs if pair.family in chosen]
 
     return dataclasses.replace(
-        corpus, train=of({*others} - valid), valid=of(valid), test=of(tested)
+        corpus, train=select({*others} - valid), valid=select(valid), test=select(tested)
     )
 
 
-def _shuffled(family: str) -> str:
+def _shuffle_key(family: str) -> str:
     """A key that orders names as if at random, the same on every machine."""
     return hashlib.sha256(family.encode()).hexdigest()

@@ -1,4 +1,8 @@
-"""What a folder or file holds, told by its content: docs/data.md lists the formats."""
+"""The formats of data, told by the content of a folder or file; docs/data.md lists them.
+
+`find_source` tries each of FORMATS; a new format is a function there. Below them stand the readers
+of single files, by their endings.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,17 @@ import csv
 import gzip
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from softnce_jax.data.corpus import RowErrors
 from softnce_jax.errors import InputError
+
+__all__ = ["Source", "find_source", "read_rows"]
 
 # The names under which a split may be found; the first is the published one.
 NAMES = {
@@ -24,67 +30,79 @@ NAMES = {
     "codebase": ("codebase",),
 }
 SPLITS = {name: split for split, names in NAMES.items() for name in names}
-COLUMNS = ("split", "partition")  # of a table that is not split into files
+SPLIT_COLUMNS = ("split", "partition")  # of a table that is not split into files
+LARGEST_FIELD = 2**31 - 1  # of a CSV, in characters: a function may be longer than csv expects
+PARQUET_BATCH = 1024  # rows in memory at once
 
-Row = tuple[str, str, dict]  # its split, its place (file:line), its fields
+Fields = dict[str, Any]
+LocatedRow = tuple[str, Fields]  # its location (file:line), its fields
+SplitRow = tuple[str, str, Fields]  # its split, its location, its fields
 
 
 class Source(NamedTuple):
-    """Data of one format: every row with its split, and what the user should be told."""
+    """Data of one format.
+
+    Attributes:
+      format: its name, for messages.
+      rows: yields every row with its split; takes the RowErrors for lines that are no rows.
+      has_codebase: whether there are rows of the split `codebase`.
+      notes: what the user should be told.
+    """
 
     format: str
-    rows: Callable[[RowErrors], Iterator[Row]]
+    rows: Callable[[RowErrors], Iterator[SplitRow]]
     has_codebase: bool
     notes: tuple[str, ...] = ()
 
 
 def find_source(path: Path) -> Source:
-    """Finds which of the formats a folder or file has.
+    """Finds the format of a folder or file.
 
     Args:
       path: a file or folder of one language.
 
     Returns:
-      The source; nothing but its first row has been read.
+      The source; at most its first row has been read.
 
     Raises:
-      InputError: nothing there, no format known here, or more than one.
+      InputError: nothing there, no known format, or more than one.
     """
     if path.is_file():
         return _table(path)
     if not path.is_dir():
         raise InputError(f"{path}: no such folder; --data takes auto, sample, a folder or a file")
-    found = [source for look in FORMATS if (source := look(path))]
-    if len(found) > 1:
+    sources = [source for find in FORMATS if (source := find(path))]
+    if len(sources) > 1:
         raise InputError(
-            f"{path} holds {found[0].format} and {found[1].format}: keep one, or give a file"
+            f"{path} holds {sources[0].format} and {sources[1].format}: keep one, or give a file"
         )
-    if not found:
+    if not sources:
         names = sorted(entry.name for entry in path.iterdir())
         shown = ", ".join(names[:5]) + ", ..." * (len(names) > 5)
         raise InputError(
             f"{path}: no data here that is known ({shown or 'it is empty'}): give a folder with "
             "train.jsonl, valid.jsonl, test.jsonl and codebase.jsonl, or see docs/data.md"
         )
-    return found[0]
+    return sources[0]
 
 
 def _split_files(root: Path) -> Source | None:
-    """A file a split, or Parquet in numbered parts as on the Hub, here or in `data/`."""
+    """A file for each split, or numbered Parquet files as on the Hub, here or in `data/`."""
     for folder in (root, root / "data"):
-        files = {split: _files(folder, names) for split, names in NAMES.items()}
+        files = {split: _files_of_split(folder, names) for split, names in NAMES.items()}
         if any(files.values()):
-            kinds = {_end(path) for paths in files.values() for path in paths}
-            return _from_files(" and ".join(sorted(kinds)) + " files, one a split", files)
+            endings = {_ending(path) for paths in files.values() for path in paths}
+            return _from_files(" and ".join(sorted(endings)) + " files, one a split", files)
     return None
 
 
-def _files(folder: Path, names: tuple[str, ...]) -> list[Path]:
-    whole = [path for name in names for end in ENDS if (path := folder / f"{name}{end}").is_file()]
-    parts = [path for name in names for path in sorted(folder.glob(f"{name}-*-of-*.parquet"))]
-    if len(whole) > 1 or (whole and parts):
-        raise InputError(f"{whole[0]} and {[*whole, *parts][1].name} both exist: remove one")
-    return whole or parts
+def _files_of_split(folder: Path, names: tuple[str, ...]) -> list[Path]:
+    candidates = (folder / f"{name}{ending}" for name in names for ending in READERS)
+    whole = [path for path in candidates if path.is_file()]
+    numbered = [path for name in names for path in sorted(folder.glob(f"{name}-*-of-*.parquet"))]
+    if len(whole) > 1 or (whole and numbered):
+        raise InputError(f"{whole[0]} and {[*whole, *numbered][1].name} both exist: remove one")
+    return whole or numbered
 
 
 def _raw(root: Path) -> Source | None:
@@ -100,11 +118,11 @@ def _raw(root: Path) -> Source | None:
 
 
 def _from_files(format_: str, files: dict[str, list[Path]]) -> Source:
-    def rows(problems: RowErrors) -> Iterator[Row]:
+    def rows(row_errors: RowErrors) -> Iterator[SplitRow]:
         for split, paths in files.items():
             for path in paths:
-                for place, row in read_rows(path, problems):
-                    yield split, place, row
+                for location, row in read_rows(path, row_errors):
+                    yield split, location, row
 
     return Source(format_, rows, has_codebase=bool(files["codebase"]))
 
@@ -116,14 +134,14 @@ def _cosqa(root: Path) -> Source | None:
     if not functions.is_file() or not lists:
         return None
 
-    def rows(_: RowErrors) -> Iterator[Row]:
-        number = _json(functions)
+    def rows(_: RowErrors) -> Iterator[SplitRow]:
+        number = _read_json(functions)
         for path, split in sorted(lists.items()):
-            for place, row in enumerate(_json(path), start=1):
+            for n, row in enumerate(_read_json(path), start=1):
                 if row.get("label", 1) == 1:
                     url = str(number.get(row["code"], row.get("retrieval_idx")))
                     fields = {"url": url, "query": row["doc"], "code": row["code"]}
-                    yield SPLITS[split], f"{path}#{place}", fields | {"language": "python"}
+                    yield SPLITS[split], f"{path}#{n}", fields | {"language": "python"}
         for code, url in number.items():
             fields = {"url": str(url), "code": code, "language": "python"}
             yield "codebase", f"{functions}#{url}", fields
@@ -144,81 +162,70 @@ def _datasets(root: Path) -> Source | None:
         ) from None
     data = datasets.load_from_disk(str(root))
     if isinstance(data, datasets.Dataset):
-        return _unsplit(root, lambda _: _placed(root, data))
+        return _unsplit(root, lambda _: _numbered(root, data))
 
-    def rows(_: RowErrors) -> Iterator[Row]:
-        for name, part in data.items():
+    def rows(_: RowErrors) -> Iterator[SplitRow]:
+        for name, dataset in data.items():
             if name not in SPLITS:
                 raise InputError(
                     f"{root}: a split {name!r}: rename it to one of {', '.join(SPLITS)}"
                 )
-            for place, row in _placed(root / name, part):
-                yield SPLITS[name], place, row
+            for location, row in _numbered(root / name, dataset):
+                yield SPLITS[name], location, row
 
     return Source("a folder of Hugging Face datasets", rows, has_codebase="codebase" in data)
 
 
-def _placed(root: Path, rows) -> Iterator[tuple[str, dict]]:
+def _numbered(root: Path, rows: Iterable[Fields]) -> Iterator[LocatedRow]:
     return ((f"{root}:{number}", row) for number, row in enumerate(rows, start=1))
-
-
-def _table(path: Path) -> Source:
-    if not _end(path):
-        raise InputError(f"{path}: --data takes a folder, or a file that ends in {', '.join(ENDS)}")
-    return _unsplit(path, lambda problems: read_rows(path, problems))
-
-
-def _unsplit(path: Path, read: Callable[[RowErrors], Iterator[tuple[str, dict]]]) -> Source:
-    """A table of pairs; a column names the splits, or the code of a row decides."""
-    _, first = next(read(RowErrors()), ("", {}))
-    column = next((name for name in COLUMNS if name in first), None)
-
-    def rows(problems: RowErrors) -> Iterator[Row]:
-        for place, row in read(problems):
-            split = _drawn(row) if column is None else SPLITS.get(row[column])
-            if split is None:
-                problems.add(f"a {column} that is none of {', '.join(SPLITS)}", place)
-            else:
-                yield split, place, row
-
-    drawn = f"{path.name}: no column {' or '.join(COLUMNS)}: drew 80 % train, 10 % valid, 10 % test"
-    return Source("a table", rows, has_codebase=False, notes=() if column else (drawn,))
-
-
-def _drawn(row: dict) -> str:
-    """A split that is the same for rows of one function, wherever they stand."""
-    function = {name: value for name, value in row.items() if "code" in name} or row
-    digest = hashlib.sha256(json.dumps(function, sort_keys=True, default=str).encode()).digest()
-    return ("valid", "test", *["train"] * 8)[int.from_bytes(digest[:8]) % 10]
-
-
-def _end(path: Path) -> str:
-    return next((end for end in ENDS if path.name.endswith(end)), "")
-
-
-def _json(path: Path):
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not whole JSON in UTF-8: {error}") from error
 
 
 FORMATS = (_split_files, _raw, _cosqa, _datasets)
 
 
-LARGEST_FIELD = 2**31 - 1  # of a CSV, in characters: a function may be longer than csv expects
-BATCH = 1024  # rows of a Parquet file that are in memory at once
+def _table(path: Path) -> Source:
+    """A single file of pairs."""
+    if not _ending(path):
+        raise InputError(
+            f"{path}: --data takes a folder, or a file that ends in {', '.join(READERS)}"
+        )
+    return _unsplit(path, lambda row_errors: read_rows(path, row_errors))
 
 
-def read_rows(path: Path, problems: RowErrors) -> Iterator[tuple[str, dict]]:
-    r"""Yields each row of a file with its place; nothing but one row, or a block, is in memory.
+def _unsplit(path: Path, read: Callable[[RowErrors], Iterator[LocatedRow]]) -> Source:
+    """A table of pairs; a column names the splits, or the code of a row decides."""
+    _, first = next(read(RowErrors()), ("", {}))
+    column = next((name for name in SPLIT_COLUMNS if name in first), None)
+
+    def rows(row_errors: RowErrors) -> Iterator[SplitRow]:
+        for location, row in read(row_errors):
+            split = _split_by_hash(row) if column is None else SPLITS.get(row[column])
+            if split is None:
+                row_errors.add(f"a {column} that is none of {', '.join(SPLITS)}", location)
+            else:
+                yield split, location, row
+
+    columns = " or ".join(SPLIT_COLUMNS)
+    drawn = f"{path.name}: no column {columns}: drew 80 % train, 10 % valid, 10 % test"
+    return Source("a table", rows, has_codebase=False, notes=() if column else (drawn,))
+
+
+def _split_by_hash(row: Fields) -> str:
+    """A split drawn by the row's code alone, so that no function is in two splits."""
+    function = {name: value for name, value in row.items() if "code" in name} or row
+    digest = hashlib.sha256(json.dumps(function, sort_keys=True, default=str).encode()).digest()
+    return ("valid", "test", *["train"] * 8)[int.from_bytes(digest[:8]) % 10]
+
+
+def read_rows(path: Path, row_errors: RowErrors) -> Iterator[LocatedRow]:
+    r"""Yields each row of a file with its location; at most a block of rows is in memory.
 
     Args:
-      path: ends in one of `ENDS`. A CSV's first line names its columns.
-      problems: takes the lines that are no rows.
+      path: ends in one of READERS. The first line of a CSV names its columns.
+      row_errors: takes the lines that are no rows.
 
     Yields:
-      `file:line` (in Parquet `file:row`, from 1) and the row by column names.
+      The location `file:line` (in Parquet `file:row`, from 1), and the row by column names.
 
     Raises:
       InputError: a file that is not whole or not what its name says.
@@ -230,38 +237,42 @@ def read_rows(path: Path, problems: RowErrors) -> Iterator[tuple[str, dict]]:
       >>> [row for _, row in read_rows(path, RowErrors())]
       [{'query': 'sort', 'code': 'def f(): ...'}]
     """
-    end = next(end for end in ENDS if path.name.endswith(end))
-    return ENDS[end](path, problems)
+    return READERS[_ending(path)](path, row_errors)
 
 
-def _json_rows(path: Path, problems: RowErrors) -> Iterator[tuple[str, dict]]:
+def _ending(path: Path) -> str:
+    return next((ending for ending in READERS if path.name.endswith(ending)), "")
+
+
+def _json_rows(path: Path, row_errors: RowErrors) -> Iterator[LocatedRow]:
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rb") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
-                    yield from _json_row(line, f"{path}:{number}", problems)
+                    yield from _json_row(line, f"{path}:{number}", row_errors)
     except (EOFError, gzip.BadGzipFile) as error:
         raise InputError(f"{path}: not a whole gzip file: {error}") from error
 
 
-def _json_row(line: bytes, place: str, problems: RowErrors) -> Iterator[tuple[str, dict]]:
+def _json_row(line: bytes, location: str, row_errors: RowErrors) -> Iterator[LocatedRow]:
     try:
         row = json.loads(line.decode())
     except UnicodeDecodeError:
-        problems.add("bytes that are not UTF-8", place)
+        row_errors.add("bytes that are not UTF-8", location)
     except json.JSONDecodeError as error:
-        problems.add(f"malformed JSON: {error.msg}", place)
+        row_errors.add(f"malformed JSON: {error.msg}", location)
     else:
         if isinstance(row, dict):
-            yield place, row
+            yield location, row
         else:
-            problems.add("not a JSON object", place)
+            row_errors.add("not a JSON object", location)
 
 
-def _csv_rows(path: Path, problems: RowErrors) -> Iterator[tuple[str, dict]]:
+def _csv_rows(path: Path, row_errors: RowErrors) -> Iterator[LocatedRow]:
     csv.field_size_limit(LARGEST_FIELD)
-    with open(path, encoding="utf-8-sig", newline="") as file:  # spreadsheets write the mark
+    # utf-8-sig, because spreadsheets begin a file with a byte order mark.
+    with open(path, encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file, strict=True)
         while True:
             try:
@@ -272,18 +283,19 @@ def _csv_rows(path: Path, problems: RowErrors) -> Iterator[tuple[str, dict]]:
                 ) from error
             if row is None:
                 return
-            place = f"{path}:{rows.line_num}"
+            location = f"{path}:{rows.line_num}"
             if None in row or None in row.values():
-                problems.add(f"not {len(rows.fieldnames)} fields, as the first line has", place)
+                fields = len(rows.fieldnames)
+                row_errors.add(f"not {fields} fields, as the first line has", location)
             else:
-                yield place, row
+                yield location, row
 
 
-def _parquet_rows(path: Path, problems: RowErrors) -> Iterator[tuple[str, dict]]:
+def _parquet_rows(path: Path, _: RowErrors) -> Iterator[LocatedRow]:
     number = 0
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(BATCH):
+            for batch in file.iter_batches(PARQUET_BATCH):
                 for row in batch.to_pylist():
                     number += 1
                     yield f"{path}:{number}", row
@@ -291,7 +303,14 @@ def _parquet_rows(path: Path, problems: RowErrors) -> Iterator[tuple[str, dict]]
         raise InputError(f"{path}: not a whole Parquet file: {error}") from error
 
 
-ENDS = {
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not whole JSON in UTF-8: {error}") from error
+
+
+READERS = {
     ".jsonl": _json_rows,
     ".jsonl.gz": _json_rows,
     ".csv": _csv_rows,

@@ -1,4 +1,4 @@
-"""Reads a corpus from a folder or file of the user's."""
+"""Loads the corpora that `--data` and `--lang` name."""
 
 from __future__ import annotations
 
@@ -7,14 +7,25 @@ import os
 from pathlib import Path
 
 from softnce_jax.data.code_search_net.published import ABOUT
-from softnce_jax.data.corpus import LANGUAGES, Candidate, Corpus, Pair, RowErrors
-from softnce_jax.data.formats import find_source
+from softnce_jax.data.corpus import Candidate, Corpus, Pair, RowErrors
+from softnce_jax.data.formats import Fields, find_source
 from softnce_jax.data.sample import load_sample
 from softnce_jax.errors import InputError
+from softnce_jax.languages import LANGUAGES
+
+__all__ = ["data_folder", "load_corpora", "prepared_folder", "read_corpus"]
+
+# The fields that may hold a row's texts, the first that is there: CodeSearchNet's names, then those
+# of its mirrors on the Hub. Fields of tokens come before fields of text.
+URL = ("url", "func_code_url")
+QUERY_TOKENS = ("docstring_tokens", "func_documentation_tokens")
+QUERY_TEXT = ("docstring", "query", "func_documentation_string")
+CODE_TOKENS = ("code_tokens", "func_code_tokens")
+CODE_TEXT = ("code", "original_string", "func_code_string", "whole_func_string")
 
 
 def data_folder() -> Path:
-    """Where real CodeSearchNet data is looked for: $SOFTNCE_DATA, else the user's cache."""
+    """The folder of prepared data and caches: $SOFTNCE_DATA, else ~/.cache/softnce_jax."""
     return Path(os.environ.get("SOFTNCE_DATA", "~/.cache/softnce_jax")).expanduser()
 
 
@@ -22,97 +33,77 @@ def load_corpora(data: str, lang: str, *, strict: bool = False) -> tuple[list[Co
     """Loads the corpora that the flags `--data` and `--lang` name.
 
     Args:
-      data: `sample`; a folder or file (see `read_corpus`); or `auto`, CodeSearchNet where it is
-        prepared, or lies as files, in `data_folder()`, else the sample.
-      lang: one of LANGUAGES, or `all`.
+      data: `sample`; a folder or file (see `read_corpus`); or `auto`, CodeSearchNet if it is in
+        `data_folder()`, prepared or as files, else the sample.
+      lang: a key of LANGUAGES, or `all`.
       strict: unusable rows are errors.
 
     Returns:
-      One corpus a language, and lines to tell the user: the choice made, the rows skipped.
+      A corpus for each language, and lines to tell the user: the choice made, the rows skipped.
 
     Raises:
-      InputError: an unknown language, an absent folder, an unusable file.
+      InputError: an unknown language, a missing folder, an unusable file.
     """
     if lang != "all" and lang not in LANGUAGES:
         raise InputError(f"unknown language {lang!r}: --lang takes {', '.join(LANGUAGES)} or all")
-    languages = LANGUAGES if lang == "all" else (lang,)
+    languages = tuple(LANGUAGES) if lang == "all" else (lang,)
     notes = []
     if data == "auto":
         real = data_folder() / "code_search_net"
-        if absent := [language for language in languages if not _is_there(real / language)]:
+        if missing := [language for language in languages if not _has_data(real / language)]:
             notes.append(
-                f"no CodeSearchNet ({', '.join(absent)}) in {real}: using the embedded sample (to "
+                f"no CodeSearchNet ({', '.join(missing)}) in {real}: using the embedded sample (to "
                 f"have it, python experiments/prepare.py --lang {lang}; to train on your own data, "
                 f"--data FOLDER)"
             )
-        data = "sample" if absent else str(real)
+        data = "sample" if missing else str(real)
     if data == "sample":
         return [load_sample(language) for language in languages], notes
     corpora = [_read(data, language, strict=strict) for language in languages]
-    notes += [f"{c.language}: {line}" for c in corpora for line in (*c.notes, *c.problems.lines())]
+    notes += [
+        f"{c.language}: {line}" for c in corpora for line in (*c.notes, *c.row_errors.lines())
+    ]
     return corpora, notes
 
 
-def _is_there(folder: Path) -> bool:
-    """Whether a folder holds more than a preparing that was broken off."""
+def _has_data(folder: Path) -> bool:
+    """Whether a folder holds more than what an interrupted `prepare` left."""
     return folder.is_dir() and any(
         not entry.name.startswith("incomplete.") for entry in folder.iterdir()
     )
 
 
 def _read(data: str, language: str, *, strict: bool) -> Corpus:
-    """The corpus of a language in a folder, prepared or in any other form."""
+    """The corpus of a language in a folder, prepared or in any other format."""
     if (folder := prepared_folder(Path(data), language)) is None:
         return read_corpus(data, language, strict=strict)
-    from softnce_jax.data.code_search_net.prepared import (
-        read_prepared,  # here, since most data are not TFDS's
-    )
+    # Imported here, because TFDS is slow to import and most data are not prepared with it.
+    from softnce_jax.data.code_search_net.prepared import read_prepared
 
     return read_prepared(folder, language)
 
 
 def prepared_folder(root: Path, language: str) -> Path | None:
-    """Where `experiments/prepare.py` put a language, the newest version; None if nowhere."""
+    """The newest version of a language's data that `prepare` wrote below `root`, None if none."""
     versions = (root / language).glob(f"*.*.*/{ABOUT}")
     return max((path.parent for path in versions), default=None)
-
-
-# Where a row's texts may stand: lists of tokens, then strings. CodeSearchNet's names, the Hub's.
-URL = ("url", "func_code_url")
-QUERY = (
-    ("docstring_tokens", "func_documentation_tokens"),
-    (
-        "docstring",
-        "query",
-        "func_documentation_string",
-    ),
-)
-CODE = (
-    ("code_tokens", "func_code_tokens"),
-    (
-        "code",
-        "original_string",
-        "func_code_string",
-        "whole_func_string",
-    ),
-)
 
 
 def read_corpus(path: str | Path, language: str, *, strict: bool = False) -> Corpus:
     """Reads one language's pairs and candidates, in any of the formats of docs/data.md.
 
-    A row has `url`, a query (`docstring_tokens` joined by spaces, else `docstring` or `query`) and
-    code (`code_tokens` joined, else `code` or `original_string`); `family` is optional. A query's
-    true code is the candidate with the same url. Where the data have no codebase, the functions of
-    valid and test are the candidates, and a row without url is named by its code.
+    A row has a url, a query (tokens joined by spaces, else text), code (likewise) and perhaps a
+    family. The correct candidate of a query is the one with the same url. If the data have no
+    codebase, the functions of valid and test are the candidates, and a row without a url is named
+    by its code.
 
     Args:
       path: a folder, perhaps with a subfolder of the language's name, or a file.
-      language: one of LANGUAGES.
+      language: a key of LANGUAGES.
       strict: raise at the first unusable row instead of counting it.
 
     Returns:
-      The corpus, with what was skipped in `problems`.
+      The corpus, with the rows that were skipped in `row_errors`.
 
     Raises:
       InputError: nothing there that is known, or (strict) an unusable row, by file and line.
@@ -121,81 +112,81 @@ def read_corpus(path: str | Path, language: str, *, strict: bool = False) -> Cor
     if (root / language).is_dir():
         root = root / language
     source = find_source(root)
-    rows = _Rows(language, RowErrors(strict=strict), named=source.has_codebase)
-    for split, place, row in source.rows(rows.problems):
-        rows.add(split, place, row)
+    rows = _Rows(language, RowErrors(strict=strict), has_codebase=source.has_codebase)
+    for split, location, row in source.rows(rows.row_errors):
+        rows.add(split, location, row)
     notes = list(source.notes)
     if not source.has_codebase:
-        rows.use_functions_of("valid", "test")
+        rows.use_functions_as_codebase("valid", "test")
         notes.append(f"no codebase: the {len(rows.codebase)} functions of valid and test stand in")
     rows.leave_out_unanswerable("valid", "test")
-    pairs = {split: [pair for _, pair in placed] for split, placed in rows.pairs.items()}
+    pairs = {split: [pair for _, pair in located] for split, located in rows.pairs.items()}
     codebase = list(rows.codebase.values())
     return Corpus(str(root), language, **pairs, codebase=codebase,
-                  problems=rows.problems, notes=tuple(notes))  # fmt: skip
+                  row_errors=rows.row_errors, notes=tuple(notes))  # fmt: skip
 
 
 class _Rows:
-    """The usable rows so far; the others go to the problems."""
+    """The usable rows so far; the others are counted in `row_errors`."""
 
-    def __init__(self, language: str, problems: RowErrors, *, named: bool):
-        self.language, self.problems, self.named = language, problems, named
+    def __init__(self, language: str, row_errors: RowErrors, *, has_codebase: bool):
+        self.language, self.row_errors, self.has_codebase = language, row_errors, has_codebase
+        # Pairs keep their locations until it is known whether they can be answered.
         self.pairs: dict[str, list[tuple[str, Pair]]] = {"train": [], "valid": [], "test": []}
         self.codebase: dict[str, Candidate] = {}
         self._seen: set[tuple[str, str, str]] = set()
 
-    def add(self, split: str, place: str, row: dict) -> None:
-        code = _text(row, *CODE)
-        texts = (
-            {"code": code} if split == "codebase" else {"query": _text(row, *QUERY), "code": code}
-        )
+    def add(self, split: str, location: str, row: Fields) -> None:
+        code = _text(row, CODE_TOKENS, CODE_TEXT)
+        query = _text(row, QUERY_TOKENS, QUERY_TEXT)
+        texts = {"code": code} if split == "codebase" else {"query": query, "code": code}
         url = next((row[name] for name in URL if isinstance(row.get(name), str)), None)
-        if url is None and not self.named and code:
+        if url is None and not self.has_codebase and code:
             url = f"code:{hashlib.sha256(code.encode()).hexdigest()[:16]}"
-        reason = _unusable(row, self.language, texts | {"url": url}) or self._repeated(
-            split, url, texts
-        )
+        reason = _unusable(row, self.language, texts | {"url": url})
+        reason = reason or self._repeated(split, url, query)
         if reason is not None:
-            self.problems.add(reason, place)
+            self.row_errors.add(reason, location)
         elif split == "codebase":
             self.codebase[url] = Candidate(code, url, self.language, row.get("family"))
         else:
-            pair = Pair(texts["query"], code, url, self.language, row.get("family"))
-            self._seen.add((split, url, pair.query))
-            self.pairs[split].append((place, pair))
+            self._seen.add((split, url, query))
+            pair = Pair(query, code, url, self.language, row.get("family"))
+            self.pairs[split].append((location, pair))
 
-    def use_functions_of(self, *splits: str) -> None:
+    def use_functions_as_codebase(self, *splits: str) -> None:
         """Makes the functions of these splits the candidates."""
-        for _, pair in (placed for split in splits for placed in self.pairs[split]):
-            candidate = Candidate(pair.code, pair.url, pair.language, pair.family)
-            self.codebase.setdefault(pair.url, candidate)
+        for split in splits:
+            for _, pair in self.pairs[split]:
+                candidate = Candidate(pair.code, pair.url, pair.language, pair.family)
+                self.codebase.setdefault(pair.url, candidate)
 
     def leave_out_unanswerable(self, *splits: str) -> None:
-        """Leaves out pairs of these splits whose function is no candidate."""
+        """Leaves out the pairs of these splits whose function is no candidate."""
         for split in splits:
-            for place, pair in self.pairs[split]:
+            for location, pair in self.pairs[split]:
                 if pair.url not in self.codebase:
-                    self.problems.add("a query whose url has no candidate in the codebase", place)
+                    reason = "a query whose url has no candidate in the codebase"
+                    self.row_errors.add(reason, location)
             self.pairs[split] = [x for x in self.pairs[split] if x[1].url in self.codebase]
 
-    def _repeated(self, split: str, url: str, texts: dict[str, str]) -> str | None:
+    def _repeated(self, split: str, url: str, query: str | None) -> str | None:
         if split == "codebase":
             return "a url that an earlier candidate has" if url in self.codebase else None
-        again = (split, url, texts["query"]) in self._seen
-        return "the same url and query again" if again else None
+        return "the same url and query again" if (split, url, query) in self._seen else None
 
 
-def _text(row: dict, tokens: tuple[str, ...], names: tuple[str, ...]) -> str | None:
-    """The first of the fields that is there, as text; None where none is."""
+def _text(row: Fields, tokens: tuple[str, ...], texts: tuple[str, ...]) -> str | None:
+    """The first field that has text; "" if all fields there are empty, None if there are none."""
     for name in tokens:
         if isinstance(row.get(name), list) and row[name]:
             return " ".join(map(str, row[name])).strip()
-    present = [row[name] for name in names if isinstance(row.get(name), str)]
+    present = [row[name] for name in texts if isinstance(row.get(name), str)]
     return next((text.strip() for text in present if text.strip()), "" if present else None)
 
 
-def _unusable(row: dict, language: str, texts: dict[str, str | None]) -> str | None:
-    """Why a row cannot be used, or None."""
+def _unusable(row: Fields, language: str, texts: dict[str, str | None]) -> str | None:
+    """Why a row cannot be used, None if it can."""
     for name, text in texts.items():
         if text is None:
             return f"no {name} among its fields ({', '.join(map(str, row))})"

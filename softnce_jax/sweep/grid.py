@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from softnce_jax.data.corpus import LANGUAGES
+from softnce_jax.languages import LANGUAGES
 from softnce_jax.errors import InputError
 from softnce_jax.train.config import NOT_COMPARED, Config
 

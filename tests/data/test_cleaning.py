@@ -5,9 +5,14 @@ from __future__ import annotations
 import pytest
 
 from softnce_jax.data import cleaning
-from softnce_jax.data.cleaning import is_english, unclean, unusable, without_comments
-from softnce_jax.data.corpus import LANGUAGES
+from softnce_jax.data.cleaning import (
+    is_english,
+    reason_to_drop,
+    reason_to_drop_code,
+    without_comments,
+)
 from softnce_jax.data.sample import load_sample
+from softnce_jax.languages import LANGUAGES
 
 CODE = "def area(w, h):\n    return w * h"
 
@@ -15,29 +20,29 @@ CODE = "def area(w, h):\n    return w * h"
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_sample_is_clean(language):
     for pair in load_sample(language).train:
-        assert unclean(pair.query, pair.code, language) is None
+        assert reason_to_drop(pair.query, pair.code, language) is None
 
 
 @pytest.mark.parametrize(
     ("query", "reason"),
     [
-        (["area", "of"], cleaning.SHORT),
+        (["area", "of"], cleaning.TOO_SHORT),
         (["the", "area", "of"], None),
         ("the area of a box " * 51 + "a", None),
-        ("the area of a box " * 51 + "a b", cleaning.LONG),
-        ('Shows <img src="a.png"> as text', cleaning.SPECIAL),
+        ("the area of a box " * 51 + "a b", cleaning.TOO_LONG),
+        ('Shows <img src="a.png"> as text', cleaning.SPECIAL_CONTENT),
         ("Shows the <b>img</b> as text", None),
-        ("See https://example.org for the area", cleaning.SPECIAL),
-        (["see", "https", ":", "//example.org"], cleaning.SPECIAL),
+        ("See https://example.org for the area", cleaning.SPECIAL_CONTENT),
+        (["see", "https", ":", "//example.org"], cleaning.SPECIAL_CONTENT),
         ("Speaks the https protocol to a server", None),
-        ("Gibt die Fläche eines Rechtecks zurück", cleaning.FOREIGN),
-        ("Devuelve el área de un rectángulo", cleaning.FOREIGN),
-        ("返回矩形的面积 和 宽度 高度", cleaning.FOREIGN),
+        ("Gibt die Fläche eines Rechtecks zurück", cleaning.NOT_ENGLISH),
+        ("Devuelve el área de un rectángulo", cleaning.NOT_ENGLISH),
+        ("返回矩形的面积 和 宽度 高度", cleaning.NOT_ENGLISH),
         ("Returns the area of a naïve rectangle", None),
     ],
 )
 def test_queries(query, reason):
-    assert unclean(query, CODE, "python") == reason
+    assert reason_to_drop(query, CODE, "python") == reason
 
 
 @pytest.mark.parametrize(
@@ -89,8 +94,8 @@ def test_queries(query, reason):
 )
 def test_comments_leave_and_broken_code_does_not_parse(language, code, bare):
     assert without_comments(code, language) == bare
-    reason = cleaning.UNPARSED if bare is None else None if bare else cleaning.EMPTY
-    assert unclean("The area of a rectangle", code, language) == reason
+    reason = cleaning.UNPARSED if bare is None else None if bare else cleaning.ONLY_COMMENTS
+    assert reason_to_drop("The area of a rectangle", code, language) == reason
 
 
 @pytest.mark.parametrize(
@@ -105,9 +110,9 @@ def test_comments_leave_and_broken_code_does_not_parse(language, code, bare):
     ],
 )
 def test_comments_alone_are_no_code(language, comment):
-    assert unusable(comment, language) == cleaning.EMPTY
+    assert reason_to_drop_code(comment, language) == cleaning.ONLY_COMMENTS
     code = next(pair.code for pair in load_sample(language).train)
-    assert unusable(f"{comment}\n{code}", language) is None
+    assert reason_to_drop_code(f"{comment}\n{code}", language) is None
 
 
 def test_short_english_with_names_in_it_is_english():

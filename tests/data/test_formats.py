@@ -133,7 +133,7 @@ def test_cosqa(tmp_path):
     assert [(c.url, c.code) for c in corpus.codebase] == [(str(n), c) for c, n in functions.items()]
     assert "label 0" in corpus.notes[0]
     other = read_corpus(tmp_path, "go")
-    assert other.train == [] and "its language is 'python', not 'go'" in other.problems.lines()[0]
+    assert other.train == [] and "its language is 'python', not 'go'" in other.row_errors.lines()[0]
 
 
 def test_a_column_names_the_splits(tmp_path):
@@ -142,7 +142,7 @@ def test_a_column_names_the_splits(tmp_path):
     write_csv(tmp_path / "pairs.csv", rows)
     corpus = read_corpus(tmp_path / "pairs.csv", "python")
     assert [len(corpus.train), len(corpus.valid), len(corpus.test)] == [2, 1, 1]
-    (line,) = corpus.problems.lines()
+    (line,) = corpus.row_errors.lines()
     assert line.startswith("skipped 1 row: a partition that is none of train,")
     with pytest.raises(InputError, match=r"pairs\.csv:\d+: a partition that is none of"):
         read_corpus(tmp_path / "pairs.csv", "python", strict=True)
@@ -171,7 +171,7 @@ def test_one_table_is_drawn_into_splits_by_its_code(tmp_path, end):
 
 def test_absent_columns_are_named(tmp_path):
     write_csv(tmp_path / "pairs.csv", [{"question": "q", "answer": "a", "split": "train"}])
-    (line,) = read_corpus(tmp_path / "pairs.csv", "go").problems.lines()
+    (line,) = read_corpus(tmp_path / "pairs.csv", "go").row_errors.lines()
     assert "no query among its fields (question, answer, split)" in line
 
 
@@ -202,7 +202,7 @@ def test_broken_files(tmp_path):
     with pytest.raises(InputError, match=r"b\.csv:\d: not CSV in UTF-8"):
         read_corpus(tmp_path / "b.csv", "go")
     (tmp_path / "c.csv").write_text("query,code\nq,c,extra\nq\n")
-    (line,) = read_corpus(tmp_path / "c.csv", "go").problems.lines()
+    (line,) = read_corpus(tmp_path / "c.csv", "go").row_errors.lines()
     assert line.startswith("skipped 2 rows: not 2 fields") and line.endswith("c.csv:2)")
     (tmp_path / "d.csv").write_bytes(b"query,code\nq,caf\xe9\n")
     with pytest.raises(InputError, match=r"d\.csv:\d: not CSV in UTF-8"):

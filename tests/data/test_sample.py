@@ -11,25 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import tree_sitter
-import tree_sitter_go
-import tree_sitter_java
-import tree_sitter_javascript
-import tree_sitter_php
-import tree_sitter_python
-import tree_sitter_ruby
 
 from softnce_jax.data import sample
-from softnce_jax.data.corpus import LANGUAGES
+from softnce_jax.languages import LANGUAGES, parser
 
-GRAMMARS = {
-    "ruby": tree_sitter_ruby.language,
-    "javascript": tree_sitter_javascript.language,
-    "go": tree_sitter_go.language,
-    "python": tree_sitter_python.language,
-    "java": tree_sitter_java.language,
-    "php": tree_sitter_php.language_php,
-}
 FAMILIES = sample.families()
 CHECKS = Path(__file__).parents[1] / "sample_checks"
 SOURCES = Path(sample.__file__).parent
@@ -60,13 +45,12 @@ def test_every_task_in_every_language(language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_parses_without_error(language):
-    parser = tree_sitter.Parser(tree_sitter.Language(GRAMMARS[language]()))
     opening = "<?php\n" if language == "php" else ""
     for family in FAMILIES:
         for task, code in sample.functions(family, language).items():
-            root = parser.parse((opening + code).encode()).root_node
+            root = parser(language).parse((opening + code).encode()).root_node
             assert not root.has_error, f"{family}/{task}"
-    assert parser.parse((opening + "f(((").encode()).root_node.has_error
+    assert parser(language).parse((opening + "f(((").encode()).root_node.has_error
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -93,8 +77,8 @@ COMMANDS = {
 
 def execute(language: str, family: str, folder: Path, check: str) -> subprocess.CompletedProcess:
     """Runs a family's functions together with its check."""
-    end = sample.EXTENSIONS[language]
-    source = (SOURCES / family / f"{family}.{end}").read_text("utf-8")
+    ending = LANGUAGES[language].endings[0]
+    source = (SOURCES / family / f"{family}{ending}").read_text("utf-8")
     if language == "go":
         (folder / "tasks.go").write_text(source, "utf-8")
         (folder / "check.go").write_text(check, "utf-8")
@@ -107,8 +91,8 @@ def execute(language: str, family: str, folder: Path, check: str) -> subprocess.
         (folder / "Check.java").write_text("\n".join(imports + rest), "utf-8")
         command = ["java", "Check.java"]
     else:
-        (folder / f"both.{end}").write_text(f"{source}\n{check}", "utf-8")
-        command = [*COMMANDS[language], f"both.{end}"]
+        (folder / f"both{ending}").write_text(f"{source}\n{check}", "utf-8")
+        command = [*COMMANDS[language], f"both{ending}"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
 
 
@@ -116,7 +100,7 @@ def run_checks(language, families, folder, change=lambda check: check):
     if shutil.which(COMMANDS[language][0]) is None:
         pytest.skip(f"no {COMMANDS[language][0]} on this machine")
     for family in families:
-        check = CHECKS / family / f"check.{sample.EXTENSIONS[language]}"
+        check = CHECKS / family / f"check{LANGUAGES[language].endings[0]}"
         here = folder / family
         here.mkdir(parents=True)
         yield family, execute(language, family, here, change(check.read_text("utf-8")))

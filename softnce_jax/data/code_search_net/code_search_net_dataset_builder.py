@@ -23,7 +23,7 @@ from softnce_jax.data.code_search_net.published import ABOUT, SPLITS, difference
 from softnce_jax.data.code_search_net.raw import Found, files_below, look, read_list
 from softnce_jax.data.code_search_net.records import TEXTS, TOKENS
 from softnce_jax.data.code_search_net.shards import Part, make_part, read_part, save_lists
-from softnce_jax.data.corpus import LANGUAGES
+from softnce_jax.languages import LANGUAGES
 from softnce_jax.errors import InputError
 from softnce_jax.processes import run
 

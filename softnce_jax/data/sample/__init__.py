@@ -1,6 +1,6 @@
-"""The embedded sample: the same 96 tasks in six languages, 16 families of 6 related tasks.
+"""The embedded sample: 16 families of 6 related tasks, the same tasks in every language.
 
-A family is a folder: `tasks.toml` names its tasks with their split and two phrasings of the
+A family is a folder. Its `tasks.toml` names the tasks with their split and two phrasings of the
 query, and one source file per language holds their functions between `task:` markers. Splits are
 by task, so no function or phrasing of a test task is in training in any language. The first two
 tasks of a family are near-duplicates on purpose: false negatives of one another.
@@ -13,15 +13,9 @@ import tomllib
 from importlib import resources
 
 from softnce_jax.data.corpus import Candidate, Corpus, Pair
+from softnce_jax.languages import LANGUAGES
 
-EXTENSIONS = {
-    "ruby": "rb",
-    "javascript": "js",
-    "go": "go",
-    "python": "py",
-    "java": "java",
-    "php": "php",
-}
+__all__ = ["families", "functions", "load_sample", "tasks"]
 
 
 def families() -> list[str]:
@@ -31,14 +25,15 @@ def families() -> list[str]:
 
 
 def tasks(family: str) -> list[dict]:
-    """The tasks of a family in order: name, split, queries."""
+    """The tasks of a family, in order; of each its name, split and queries."""
     text = (resources.files(__name__) / family / "tasks.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)["task"]
 
 
 def functions(family: str, language: str) -> dict[str, str]:
-    """The functions of a family in one language, by task, in the order of the file."""
-    source = resources.files(__name__) / family / f"{family}.{EXTENSIONS[language]}"
+    """The functions of a family in one language, by task, in the order of the source file."""
+    ending = LANGUAGES[language].endings[0]
+    source = resources.files(__name__) / family / f"{family}{ending}"
     code: dict[str, list[str]] = {}
     task = None
     for line in source.read_text(encoding="utf-8").splitlines():
@@ -46,7 +41,7 @@ def functions(family: str, language: str) -> dict[str, str]:
         if marker.startswith("task: "):
             task = marker.removeprefix("task: ")
             code[task] = []
-        elif marker == "end" and line.strip() != "end":
+        elif marker == "end" and line.strip() != "end":  # a comment, not Ruby's keyword
             task = None
         elif task is not None:
             code[task].append(line)
@@ -54,7 +49,7 @@ def functions(family: str, language: str) -> dict[str, str]:
 
 
 def load_sample(language: str) -> Corpus:
-    """The sample in one language: 2 pairs a task, every function of the language a candidate.
+    """The sample in one language: 2 pairs a task; every function is a candidate.
 
     Example:
       >>> corpus = load_sample("ruby")

@@ -27,7 +27,7 @@ def test_reads_graphcodebert_layout(tmp_path):
     assert (corpus.train[0].query, corpus.train[0].code) == ("sort a list", "def f ( )")
     assert (corpus.valid[0].query, corpus.valid[0].family) == ("find a file", "files")
     assert [c.url for c in corpus.codebase] == ["u1", "u2"]
-    assert corpus.problems.lines() == []
+    assert corpus.row_errors.lines() == []
 
 
 def test_gzip_and_leaf_folder_and_dev_split(tmp_path):
@@ -64,7 +64,7 @@ def test_unusable_rows_are_counted_or_errors(tmp_path, reason):
         file.write(BAD_ROWS[reason] + b"\n")
     corpus = read_corpus(tmp_path, "go")
     assert len(corpus.test) == 1
-    (line,) = corpus.problems.lines()
+    (line,) = corpus.row_errors.lines()
     assert reason in line and "test.jsonl:2" in line and "skipped 1 row:" in line
     with pytest.raises(InputError, match=r"test\.jsonl:2: ") as error:
         read_corpus(tmp_path, "go", strict=True)

@@ -1,8 +1,8 @@
-"""The registry: what can be listed by name, each once, as data.
+"""The registry of losses and estimators: each stands here once, as data.
 
 A loss or an estimator is one row here and one function elsewhere; `--help`, defaults, the training
-objective, tables and figures read the row. Functions are dotted names that are imported when they
-are needed, so this module imports nothing of ours, and `--help` needs no jax.
+objective, tables and figures read the row. Functions are dotted names, imported when they are
+needed, so `--help` needs no jax.
 """
 
 from __future__ import annotations
@@ -17,7 +17,25 @@ from typing import Any
 
 from softnce_jax.errors import InputError, first_line
 
+__all__ = [
+    "ESTIMATORS",
+    "FUNCTION",
+    "LOSSES",
+    "TARGETS",
+    "WEIGHTS",
+    "Estimator",
+    "Loss",
+    "Target",
+    "estimator",
+    "find_function",
+    "loss",
+    "resolve",
+    "source_of",
+]
+
 FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")  # package.module:function
+# What training hands to every loss by keyword.
+_KEYWORDS = ("positive", "where", "scale")
 
 
 @dataclass(frozen=True)
@@ -25,16 +43,17 @@ class Loss:
     """A loss of `--loss`.
 
     Attributes:
-      function: `module:function`, called as `function(q, c, target, *, positive, where, scale)`.
-      title: in tables.
-      target: what it reads beside the scores, a key of TARGETS, or None.
-      settings: the flags that it or its target reads, and their defaults; None is the estimator's.
-      arguments: of the function, by the flag that sets each.
+      function: `module:function`, called as `function(q, c, target, *, positive, where, scale)`,
+        or without `target` if it has none.
+      title: its name in tables.
+      target: what it reads beside the vectors, a key of TARGETS, or None.
+      settings: flags that it or its target reads, and their defaults; None is the estimator's.
+      arguments: the function's own arguments, each with the flag that sets it.
       shown: a setting that tables name beside the loss.
-      symmetric: whether it has the other direction, `--symmetric`.
+      symmetric: whether it takes `symmetric`, the flag --symmetric.
       blockwise: whether it has a form without (B, N) matrices.
-      bounds_information: whether log N − L says anything of the mutual information.
-      table: of the paper, in which it is compared; None where it is in the first.
+      bounds_information: whether log N − L is a bound of the mutual information.
+      table: number of the paper's table that compares it; None for the first one.
     """
 
     function: str
@@ -51,11 +70,11 @@ class Loss:
 
 @dataclass(frozen=True)
 class Target:
-    """What makes a loss's target of a similarity.
+    """How a loss's target is computed from the estimator's similarity.
 
     Attributes:
-      function: `module:function` of a similarity; None where it stays as it is.
-      settings: of the function, each a flag of the same name.
+      function: `module:function` of the similarity; None if the similarity itself is the target.
+      settings: arguments of the function, each a flag of the same name.
     """
 
     function: str | None
@@ -67,13 +86,14 @@ class Estimator:
     """A term of `--estimator`.
 
     Attributes:
-      title: in tables and figures.
-      alpha, beta: of Eq. 4.
-      temperature: of the softmax of its similarities; None where only the user knows their unit.
-      function: `module:function` of a model's name that returns a `Precomputed`; None where the
-        features are made of each batch.
+      title: its name in tables and figures.
+      alpha, beta: defaults of Eq. 4.
+      temperature: default of the softmax of its similarities; None if only the user knows their
+        unit.
+      function: `module:function` that makes a `Precomputed` from a model's name; None if the
+        features are computed for each batch.
       model: the flag that names its model.
-      default_model: of that flag; None where the user must name one.
+      default_model: that flag's default; None if the user must name one.
     """
 
     title: str
@@ -172,19 +192,19 @@ ESTIMATORS = {
 
 
 def loss(name: str) -> Loss:
-    """The row of a loss: one of LOSSES, or made of a user's `package.module:function`.
+    """The row of a loss: one of LOSSES, or made from a user's `package.module:function`.
 
-    The name of a user's third argument says what it reads, as in our own losses: `w`, `p` or
-    `similarity`; a function of q and c alone reads nothing.
+    A user's function is called as ours are. The name of its third argument says what it reads, `w`,
+    `p` or `similarity`; a function of q and c alone reads nothing more.
 
     Args:
-      name: as of `--loss`.
+      name: the value of `--loss`.
 
     Returns:
       Its row.
 
     Raises:
-      InputError: no such loss; a function that cannot be imported or has another third argument.
+      InputError: no such loss, or a function that cannot be imported or called like this.
 
     Example:
       >>> loss("cancel_top_k").arguments
@@ -196,22 +216,37 @@ def loss(name: str) -> Loss:
         raise InputError(
             f"--loss {name}: no such loss; give {', '.join(LOSSES)}, or package.module:function"
         )
-    parameters = inspect.signature(find_function(name, "--loss")).parameters.values()
-    positional = [p.name for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY]
-    target = next(iter(positional[2:]), None)
-    if len(positional) < 2 or target not in (None, *TARGETS):
+    target = _target_of(name)
+    settings = TARGETS[target].settings if target else ()
+    return Loss(name, name, target, {setting: WEIGHTS[setting] for setting in settings})
+
+
+def _target_of(name: str) -> str | None:
+    """The key of TARGETS that a user's loss function reads, by its signature."""
+    function = find_function(name, "--loss")
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # functions of C extensions
+        raise InputError(f"--loss {name}: its arguments cannot be read") from None
+    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [p.name for p in signature.parameters.values() if p.kind in by_position]
+    target = next((name for name in names[2:3] if name not in _KEYWORDS), None)
+    if target not in (None, *TARGETS):
         raise InputError(
-            f"--loss {name}: takes ({', '.join(positional)}); give it two matrices of vectors and, "
-            f"if it reads more, one of {', '.join(TARGETS)}"
+            f"--loss {name}: its third argument is {target!r}, which is none of "
+            f"{', '.join(TARGETS)}, the targets that a loss may read"
         )
-    settings = {
-        setting: WEIGHTS[setting] for setting in (TARGETS[target].settings if target else ())
-    }
-    return Loss(name, name, target=target, settings=settings)
+    given = ["q", "c", target] if target else ["q", "c"]
+    try:
+        signature.bind(*given, **dict.fromkeys(_KEYWORDS))
+    except TypeError as error:
+        called = f"({', '.join([*given, *(f'{keyword}=' for keyword in _KEYWORDS)])})"
+        raise InputError(f"--loss {name}: cannot be called as {called}: {error}") from None
+    return target
 
 
 def estimator(name: str) -> Estimator:
-    """The row of an estimator: one of ESTIMATORS, or of a user's `package.module:function`.
+    """The row of an estimator: one of ESTIMATORS, or made from `package.module:function`.
 
     Example:
       >>> estimator("my.module:function").temperature is None
@@ -222,7 +257,7 @@ def estimator(name: str) -> Estimator:
 
 
 def resolve(name: str) -> Callable[..., Any]:
-    """The function of a dotted name in this registry, imported now.
+    """The function of a dotted name, `module:function`, imported now.
 
     Example:
       >>> resolve(TARGETS["p"].function).__name__
@@ -233,14 +268,17 @@ def resolve(name: str) -> Callable[..., Any]:
 
 
 def find_function(name: str, flag: str) -> Callable[..., Any]:
-    """A user's function, its module looked for in the current folder first.
+    """A user's function; its module is looked for in the current folder first.
 
     Args:
       name: `package.module:function`.
-      flag: that named it, for messages.
+      flag: the flag that named it, for messages.
+
+    Returns:
+      The function.
 
     Raises:
-      InputError: no such module or function, or the module fails, by its first line.
+      InputError: no such module or function, or the module fails, with its error's first line.
     """
     module_name, _, attribute = name.partition(":")
     sys.path.insert(0, "")
@@ -260,7 +298,10 @@ def find_function(name: str, flag: str) -> Callable[..., Any]:
 
 
 def source_of(name: str, flag: str) -> str:
-    """The source that a user's function depends on: its module's and that of where it is from."""
+    """The source of a user's function, which identifies it: of its module and where it is from.
+
+    The two differ where the module that was named imports the function.
+    """
     function = find_function(name, flag)
     module_name, _, attribute = name.partition(":")
     modules = (sys.modules[module_name], inspect.getmodule(function) or sys.modules[module_name])

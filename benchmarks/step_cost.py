@@ -22,16 +22,21 @@ import tyro
 from tqdm import tqdm
 
 from softnce_jax.data.corpus import Pair
-from softnce_jax.encoders.embed import Embedder
 from softnce_jax.encoders.processor import Processor
 from softnce_jax.mesh import make_mesh, shard_rows
 from softnce_jax.pretrained.export import export_model
 from softnce_jax.train.batches import batch_indices, batches
 from softnce_jax.train.config import Config
 from softnce_jax.train.features import make_features, precomputed_estimators
-from softnce_jax.train.loop import schedule_of, start
 from softnce_jax.train.report import versions
-from softnce_jax.train.setup import build_encoder, cache_folder, read_data, scale_of, settle
+from softnce_jax.train.setup import (
+    build_encoder,
+    build_step,
+    cache_folder,
+    read_data,
+    schedule_of,
+    settle,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,8 +68,7 @@ def stepper(config: Config, pairs: Sequence[Pair], encoder: Any, params: Any) ->
     features = make_features(config, pairs, processor, precomputed_estimators(config), folder)
     indices = batch_indices(len(pairs), config.batch_size, 0)
     dataset = batches(indices, pairs, processor, features)
-    schedule, scale = schedule_of(config, len(pairs)), scale_of(config, encoder)
-    step, state = start(config, Embedder(encoder, mesh), params, schedule, scale)
+    step, state = build_step(config, encoder, params, schedule_of(config, len(pairs)), mesh)
 
     def run(n: int) -> tuple[float, float]:
         nonlocal state

@@ -6,7 +6,10 @@ import dataclasses
 import logging
 import shutil
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from softnce_jax.encoders.encoder import Encoder
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +57,7 @@ def main(flags: Flags) -> None:
 def evaluate(flags: Flags) -> dict[str, Any]:
     """Scores a model and BM25 on a split or on graded queries; writes results.json and queries.npz.
 
-    Vectors are kept in the output folder until the end, so the same command goes on where it was.
+    Vectors are cached in the output folder until the end, so that the same command resumes.
 
     Raises:
       InputError: a model or data that cannot be used, before any work.
@@ -66,7 +69,7 @@ def evaluate(flags: Flags) -> dict[str, Any]:
     from softnce_jax.errors import InputError
     from softnce_jax.files import write_json
     from softnce_jax.mesh import make_mesh
-    from softnce_jax.retrieval.per_query import Queries, write_queries
+    from softnce_jax.retrieval.per_query import QueryScores, write_queries
     from softnce_jax.retrieval.tasks import GradedTask, SplitTask, choose_split
     from softnce_jax.train.report import show, summaries, versions
     from softnce_jax.train.setup import make_processor
@@ -94,9 +97,9 @@ def evaluate(flags: Flags) -> dict[str, Any]:
     embedder = Embedder(encoder, make_mesh(jax.devices()))
     values: dict[str, dict] = {}
     for task in tasks:
-        log.info(task.about())
+        log.info(task.describe())
         values[task.language] = task.score(embedder, params, processor, out)
-    write_queries(out, Queries(values, {task.language: task.names() for task in tasks}))
+    write_queries(out, QueryScores(values, {task.language: task.hashes() for task in tasks}))
     results = {
         "config": dataclasses.asdict(flags),
         "protocol": {task.language: task.protocol() for task in tasks},
@@ -110,18 +113,61 @@ def evaluate(flags: Flags) -> dict[str, Any]:
 
 
 def default_out(flags: Flags) -> str:
-    """The folder of an evaluation, named by what it evaluates."""
+    """The folder of an evaluation, named after the model."""
     name = Path(flags.model).resolve().name if Path(flags.model).exists() else flags.model
     kind = "judged" if flags.judgements else "evaluate"
     return f"runs/{kind}-{name.replace('/', '_')}-{flags.lang}"
 
 
-def open_model(flags: Flags) -> tuple[Any, Any]:
+def open_model(flags: Flags) -> tuple[Encoder, Any]:
     """The encoder and parameters of a run folder, a checkpoint of it, a folder or a Hub id."""
     from softnce_jax.pretrained.load import load
-    from softnce_jax.train.restore import open_checkpoint
 
     path = Path(flags.model)
     if path.name.isdigit() and path.parent.name == "checkpoints":
-        return open_checkpoint(path, precision=flags.precision, download=flags.download)
+        return _open_checkpoint(path, precision=flags.precision, download=flags.download)
     return load(flags.model, dtype=flags.precision, download=flags.download)
+
+
+def _open_checkpoint(path: Path, *, precision: str, download: bool) -> tuple[Encoder, Any]:
+    """The encoder and parameters of `RUN/checkpoints/STEP`, on any number of devices.
+
+    Args:
+      path: of the step's folder.
+      precision: of the encoder's arithmetic.
+      download: whether the run's encoder may be fetched from the Hub.
+
+    Raises:
+      InputError: no such checkpoint, or not one of fine-tuning.
+    """
+    import jax
+
+    from softnce_jax.errors import InputError
+    from softnce_jax.mesh import make_mesh
+    from softnce_jax.train.checkpoint import Checkpoints, read_config
+    from softnce_jax.train.config import Config
+    from softnce_jax.train.setup import build_encoder, build_step, read_data, schedule_of
+
+    if not path.is_dir():
+        raise InputError(f"{path}: no such checkpoint")
+    stored = read_config(path.parent, int(path.name))
+    names = [field.name for field in dataclasses.fields(Config)]
+    if missing := [name for name in names if name not in stored]:
+        raise InputError(
+            f"{path}: not a checkpoint of fine-tuning (its configuration has no {missing[0]}); "
+            "name a finished run or its model/"
+        )
+    settled = {name: stored[name] for name in names}
+    settled |= {"precision": precision, "download": download}
+    # Its hard negatives are no part of the model, and their file may be gone.
+    config = Config(**settled | {"negatives": None, "negatives_per_query": None})
+    data = read_data(config)
+    encoder, initial = build_encoder(config, data.train)
+    # Orbax restores into the shapes of a state, the optimiser's among them.
+    schedule = schedule_of(config, len(data.train))
+    _, like = build_step(config, encoder, initial, schedule, make_mesh(jax.devices()))
+    checkpoints = Checkpoints(path.parent, stored)
+    try:
+        return encoder, checkpoints.restore_step(int(path.name), like).state.params
+    finally:
+        checkpoints.close()

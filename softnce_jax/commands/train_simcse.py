@@ -1,10 +1,10 @@
 """`softnce train-simcse`: a sentence encoder, trained on queries alone (unsupervised SimCSE).
 
-It is fine-tuning on pairs of a query and itself, seen through another dropout: data, batches, step,
+It is fine-tuning on pairs of a query and itself, under two dropout masks: data, batches, step,
 loop, checkpoints and run folder are those of `train/`. The model is that of the last step, as in
-the paper's code: nothing validates a sentence encoder but what it is for, and alignment alone would
-choose a collapsed one. Alignment and uniformity are logged at every evaluation, so that a run that
-goes wrong is seen.
+the paper's code: only a downstream task validates a sentence encoder, and alignment alone would
+choose a collapsed one. Alignment and uniformity are logged at every evaluation, to show a run that
+goes wrong.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from softnce_jax.data.corpus import Pair
     from softnce_jax.encoders.encoder import Encoder
     from softnce_jax.retrieval.tasks import SentenceTask
-    from softnce_jax.train.loop import Schedule
+    from softnce_jax.train.setup import Schedule
 
 log = logging.getLogger(__name__)
-BATCH_SIZE = 256
+
+BATCH_SIZE = 256  # the paper's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,24 +96,24 @@ def train_simcse(flags: Flags) -> dict[str, Any]:
     """
     import jax
 
-    from softnce_jax.data.corpus import different_queries
+    from softnce_jax.data.corpus import unique_queries
     from softnce_jax.data.load import load_corpora
     from softnce_jax.encoders.embed import Embedder
     from softnce_jax.encoders.processor import Processor
     from softnce_jax.mesh import check_batch_size, make_mesh
     from softnce_jax.retrieval.tasks import SentenceTask
-    from softnce_jax.train.loop import schedule_of, train
+    from softnce_jax.train.loop import train
     from softnce_jax.train.report import versions
     from softnce_jax.train.run_folder import RunFolder
-    from softnce_jax.train.setup import check_splits, make_batches, scale_of
+    from softnce_jax.train.setup import check_splits, make_batches, schedule_of
 
     mesh = make_mesh(jax.devices())
 
     corpora, notes = load_corpora(flags.data, flags.lang, strict=flags.strict)
     check_splits(corpora, ("train", "valid"))
     given = [pair for corpus in corpora for pair in corpus.train]
-    # A query that is there twice would be its own negative.
-    queries = different_queries(given)
+    # A repeated query would be its own negative.
+    queries = unique_queries(given)
     flags, config, more = settle(flags, queries=len(queries))
     check_batch_size(config.batch_size, mesh)
     pairs = [dataclasses.replace(pair, code=pair.query) for pair in queries]
@@ -134,13 +135,13 @@ def train_simcse(flags: Flags) -> dict[str, Any]:
     batches = make_batches(config, pairs, processor, None, None, mesh)
     run.start()
 
-    embedder, scale = Embedder(encoder, mesh), scale_of(config, encoder)
+    embedder = Embedder(encoder, mesh)
     task = SentenceTask([pair for corpus in corpora for pair in corpus.valid], embedder)
 
     def validate(params: Any) -> dict[str, float]:
         return {f"valid_{name}": value for name, value in task.measure(params).items()}
 
-    params, _ = train(config, run, embedder, initial, batches, schedule, scale, validate)
+    params, _ = train(config, run, embedder, initial, batches, schedule, validate)
 
     run.export(encoder, params)
     results = {
@@ -156,17 +157,17 @@ def train_simcse(flags: Flags) -> dict[str, Any]:
 
 
 def settle(flags: Flags, *, queries: int) -> tuple[Flags, Config, list[str]]:
-    """Fills in what was left out, and says which fine-tuning this is.
+    """Fills in what was left out, and translates it into a configuration of fine-tuning.
 
-    It is InfoNCE of queries with themselves as their code, 1/temperature the scale: the step
-    embeds a query and its code as two texts, each with dropout of its own.
+    That is InfoNCE of queries with themselves as their code, scaled by 1/temperature: the step
+    embeds a query and its code as two texts, each with its own dropout mask.
 
     Args:
       flags: as given.
-      queries: how many different training queries there are.
+      queries: the number of different training queries.
 
     Returns:
-      The configuration without any None, that of fine-tuning, and lines to tell the user.
+      The flags without any None, the configuration of fine-tuning, and lines to tell the user.
 
     Raises:
       InputError: choices that contradict one another or the data, with both values.
@@ -187,7 +188,7 @@ def settle(flags: Flags, *, queries: int) -> tuple[Flags, Config, list[str]]:
         encoder=model,
         code_length=flags.query_length,
         dataflow="none",
-        attention_dropout="elementwise",  # shared ones would be the same in both passes
+        attention_dropout="elementwise",  # a shared draw would be the same in both passes
         loss="infonce",
         scale=1 / temperature,
     )
@@ -212,7 +213,7 @@ def sentence_encoder(config: Config, pairs: Sequence[Pair]) -> tuple[Encoder, An
 
 
 def dropouts(encoder: Encoder) -> tuple[float, float]:
-    """The shares of states and of attention weights that training drops."""
+    """The fractions of states and of attention weights that training drops."""
     return encoder.config.hidden_dropout_prob, encoder.config.attention_probs_dropout_prob
 
 
@@ -225,7 +226,7 @@ def describe(
     params: Any,
     schedule: Schedule,
 ) -> list[str]:
-    """The plan of a run, a line for each thing that it stands on."""
+    """The plan of a run, line by line: data, encoder, loss, training."""
     from softnce_jax.train.report import encoder_line, training_lines
 
     given = sum(train for _, _, train, _ in sizes)
@@ -245,7 +246,7 @@ def describe(
 
 
 def protocol(queries: int, given: int, task: SentenceTask) -> dict[str, Any]:
-    """What the numbers of a run stand on."""
+    """What the numbers of a run depend on."""
     return {
         "train_queries": queries,
         "duplicates_removed": given - queries,
@@ -259,7 +260,7 @@ def protocol(queries: int, given: int, task: SentenceTask) -> dict[str, Any]:
 
 
 def show(results: dict, folder: Path) -> None:
-    """Prints alignment and uniformity before and after, and where the run is."""
+    """Logs alignment and uniformity before and after, and the run's folder."""
     about = results["protocol"]
     log.info(
         f"\n{about['valid_queries']} validation queries; alignment over "

@@ -1,13 +1,13 @@
-"""Batches: batch n is a pure function of (seed, n), on any number of hosts and workers.
+"""Batches: batch n is a pure function of (seed, n), on any number of processes and threads.
 
 The indices of a batch are drawn at random over the whole epoch, never by length, because the
 other pairs of the batch are the negatives. Then the texts are tokenized, in the loader's threads,
-and laid out in arrays of few shapes, one for each number of packed rows.
+and packed into arrays of few shapes, one for each number of rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import grain
@@ -15,9 +15,9 @@ import numpy as np
 
 from softnce_jax.data.corpus import Pair, answer_keys, text_keys
 from softnce_jax.packing import (
+    Capacity,
     PackedRows,
     Plan,
-    Room,
     bucket,
     fill,
     first_fit,
@@ -31,45 +31,71 @@ if TYPE_CHECKING:
 
 
 class PackedTexts(NamedTuple):
-    """Queries and candidates packed together, in groups of as many of either.
+    """Queries and candidates packed together, in G groups that have equally many of either.
 
-    A text's number is its row in the batch, candidates counted on after the B queries.
+    A text's number in the packed rows is its index in the batch: queries 0 to B − 1, candidates
+    B to B + N − 1.
+
+    Attributes:
+      rows: of all groups.
+      queries: (G, B / G) int32, the slot of each query among those of its group.
+      codes: (G, N / G) int32, the slot of each candidate.
     """
 
-    rows: PackedRows  # of G groups
-    queries: np.ndarray  # (G, B / G) int32, the slots of queries among those of their group
-    codes: np.ndarray  # (G, N / G) int32
+    rows: PackedRows
+    queries: np.ndarray
+    codes: np.ndarray
 
 
 class Batch(NamedTuple):
-    """What one step reads. Features are None where no estimator is used.
+    """What one step reads: B queries and N candidates.
 
-    The candidates of a row lie together, N / B of them: its own, then its hard negatives. So their
-    order is the same on any number of hosts and devices.
+    The N / B candidates of a row are neighbours: its positive, then its hard negatives. So their
+    order is the same on any number of processes and devices.
+
+    Attributes:
+      texts: of both sides.
+      query_features: (B, F) float32, or None where no estimator is used.
+      code_features: (N, F) float32, or None.
+      query_keys: (B,) int32, equal where the texts are; keys are None where nothing reads them.
+      code_keys: (N,) int32.
+      answers: (N, P) int32, the keys of the queries that each candidate answers.
     """
 
     texts: PackedTexts
-    query_features: np.ndarray | None  # (B, F) float32
-    code_features: np.ndarray | None  # (N, F) float32
-    query_keys: np.ndarray | None = None  # (B,) int32, equal where the texts are
-    code_keys: np.ndarray | None = None  # (N,) int32
-    answers: np.ndarray | None = None  # (N, P) int32, keys of the queries that a candidate answers
+    query_features: np.ndarray | None
+    code_features: np.ndarray | None
+    query_keys: np.ndarray | None = None
+    code_keys: np.ndarray | None = None
+    answers: np.ndarray | None = None
 
     @property
     def pairs(self) -> int:
-        """Rows of the batch, or of a host's share of it."""
+        """Rows of the batch, or of a process's share of it."""
         return self.texts.queries.size
 
 
+class TrainingBatches(NamedTuple):
+    """The batches of a run.
+
+    Attributes:
+      dataset: element n is this process's rows of batch n.
+      urls: of the pairs of batch n, to name those of a step that went wrong.
+    """
+
+    dataset: grain.MapDataset
+    urls: Callable[[int], list[str]]
+
+
 # The features (a, b) of a batch from the indices of its pairs (B,), the ragged token ids of their
-# queries, and the indices of the pairs whose functions are this host's candidates (n,).
+# queries, and the indices of the pairs whose functions are this process's candidates (n,).
 Features = Callable[[np.ndarray, "list[Ids]", np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def batch_indices(pairs: int, batch_size: int, seed: int) -> grain.MapDataset:
     """The pairs of every batch: element n is (batch_size,) int indices, without end.
 
-    Every epoch is a new permutation; its last, incomplete batch is left out, another one each
+    Every epoch is a new permutation, so its last, incomplete batch leaves out other pairs each
     time.
 
     Example:
@@ -94,10 +120,10 @@ def batches(
     code_sizes: np.ndarray | None = None,
     one_text_per_row: bool = False,
 ) -> grain.MapDataset:
-    """Lays batches out: element n is this host's rows of batch n.
+    """Lays batches out: element n is this process's rows of batch n.
 
-    Every host tokenizes all queries of the batch, so that in-batch statistics are those of the
-    global batch, but only its own share of the code.
+    Every process tokenizes all queries of the batch, so that in-batch statistics are those of the
+    global batch, but only its share of the code.
 
     Args:
       indices: as made by `batch_indices`.
@@ -107,10 +133,10 @@ def batches(
       keys: whether to add the keys of the texts, which tell duplicates.
       negatives: the pairs whose functions are hard negatives of each pair, (R, K) indices; None for
         none.
-      shard: (index, count) of this host.
-      groups: G, into which packed texts are split, on all hosts: devices, or their slices.
+      shard: (index, count) of this process.
+      groups: G of the global batch: devices, times slices of each.
       code_sizes: what the function of every pair takes of a packed row, (R, 3) as of
-        `packing.sizes`; needed by several hosts, which must choose the same number of rows.
+        `packing.sizes`; needed by several processes, which must choose the same number of rows.
       one_text_per_row: whether to pad each text to a row of its own instead of packing them.
 
     Returns:
@@ -120,75 +146,83 @@ def batches(
     plan = one_per_row if one_text_per_row else first_fit
 
     def lay_out(index_B: np.ndarray) -> Batch:
-        share = len(index_B) // shard[1]
-        own = slice(shard[0] * share, (shard[0] + 1) * share)
+        # B and N count the global batch, b and n this process's share of it.
+        rows = _share(len(index_B), shard)
         queries = processor.queries([pairs[i].query for i in index_B])
-        index_N = with_negatives(index_B[own], negatives)
-        candidates = [pairs[i] for i in index_N]
+        index_n = with_negatives(index_B[rows], negatives)
+        candidates = [pairs[i] for i in index_n]
         codes = processor.codes(candidates)
-        every_N = with_negatives(index_B, negatives)
-        size_N3 = sizes(codes, processor.room) if code_sizes is None else code_sizes[every_N]
-        texts = pack(queries, codes, size_N3, processor, plan, groups=groups, shard=shard)
-        a_BF, b_NF = features(index_B, queries, index_N) if features else (None, None)
+        index_N = with_negatives(index_B, negatives)
+        size_N3 = sizes(codes, processor.capacity) if code_sizes is None else code_sizes[index_N]
+        texts = _pack(queries, codes, size_N3, processor, plan, groups=groups, shard=shard)
+        a_BF, b_nF = features(index_B, queries, index_n) if features else (None, None)
         return Batch(
             texts,
-            None if a_BF is None else a_BF[own],
-            b_NF,
-            text_keys([pairs[i].query for i in index_B[own]]) if keys else None,
+            None if a_BF is None else a_BF[rows],
+            b_nF,
+            text_keys([pairs[i].query for i in index_B[rows]]) if keys else None,
             text_keys([pair.code for pair in candidates]) if keys else None,
-            answer_RP[index_N] if keys else None,
+            answer_RP[index_n] if keys else None,
         )
 
     return indices.map(lay_out)
 
 
-def pack(
+def _pack(
     queries: list[Ids],
-    own_codes: list[Ids] | list[Example],
+    codes: list[Ids] | list[Example],
     code_size_N3: np.ndarray,
     processor: Processor,
-    plan: Callable[[np.ndarray, Room], Plan],
+    plan: Callable[[np.ndarray, Capacity], Plan],
     *,
     groups: int,
     shard: tuple[int, int],
 ) -> PackedTexts:
-    """The groups of a host, in as many rows as the group of the batch that needs most.
+    """The groups of a batch that this process has.
+
+    All groups of the global batch are planned, because all get as many rows as the one that needs
+    the most: arrays of one program have one shape everywhere.
 
     Args:
-      queries: of the whole batch.
-      own_codes: of the host's candidates.
-      code_size_N3: what each candidate of the whole batch takes.
+      queries: of the global batch.
+      codes: of this process's candidates.
+      code_size_N3: what each candidate of the global batch takes of a row.
       processor: of the encoder.
       plan: which text goes where, from what each takes of a row.
-      groups: G, of all hosts.
-      shard: (index, count) of this host.
+      groups: G of the global batch.
+      shard: (index, count) of this process.
     """
-    room, every = processor.room, range(groups)
-    query_of = np.arange(len(queries)).reshape(groups, -1)
-    code_of = np.arange(len(code_size_N3)).reshape(groups, -1)
-    size_B3 = sizes(queries, room)
-    plans = [
-        plan(np.concatenate([size_B3[query_of[g]], code_size_N3[code_of[g]]]), room) for g in every
-    ]
-    own = every[shard[0] * groups // shard[1] : (shard[0] + 1) * groups // shard[1]]
-    first = code_of[own[0], 0]
+    capacity, size_B3 = processor.capacity, sizes(queries, processor.capacity)
+    query_GB = np.arange(len(queries)).reshape(groups, -1)
+    code_GN = np.arange(len(code_size_N3)).reshape(groups, -1)
+    size_GT3 = np.concatenate([size_B3[query_GB], code_size_N3[code_GN]], axis=1)
+    plans = [plan(size_T3, capacity) for size_T3 in size_GT3]
+
+    here = range(groups)[_share(groups, shard)]
+    first_code = code_GN[here[0], 0]
     packed = fill(
         [
-            [queries[i] for i in query_of[g]] + [own_codes[i - first] for i in code_of[g]]
-            for g in own
+            [queries[i] for i in query_GB[g]] + [codes[i - first_code] for i in code_GN[g]]
+            for g in here
         ],
-        [plans[g] for g in own],
-        [[*query_of[g], *(len(queries) + code_of[g])] for g in own],
+        [plans[g] for g in here],
+        [[*query_GB[g], *(len(queries) + code_GN[g])] for g in here],
         rows=bucket(max(plan.rows for plan in plans)),
-        room=room,
+        capacity=capacity,
         pad_id=processor.tokenizer.pad_id,
     )
-    slots = np.stack([plans[g].slot_T(room.slots) for g in own])
-    return PackedTexts(packed, *np.split(slots, [query_of.shape[1]], axis=1))
+    slot_GT = np.stack([plans[g].slot_T(capacity.slots) for g in here])
+    return PackedTexts(packed, *np.split(slot_GT, [query_GB.shape[1]], axis=1))
+
+
+def _share(total: int, shard: tuple[int, int]) -> slice:
+    """The part of `total` rows that process `index` of `count` has."""
+    index, count = shard
+    return slice(index * total // count, (index + 1) * total // count)
 
 
 def with_negatives(index_B: np.ndarray, negatives: np.ndarray | None) -> np.ndarray:
-    """The candidates of rows: each row's own pair, then its hard negatives.
+    """The candidates of rows: each row's positive, then its hard negatives.
 
     Example:
       >>> with_negatives(np.array([2, 0]), np.array([[1, 2], [2, 0], [0, 1]])).tolist()
@@ -199,7 +233,7 @@ def with_negatives(index_B: np.ndarray, negatives: np.ndarray | None) -> np.ndar
     return np.concatenate([index_B[:, None], negatives[index_B]], axis=1).ravel()
 
 
-def load_ahead(dataset: grain.MapDataset, start: int):
-    """Iterates over `dataset[start:]`, threads reading ahead of the caller, in order."""
+def load_ahead(dataset: grain.MapDataset, start: int) -> Iterator[Batch]:
+    """Iterates over `dataset[start:]` in order, while threads read ahead of the caller."""
     options = grain.ReadOptions(num_threads=2, prefetch_buffer_size=4)
     return iter(dataset[start:].to_iter_dataset(options))

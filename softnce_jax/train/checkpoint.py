@@ -1,4 +1,4 @@
-"""Checkpoints: state, configuration and a checksum, kept by Orbax; damage falls back one step."""
+"""Checkpoints: state, configuration and checksums, written by Orbax; damage falls back one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Best(NamedTuple):
 
 
 class Restored(NamedTuple):
-    """What a checkpoint held."""
+    """The content of a checkpoint."""
 
     state: TrainState
     best: Best | None
@@ -35,11 +35,11 @@ class Restored(NamedTuple):
 
 @jax.jit
 def checksums(tree: Any) -> Any:
-    """A uint32 a leaf that any flipped bit changes, whatever the sharding.
+    """A uint32 for each leaf that any flipped bit changes, whatever the sharding.
 
-    Each element's bits are multiplied by an odd number of its own and summed modulo 2^32: an odd
-    factor is invertible, so one changed element always changes the sum. Integer sums do not
-    depend on the order in which devices add.
+    Orbax restores a flipped bit without a word. Each element's bits are multiplied by an odd number
+    of its own and summed modulo 2^32: an odd factor is invertible, so one changed element always
+    changes the sum. Integer sums do not depend on the order in which devices add.
     """
 
     def checksum(x: jax.Array) -> jax.Array:
@@ -65,7 +65,7 @@ class Checkpoints:
         self.config = config
         self._keep = keep
         self._best_of: dict[int, int] = {}
-        # What its threads would print as traces is raised too, and told in one line.
+        # Its threads would print traces of what is raised here too, and reported in one line.
         for name in ("absl", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         options = ocp.CheckpointManagerOptions(
@@ -108,22 +108,23 @@ class Checkpoints:
         self._manager.close()
 
     def restore(self, like: TrainState) -> Restored | None:
-        """The latest checkpoint that is whole; damaged ones are removed, saying so.
+        """The latest checkpoint that is whole; damaged ones are logged and removed.
 
         Args:
-          like: the state's shapes, dtypes and shardings.
+          like: a state of the same shapes, dtypes and shardings.
 
         Returns:
           None where no checkpoint is whole.
         """
         for step in sorted(self._manager.all_steps(), reverse=True):
-            restored, damage = None, "on another host"
+            restored, damage = None, "on another process"
             # Orbax raises bare exceptions of many classes for damaged files.
             try:
                 restored = self.restore_step(step, like)
             except Exception as error:
                 damage = first_line(error)
-            if distributed.on_any(restored is None):
+            # One process may fail to read what the others can: all go back together.
+            if distributed.any_process(restored is None):
                 log.info(f"checkpoint {step} is damaged ({damage}): going back one")
                 self._remove(step)
                 continue
@@ -133,25 +134,21 @@ class Checkpoints:
         return None
 
     def restore_step(self, step: int, like: TrainState) -> Restored:
-        """The checkpoint of one step. Raises whatever damage makes Orbax raise, or ValueError."""
+        """The checkpoint of one step. Damage raises ValueError, or anything from Orbax."""
         args = ocp.args.Composite(
             state=ocp.args.StandardRestore(like), about=ocp.args.JsonRestore()
         )
-        found = self._manager.restore(step, args=args)
-        wrong = [
-            name
-            for name, value in named_checksums(found.state).items()
-            if found.about["checksums"].get(name) != value
-        ]
-        if wrong:
-            raise ValueError(f"the checksum of {wrong[0]} differs")
-        best = found.about["best"]
-        return Restored(found.state, best and Best(**best))
+        restored = self._manager.restore(step, args=args)
+        stored, best = restored.about["checksums"], restored.about["best"]
+        for name, value in named_checksums(restored.state).items():
+            if stored.get(name) != value:
+                raise ValueError(f"the checksum of {name} differs")
+        return Restored(restored.state, best and Best(**best))
 
     def _remove(self, step: int) -> None:
         if distributed.is_first():
             shutil.rmtree(self.folder / str(step), ignore_errors=True)
-        distributed.wait(f"checkpoint {step} to be gone")
+        distributed.barrier(f"checkpoint {step} removed")
         self._manager.reload()
 
     def _check_space(self, state: TrainState) -> None:
@@ -177,6 +174,6 @@ class Checkpoints:
 def read_config(folder: str | Path, step: int) -> dict:
     """The configuration stored in the checkpoint of a step."""
     manager = ocp.CheckpointManager(Path(folder).resolve())
-    found = manager.restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))
+    restored = manager.restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))
     manager.close()
-    return found.about["config"]
+    return restored.about["config"]

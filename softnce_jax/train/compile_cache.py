@@ -1,4 +1,4 @@
-"""Compiled programs kept on disk: the same command starts stepping within seconds the next time."""
+"""Compiled programs cached on disk: the same command starts stepping within seconds next time."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ import jax
 from jax.experimental.compilation_cache import compilation_cache
 
 from softnce_jax.data.load import data_folder
+from softnce_jax.files import lock
 
-MOST_BYTES = 4 << 30  # the least recently used go first
+MAX_BYTES = 4 << 30  # the least recently used go first
 
 
 @contextlib.contextmanager
 def cached_compilations(folder: Path | None = None) -> Iterator[None]:
-    """Keeps compiled programs in a folder, unless jax has one already (JAX_COMPILATION_CACHE_DIR).
+    """Caches compiled programs in a folder, unless jax has one already (JAX_COMPILATION_CACHE_DIR).
 
     By default in `compiled/` of the data folder; nowhere if that cannot be written.
 
-    Each run makes its functions anew, so jax's own cache in memory does not know them again.
+    Each run makes its functions anew, so jax's cache in memory does not recognise them.
     """
     folder = folder or data_folder() / "compiled"
-    if jax.config.jax_compilation_cache_dir is not None or not tidied(folder):
+    if jax.config.jax_compilation_cache_dir is not None or not _prepare(folder):
         yield
         return
     settings = {
         "jax_compilation_cache_dir": str(folder),
-        "jax_compilation_cache_max_size": MOST_BYTES,
+        "jax_compilation_cache_max_size": MAX_BYTES,
         "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
     }
@@ -45,20 +46,20 @@ def cached_compilations(folder: Path | None = None) -> Iterator[None]:
         compilation_cache.reset_cache()
 
 
-def tidied(folder: Path) -> bool:
-    """Removes programs that a kill or a full disk left half written; False if it may not.
+def _prepare(folder: Path) -> bool:
+    """Removes programs that a kill or a full disk left half-written; False if it cannot.
 
-    jax writes a program and then the time of its use, and never again what is there; where the time
-    is missing jax 0.10 keeps nothing any more.
+    jax writes a program, then the time of its use, and never replaces a program that is there.
+    Where a time is missing, jax 0.10 stops caching altogether.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder / ".lockfile", timeout=10):
+        with lock(folder / ".lockfile", timeout=10):  # the name of jax's own lock
             for program in folder.glob("*-cache"):
                 if not program.with_name(program.name.removesuffix("cache") + "atime").exists():
                     program.unlink()
     except filelock.Timeout:
-        return True  # others are at work there
+        return True  # another process is at work there, and has tidied up
     except OSError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""What a run's weights look like, logged every step; a warning where they change nothing."""
+"""Diagnostics: a step's weights, a warning where they change nothing; information, divergence."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
 # A batch -> metrics of its step.
 Diagnose = Callable[[Batch], dict[str, jax.Array]]
 
-FIRST_STEPS = 10
-FLAT = 0.01  # every weight this close to 1
-ONE_HOT = 0.99  # of p on one negative, mean over rows
-SAMPLE = 256  # rows that are looked at where the batch is large
+FIRST_STEPS = 10  # that the warning is about
+FLAT = 0.01  # distance from 1 up to which a weight changes nothing
+ONE_HOT = 0.99  # share of p on one negative, mean over rows, from which it is the only one
+SAMPLE_ROWS = 256  # of a large batch, whose weights are measured
 
 
 def diagnosis(config: Config, objective: Objective) -> Diagnose:
     """The diagnostics of a batch's weights; none for losses without weights.
 
-    They are those of all rows up to DENSE_PAIRS pairs; of a larger batch, of 256 rows at equal
-    distances, each against all candidates. Batches are drawn at random, so any rows are
-    a sample; `weight_spread` is then the largest of these rows.
+    Up to DENSE_PAIRS pairs they are those of all rows. Of a larger batch they are those of 256
+    evenly spaced rows, each against all candidates: batches are drawn at random, so any rows are a
+    random sample. `weight_spread` is then the largest of these rows.
     """
 
     def weights_of(batch: Batch) -> dict[str, jax.Array]:
         rows = query_rows(batch, len(batch.query_features), len(batch.code_features))
         if len(batch.query_features) * len(batch.code_features) > DENSE_PAIRS:
-            rows = jax.tree.map(functools.partial(every, rows=SAMPLE), rows)
+            rows = jax.tree.map(functools.partial(_evenly_spaced, rows=SAMPLE_ROWS), rows)
         return weight_diagnostics(
             *objective.weights(batch, rows),
             temperature=config.temperature,
@@ -57,18 +57,18 @@ def diagnosis(config: Config, objective: Objective) -> Diagnose:
     return weights_of if objective.has_weights else lambda _: {}
 
 
-def every(x_B: jax.Array, *, rows: int) -> jax.Array:
-    """So many rows at equal distances; all where there are no more.
+def _evenly_spaced(x_B: jax.Array, *, rows: int) -> jax.Array:
+    """`rows` rows at equal distances; all where there are no more.
 
     Example:
-      >>> every(jax.numpy.arange(11), rows=5).tolist()
+      >>> _evenly_spaced(jax.numpy.arange(11), rows=5).tolist()
       [0, 2, 4, 6, 8]
     """
     return x_B[:: max(1, len(x_B) // rows)][:rows]
 
 
 class WeightWatch:
-    """Reads the first steps' metrics and says once where Soft-InfoNCE is no other loss.
+    """Watches the first steps' metrics and warns once where Soft-InfoNCE is just InfoNCE.
 
     Example:
       >>> watch = WeightWatch(steps_left=1)
@@ -86,9 +86,9 @@ class WeightWatch:
         if "weight_spread" not in values or len(self._seen) == self._steps:
             return None
         self._seen.append(values)
-        return self._judge() if len(self._seen) == self._steps else None
+        return self._warning() if len(self._seen) == self._steps else None
 
-    def _judge(self) -> str | None:
+    def _warning(self) -> str | None:
         first = f"warning: in the first {self._steps} steps"
         p_max, flat = self._seen[-1]["p_max"], self._seen[-1]["p_mean"]
         if flat > ONE_HOT:
@@ -215,7 +215,7 @@ def analyse(
 
 
 def _temperature(config: Config) -> float:
-    """Of the estimator's softmax; a loss that reads similarities as they are has none."""
+    """The run's, or the estimator's where the loss reads similarities without a softmax."""
     return config.temperature or registry.estimator(config.estimator).temperature or 1.0
 
 

@@ -1,4 +1,7 @@
-"""The features of `--estimator`: one part for each term of its sum, drawn with the batch."""
+"""The features of `--estimator`: the weighted sum of its terms, each computed for a batch.
+
+A precomputed term, a model's or a function's, is looked up by index; BM25 is that of the batch.
+"""
 
 from __future__ import annotations
 
@@ -19,22 +22,22 @@ from softnce_jax.train.config import Config
 
 
 def precomputed_estimators(config: Config) -> dict[str, Precomputed]:
-    """Those of the configuration's estimators that training does not change, by name.
+    """The configuration's estimators that training does not change, by name.
 
     Raises:
       InputError: a model or function that is not there.
     """
     if config.estimator == "none":
         return {}
-    found = {}
+    estimators = {}
     for name in sorted({term.name for term in parse(config.estimator)}):
         row = registry.estimator(name)
         if name not in registry.ESTIMATORS:
-            found[name] = function(name)
+            estimators[name] = function(name)
         elif row.function is not None:
             make = registry.resolve(row.function)
-            found[name] = make(getattr(config, row.model), download=config.download)
-    return found
+            estimators[name] = make(getattr(config, row.model), download=config.download)
+    return estimators
 
 
 def make_features(
@@ -44,20 +47,28 @@ def make_features(
     precomputed: Mapping[str, Precomputed],
     cache_folder: Path,
 ) -> Features | None:
-    """The estimator's features of a batch of the pairs, None where the loss needs none."""
+    """The estimator's features of a batch of the pairs, None where the loss needs none.
+
+    Args:
+      config: settled.
+      pairs: whose indices batches have.
+      processor: tokenizes queries.
+      precomputed: as of `precomputed_estimators`.
+      cache_folder: of precomputed features.
+    """
     if config.estimator == "none":
         return None
     terms = parse(config.estimator)
-    parts = {
-        term.name: drawn(precomputed[term.name], pairs, cache_folder)
+    by_name = {
+        term.name: precomputed_rows(precomputed[term.name], pairs, cache_folder)
         if term.name in precomputed
         else bm25(pairs, processor, config)
         for term in terms
     }
 
     def features(index_B, query_ids, index_N) -> tuple[np.ndarray, np.ndarray]:
-        drawn = [parts[term.name](index_B, query_ids, index_N) for term in terms]
-        return weighted_sum(terms, drawn)
+        each = [by_name[term.name](index_B, query_ids, index_N) for term in terms]
+        return weighted_sum(terms, each)
 
     return features
 
@@ -67,13 +78,14 @@ def bm25(pairs: Sequence[Pair], processor: Processor, config: Config) -> Feature
     ids = processor.queries([pair.query for pair in pairs])
     corpus = config.bm25_statistics == "corpus"
     average, idf = average_length(ids), corpus_idf(ids) if corpus else None
-    lone_words = config.negatives is not None or reads_positives(config)
+    # A word of one query alone counts only towards its positive, or a hard negative that has it.
+    lone_words = config.negatives is not None or _reads_positives(config)
 
     def features(index_B, query_ids, index_N):
-        known = dict(zip(index_B.tolist(), query_ids, strict=True))
-        new = [i for i in dict.fromkeys(index_N.tolist()) if i not in known]
-        known |= zip(new, processor.queries([pairs[i].query for i in new]), strict=True)
-        documents = [known[i] for i in index_N.tolist()]
+        ids_of = dict(zip(index_B.tolist(), query_ids, strict=True))
+        new = [i for i in dict.fromkeys(index_N.tolist()) if i not in ids_of]
+        ids_of |= zip(new, processor.queries([pairs[i].query for i in new]), strict=True)
+        documents = [ids_of[i] for i in index_N.tolist()]
         return bm25_features(
             query_ids, average, documents=documents, idf=idf, lone_words=lone_words
         )
@@ -81,13 +93,13 @@ def bm25(pairs: Sequence[Pair], processor: Processor, config: Config) -> Feature
     return features
 
 
-def reads_positives(config: Config) -> bool:
+def _reads_positives(config: Config) -> bool:
     """Whether a row's similarity to its positive decides anything; weights never read it."""
     similarity_is_target = registry.loss(config.loss).target == "similarity"
     return similarity_is_target or config.duplicates == "weight"
 
 
-def drawn(estimator: Precomputed, pairs: Sequence[Pair], cache_folder: Path) -> Features:
-    """A precomputed estimator's features of a batch, by its indices."""
+def precomputed_rows(estimator: Precomputed, pairs: Sequence[Pair], cache_folder: Path) -> Features:
+    """A precomputed estimator's features: those of all pairs, looked up by a batch's indices."""
     a_RF, b_RF = precomputed_features(estimator, pairs, folder=cache_folder)
     return lambda index_B, _, index_N: (a_RF[index_B], b_RF[index_N])

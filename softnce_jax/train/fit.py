@@ -1,10 +1,11 @@
-"""Fine-tuning from top to bottom, in the order of the data."""
+"""Fine-tuning from top to bottom: mesh, data, encoder, batches, state, loop, result."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -14,12 +15,13 @@ from softnce_jax import registry
 from softnce_jax.data.corpus import shared_texts
 from softnce_jax.encoders.embed import Embedder
 from softnce_jax.encoders.processor import Processor
+from softnce_jax.estimators.precomputed import Precomputed
 from softnce_jax.mesh import check_batch_size, make_mesh
-from softnce_jax.retrieval.metrics import per_query
+from softnce_jax.retrieval.metrics import query_metrics
 from softnce_jax.retrieval.tasks import RetrievalTask
 from softnce_jax.train.config import Config
 from softnce_jax.train.features import make_features, precomputed_estimators
-from softnce_jax.train.loop import Validate, schedule_of, train
+from softnce_jax.train.loop import Validate, train
 from softnce_jax.train.report import describe, evaluate, show, versions
 from softnce_jax.train.run_folder import RunFolder
 from softnce_jax.train.setup import (
@@ -31,6 +33,7 @@ from softnce_jax.train.setup import (
     make_processor,
     read_data,
     scale_of,
+    schedule_of,
     settle,
 )
 
@@ -52,7 +55,7 @@ def fit(config: Config) -> dict[str, Any]:
     check_batch_size(config.batch_size, mesh, config.micro_batch)
     precomputed = precomputed_estimators(config)
 
-    identity = identify(config, data, {name: each.hash for name, each in precomputed.items()})
+    identity = identify(config, data, precomputed)
     run = RunFolder(config.out, identity)
     run.agree()
     if (results := run.results()) is not None:
@@ -69,12 +72,12 @@ def fit(config: Config) -> dict[str, Any]:
     batches = make_batches(config, data.train, processor, features, data.negatives, mesh)
     run.start()
 
-    embedder, scale = Embedder(encoder, mesh), scale_of(config, encoder)
+    embedder = Embedder(encoder, mesh)
     validate = validation(data, embedder, processor)
-    params, best = train(config, run, embedder, initial, batches, schedule, scale, validate)
+    params, best = train(config, run, embedder, initial, batches, schedule, validate)
 
     run.export(encoder, params)
-    systems = {"untrained": initial, "trained": params}
+    systems, scale = {"untrained": initial, "trained": params}, scale_of(config, encoder)
     scored, queries = evaluate(config, data, embedder, processor, systems, scale, precomputed)
     results = {
         "config": identity,
@@ -92,10 +95,12 @@ def fit(config: Config) -> dict[str, Any]:
     return results
 
 
-def identify(config: Config, data: TrainingData, estimator_hashes: dict[str, str]) -> dict:
+def identify(
+    config: Config, data: TrainingData, precomputed: Mapping[str, Precomputed]
+) -> dict[str, Any]:
     """What makes two runs the same: the configuration and hashes of data and models."""
     identity = dataclasses.asdict(config) | {"data_hash": [c.hash() for c in data.corpora]}
-    identity |= {"estimator_hash": estimator_hashes}
+    identity |= {"estimator_hash": {name: each.hash for name, each in precomputed.items()}}
     if config.loss not in registry.LOSSES:
         source = registry.source_of(config.loss, "--loss")
         identity["loss_hash"] = hashlib.sha256(source.encode()).hexdigest()
@@ -107,7 +112,7 @@ def validation(data: TrainingData, embedder: Embedder, processor: Processor) -> 
     tasks = [RetrievalTask(c.valid, c.codebase, processor) for c in data.corpora]
 
     def validate(params: Any) -> dict[str, float]:
-        mrrs = [per_query(task.ranks(embedder, params))["mrr"].mean() for task in tasks]
+        mrrs = [query_metrics(task.ranks(embedder, params))["mrr"].mean() for task in tasks]
         return {"valid_mrr": float(np.mean(mrrs))}
 
     return validate

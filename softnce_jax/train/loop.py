@@ -1,7 +1,8 @@
-"""The training loop: optimiser, state, restore; then step, log, evaluate, save to the last step."""
+"""The training loop: step and state, restore; then step, log, evaluate, save to the last step."""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import signal
@@ -10,63 +11,27 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import grain
 import jax
+from jax.sharding import Mesh
 from tqdm import tqdm
 
 from softnce_jax.encoders.embed import Embedder
-from softnce_jax.errors import InputError
-from softnce_jax.mesh import replicated, shard_rows
+from softnce_jax.mesh import shard_rows
 from softnce_jax.train import distributed
-from softnce_jax.train.batches import Batch, load_ahead
-from softnce_jax.train.checkpoint import Best, Checkpoints, named_checksums
+from softnce_jax.train.batches import Batch, TrainingBatches, load_ahead
+from softnce_jax.train.checkpoint import Best, Checkpoints
 from softnce_jax.train.config import Config
-from softnce_jax.train.diagnose import WeightWatch, diagnosis
-from softnce_jax.train.objective import Objective
+from softnce_jax.train.diagnose import WeightWatch
 from softnce_jax.train.run_folder import RunFolder
+from softnce_jax.train.setup import Schedule, build_step
 from softnce_jax.train.signals import StopSignal
-from softnce_jax.train.state import TrainState, create, learning_rate, optimizer
-from softnce_jax.train.step import Step, make_step, slices_of
+from softnce_jax.train.state import TrainState
+from softnce_jax.train.step import Step
 
 log = logging.getLogger(__name__)
 
+# Parameters -> measures of them on the validation split, by name.
 Validate = Callable[[Any], dict[str, float]]
-
-
-class Schedule(NamedTuple):
-    """In steps: the end of a run, the distance of its evaluations, and its warm-up."""
-
-    total: int
-    evaluate: int
-    warmup: int
-
-
-class TrainingBatches(NamedTuple):
-    """The batches of a run.
-
-    Attributes:
-      dataset: element n is this host's rows of batch n.
-      urls: of the pairs of batch n, to name those of a step that went wrong.
-    """
-
-    dataset: grain.MapDataset
-    urls: Callable[[int], list[str]]
-
-
-def schedule_of(config: Config, pairs: int) -> Schedule:
-    """The steps of a configuration on a number of training pairs.
-
-    Raises:
-      InputError: rounded to whole steps, the warm-up is as long as the training.
-    """
-    epoch = pairs // config.batch_size
-    total, warmup = config.epochs * epoch, round(config.warmup_epochs * epoch)
-    if warmup >= total:
-        raise InputError(
-            f"--warmup-epochs {config.warmup_epochs} are {warmup} steps of {epoch} an epoch, "
-            f"--epochs {config.epochs} {total} steps: fewer warm-up epochs, or more epochs"
-        )
-    return Schedule(total, max(1, round(config.evaluate_every * epoch)), warmup)
 
 
 def train(
@@ -76,10 +41,9 @@ def train(
     initial: Any,
     batches: TrainingBatches,
     schedule: Schedule,
-    scale: float,
     validate: Validate,
 ) -> tuple[Any, Best | None]:
-    """Trains, or resumes, from initial parameters on.
+    """Trains to the last step, from the last checkpoint on where there is one.
 
     Args:
       config: settled.
@@ -88,9 +52,7 @@ def train(
       initial: parameters before training, on the host.
       batches: what each step reads.
       schedule: when to evaluate and when to end.
-      scale: multiplies the scores in the loss.
-      validate: measures of parameters on the validation split, by name; the largest "valid_mrr" is
-        the best, and without one there is no best.
+      validate: its largest "valid_mrr" is the best; without one there is no best.
 
     Returns:
       The best parameters, on the host, and their evaluation; the last ones and None where
@@ -100,8 +62,8 @@ def train(
       FloatingPointError: a loss or gradient is not finite; nothing is saved after it.
       SystemExit: a signal came; the state is saved.
     """
-    distributed.agree(lambda: {"the weights to start from": named_checksums(initial)})
-    step, state = start(config, embedder, initial, schedule, scale)
+    # Not the caller's: a state that a checkpoint replaces must leave the device.
+    step, state = build_step(config, embedder.encoder, initial, schedule, embedder.mesh)
     checkpoints = Checkpoints(run.checkpoints, run.config, keep=config.keep)
     try:
         best = None
@@ -109,10 +71,10 @@ def train(
             state, best = restored
             log.info(f"resuming after step {int(state.step)} of {schedule.total}")
         run.cut_metrics(int(state.step))
-        loop = Loop(step, batches, embedder, schedule, run, checkpoints, validate)
+        loop = Loop(step, batches, embedder.mesh, schedule, run, checkpoints, validate)
         if config.warm_up:
-            batches_an_epoch = schedule.total // config.epochs
-            log.info(f"compiled for {loop.warm_up(state, batches_an_epoch)} shapes of batches")
+            shapes = loop.warm_up(state, steps=schedule.total // config.epochs)
+            log.info(f"compiled for {shapes} shapes of batches")
         state, best = loop(state, best)
         if best is not None and best.step != int(state.step):
             state = checkpoints.restore_step(best.step, state).state
@@ -121,126 +83,113 @@ def train(
         checkpoints.close()
 
 
-def start(
-    config: Config, embedder: Embedder, initial: Any, schedule: Schedule, scale: float
-) -> tuple[Step, TrainState]:
-    """The jitted step, and the state before the first one, on every device."""
-    rate = learning_rate(config.learning_rate, schedule.total, schedule.warmup)
-    tx = optimizer(rate, clip_norm=config.clip_norm, weight_decay=config.weight_decay)
-    objective = Objective(config, scale)
-    step = make_step(
-        embedder.encoder,
-        objective,
-        tx,
-        rate,
-        config.seed,
-        slices=slices_of(config),
-        diagnose=diagnosis(config, objective),
-    )
-    on_devices = replicated(embedder.mesh)
-    return step, jax.jit(lambda params: create(params, tx), out_shardings=on_devices)(initial)
+class _Running(NamedTuple):
+    """A step that the device may still be at work on."""
+
+    number: int
+    pairs: int
+    metrics: dict[str, jax.Array]
 
 
+@dataclasses.dataclass
 class Loop:
-    """Steps from a state to the end of the schedule."""
+    """Steps from a state to the end of the schedule. Fields are as in `train`."""
 
-    def __init__(
-        self,
-        step: Step,
-        batches: TrainingBatches,
-        embedder: Embedder,
-        schedule: Schedule,
-        run: RunFolder,
-        checkpoints: Checkpoints,
-        validate: Validate,
-    ):
-        self._step, self._batches, self._mesh = step, batches, embedder.mesh
-        self._schedule, self._validate = schedule, validate
-        self._run, self._checkpoints = run, checkpoints
-        self._shapes: set[tuple] = set()
+    step: Step
+    batches: TrainingBatches
+    mesh: Mesh
+    schedule: Schedule
+    run: RunFolder
+    checkpoints: Checkpoints
+    validate: Validate
+
+    def __post_init__(self):
+        self._shapes: set[tuple] = set()  # of batches, each one compilation of the step
+        self._clock = 0.0
 
     def warm_up(self, state: TrainState, steps: int) -> int:
-        """Compiles the step for the shapes of the next batches; returns how many shapes.
+        """Compiles the step for the shapes of the next batches; returns the number of shapes.
 
-        Runs the step on throwaway copies of the state, for only a run compiles for good.
+        Runs the step on throwaway copies of the state: to lower and compile it would not fill the
+        cache that a call looks into.
         """
         done = int(state.step)
-        ahead = load_ahead(self._batches.dataset, done)
-        coming = range(min(steps, self._schedule.total - done))
+        ahead = load_ahead(self.batches.dataset, done)
+        coming = range(min(steps, self.schedule.total - done))
         for _ in tqdm(coming, desc="warming up", unit="batch", disable=not distributed.is_first()):
             batch = next(ahead)
-            if self._is_new(batch):
+            if self._is_new_shape(batch):
                 copy = jax.tree.map(jax.numpy.copy, state)
-                jax.block_until_ready(self._step(copy, shard_rows(batch, self._mesh)))
+                jax.block_until_ready(self.step(copy, shard_rows(batch, self.mesh)))
         return len(self._shapes)
-
-    def _is_new(self, batch: Batch) -> bool:
-        """Whether a shape is met for the first time, so that the step is compiled for it."""
-        shape = tuple(array.shape for array in jax.tree.leaves(batch))
-        new = shape not in self._shapes
-        self._shapes.add(shape)
-        return new
 
     def __call__(self, state: TrainState, best: Best | None) -> tuple[TrainState, Best | None]:
         """The state after the last step, and the best evaluation. Raises as `train`."""
-        done, total = int(state.step), self._schedule.total
+        done, total = int(state.step), self.schedule.total
         if done == total:
             return state, best
-        ahead = load_ahead(self._batches.dataset, done)
-        running = None
-        agreed = distributed.AgreedStop(self._mesh)
-        self._watch = WeightWatch(total - done)
+        ahead = load_ahead(self.batches.dataset, done)
+        agreed_stop = distributed.AgreedStop(self.mesh)
+        watch = WeightWatch(total - done)
+        running: _Running | None = None
         with StopSignal() as stop, self._progress_bar(done) as bar:
             self._clock = time.perf_counter()
             for number in range(done + 1, total + 1):
                 batch = next(ahead)
-                self._is_new(batch)
-                state, metrics = self._step(state, shard_rows(batch, self._mesh))
+                self._is_new_shape(batch)  # counted for the log
+                state, metrics = self.step(state, shard_rows(batch, self.mesh))
                 # The step before is read now that this one is under way: the device never waits.
                 if running is not None:
-                    self._record(*running, bar)
-                running = number, batch.pairs * jax.process_count(), metrics
-                due = number % self._schedule.evaluate == 0 or number == total
-                stopped = agreed(stop.received)
-                if due or stopped:
+                    self._record(running, watch, bar)
+                running = _Running(number, batch.pairs * jax.process_count(), metrics)
+                due = number % self.schedule.evaluate == 0 or number == total
+                stopped_by = agreed_stop(stop.received)
+                if due or stopped_by:
                     # Read before it is saved: a step that went wrong must not be.
-                    self._record(*running, bar)
+                    self._record(running, watch, bar)
                     running = None
                     best = self._evaluate(number, state, best) if due else best
-                    self._checkpoints.save(state, best)
-                if stopped:
+                    self.checkpoints.save(state, best)
+                if stopped_by:
                     break
-            self._checkpoints.wait()
-        if stopped and number < total:
+            self.checkpoints.wait()
+        if stopped_by and number < total:
             if distributed.is_first():
-                name = signal.Signals(stopped).name
+                name = signal.Signals(stopped_by).name
                 print(f"{name}: saved step {number}; the same command resumes", file=sys.stderr)
-            raise SystemExit(128 + stopped)
+            raise SystemExit(128 + stopped_by)
         return state, best
 
-    def _record(self, number: int, pairs: int, metrics: dict, bar: tqdm) -> None:
+    def _is_new_shape(self, batch: Batch) -> bool:
+        """Remembers the batch's shape; whether it is the first of it, which the step compiles."""
+        shape = tuple(array.shape for array in jax.tree.leaves(batch))
+        is_new = shape not in self._shapes
+        self._shapes.add(shape)
+        return is_new
+
+    def _record(self, step: _Running, watch: WeightWatch, bar: tqdm) -> None:
         """Logs a step; raises FloatingPointError where it went wrong."""
-        values = {name: float(value) for name, value in metrics.items()}
+        values = {name: float(value) for name, value in step.metrics.items()}
         if not (math.isfinite(values["loss"]) and math.isfinite(values["grad_norm"])):
-            saved = self._checkpoints.latest()
+            saved = self.checkpoints.latest()
             raise FloatingPointError(
-                f"step {number}: loss {values['loss']}, gradient norm {values['grad_norm']}; "
+                f"step {step.number}: loss {values['loss']}, gradient norm {values['grad_norm']}; "
                 f"last checkpoint: {'none' if saved is None else f'step {saved}'}; "
-                f"pairs of the batch: {', '.join(self._batches.urls(number - 1))}"
+                f"pairs of the batch: {', '.join(self.batches.urls(step.number - 1))}"
             )
         now = time.perf_counter()
-        rate, self._clock = pairs / (now - self._clock), now
+        rate, self._clock = step.pairs / (now - self._clock), now
         counts = {"pairs_per_second": round(rate, 1), "compilations": len(self._shapes)}
-        self._run.log({"step": number, **values, **counts})
-        if (warning := self._watch(values)) and distributed.is_first():
+        self.run.log({"step": step.number, **values, **counts})
+        if (warning := watch(values)) and distributed.is_first():
             bar.write(warning, file=sys.stderr)
         bar.set_postfix(loss=f"{values['loss']:.3f}", pairs_s=f"{rate:.0f}", refresh=False)
         bar.update()
 
     def _evaluate(self, number: int, state: TrainState, best: Best | None) -> Best | None:
         """The better of this evaluation and the best so far."""
-        values = self._validate(state.params)
-        self._run.log({"step": number, **values})
+        values = self.validate(state.params)
+        self.run.log({"step": number, **values})
         self._clock = time.perf_counter()
         mrr = values.get("valid_mrr")
         better = mrr is not None and (best is None or mrr > best.mrr)
@@ -250,7 +199,7 @@ class Loop:
         # A terminal is redrawn often; a log file gets a line now and then.
         seconds = 0.2 if sys.stderr.isatty() else 20
         return tqdm(
-            total=self._schedule.total,
+            total=self.schedule.total,
             initial=done,
             desc="training",
             unit="step",

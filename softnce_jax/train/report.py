@@ -1,4 +1,4 @@
-"""What a run says before it starts, and what it found: results.json and the table."""
+"""What a run logs before it starts, and what it measured: results.json and the table."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.processor import Processor
 from softnce_jax.estimators.precomputed import Precomputed
 from softnce_jax.estimators.spec import parse
-from softnce_jax.retrieval.metrics import per_query, summarize
-from softnce_jax.retrieval.per_query import Queries, names_of
+from softnce_jax.retrieval.metrics import query_metrics, summarize
+from softnce_jax.retrieval.per_query import QueryScores, query_hashes
 from softnce_jax.retrieval.results import COLUMNS, protocol, results_table
 from softnce_jax.retrieval.tasks import RetrievalTask
 from softnce_jax.train.config import Config
@@ -35,7 +35,7 @@ PACKAGES = ("softnce_jax", "jax", "flax", "optax", "orbax-checkpoint", "grain", 
 def describe(
     config: Config, data: TrainingData, encoder: Encoder, params: Any, schedule: Schedule
 ) -> list[str]:
-    """The plan of a run, a line for each thing that it stands on."""
+    """The plan of a run, line by line: data, encoder, loss, estimator, training."""
     names = registry.loss(config.loss).settings
     settings = [f"{name.replace('_', ' ')} {getattr(config, name)}" for name in names]
     settings += ["symmetric"] * config.symmetric
@@ -45,23 +45,23 @@ def describe(
             f"{len(c.test)} test pairs, {len(c.codebase)} candidates"
             for c in data.corpora
         ),
-        duplicates_line(config, data),
-        *negatives_lines(config, data),
+        _duplicates_line(config, data),
+        *_negatives_lines(config, data),
         encoder_line(config, encoder, params),
         f"loss      {', '.join([config.loss, *settings])}",
-        *(f"estimator {line}" for line in estimator_lines(config)),
+        *(f"estimator {line}" for line in _estimator_lines(config)),
         *training_lines(config, schedule),
     ]
 
 
-TREATED = {
+_DUPLICATES = {
     "keep": "negatives of one another",
     "exclude": "left out as negatives",
     "weight": "weighted as the most similar negatives",
 }
 
 
-def duplicates_line(config: Config, data: TrainingData) -> str:
+def _duplicates_line(config: Config, data: TrainingData) -> str:
     """How many training pairs share a text, and what becomes of them in a batch."""
     shared = shared_texts(data.train)
     line = f"texts     {shared.pairs} of {len(data.train)} training pairs have the text of another"
@@ -69,18 +69,18 @@ def duplicates_line(config: Config, data: TrainingData) -> str:
         return line
     return (
         f"{line} ({shared.query} its query, {shared.code} its code): where they meet in a batch, "
-        f"{TREATED[config.duplicates]} (--duplicates {config.duplicates})"
+        f"{_DUPLICATES[config.duplicates]} (--duplicates {config.duplicates})"
     )
 
 
-def negatives_lines(config: Config, data: TrainingData) -> list[str]:
-    """Where the hard negatives are from; none where there are none."""
+def _negatives_lines(config: Config, data: TrainingData) -> list[str]:
+    """Where the hard negatives are from; no line where there are none."""
     if data.negatives is None:
         return []
     return [
         f"negatives {config.negatives_per_query} hard ones a query, by "
         f"{data.negatives.about.get('model')} ({config.negatives}); {data.negatives.filled} "
-        f"of {data.negatives.index_RK.size} places have none: functions drawn at random"
+        f"of {data.negatives.index_RK.size} slots have none: functions drawn at random"
     ]
 
 
@@ -94,28 +94,26 @@ def encoder_line(config: Config, encoder: Encoder, params: Any) -> str:
 
 
 def training_lines(config: Config, schedule: Schedule) -> list[str]:
-    """How long, on what, and where to."""
+    """The length of the training, its devices and its folder."""
     kinds = ", ".join(sorted({device.device_kind for device in jax.devices()}))
-    hosts = f" on {jax.process_count()} hosts" * (jax.process_count() > 1)
+    processes = f" of {jax.process_count()} processes" * (jax.process_count() > 1)
     slices = "" if config.micro_batch is None else f", {config.micro_batch} at a time"
     return [
         f"training  {config.epochs} epochs of batches of {config.batch_size}{slices}: "
         f"{schedule.total} steps, evaluated every {schedule.evaluate}, seed {config.seed}",
-        f"devices   {jax.device_count()} ({kinds}){hosts}",
+        f"devices   {jax.device_count()} ({kinds}){processes}",
         f"run       {config.out}",
     ]
 
 
-def estimator_lines(config: Config) -> list[str]:
-    """Each estimator of the sum and what it stands on; none where the loss needs none."""
-    if config.estimator == "none":
-        return []
+def _estimator_lines(config: Config) -> list[str]:
+    """Each estimator of the sum with its model or statistics; no line where the loss needs none."""
     lines = []
-    for term in parse(config.estimator):
-        about = registry.estimator(term.name)
-        model = f", {getattr(config, about.model)}" if about.model else ""
-        statistics = f", document frequencies of the {config.bm25_statistics}"
-        detail = statistics if term.name == "bm25" else model
+    for term in parse(config.estimator) if config.estimator != "none" else ():
+        model = registry.estimator(term.name).model
+        detail = f", {getattr(config, model)}" if model else ""
+        if term.name == "bm25":
+            detail = f", document frequencies of the {config.bm25_statistics}"
         lines.append(f"{term.weight:g} * {term.name}{detail}")
     return lines
 
@@ -126,7 +124,7 @@ def versions() -> dict[str, str]:
 
 
 class Scored(NamedTuple):
-    """What an evaluation measured: language → system → values."""
+    """What an evaluation measured, each by language, then by system."""
 
     protocol: dict[str, dict]
     metrics: dict[str, dict]
@@ -141,8 +139,17 @@ def evaluate(
     systems: dict[str, Any],
     scale: float,
     precomputed: Mapping[str, Precomputed],
-) -> tuple[Scored, Queries]:
+) -> tuple[Scored, QueryScores]:
     """Scores BM25 and the encoder under each system's parameters on every test split.
+
+    Args:
+      config: settled.
+      data: the corpora.
+      embedder: the encoder and its mesh.
+      processor: of the encoder.
+      systems: parameters by the name that results.json gives them.
+      scale: multiplies the scores in the loss.
+      precomputed: the run's estimators that training does not change, by name.
 
     Returns:
       What results.json has of it, and every query's metrics.
@@ -159,22 +166,22 @@ def evaluate(
             data_hash=corpus.hash(),
             data=corpus.protocol,
         )
-        found = values[corpus.language] = {"BM25": per_query(task.bm25_ranks())}
+        by_system = values[corpus.language] = {"BM25": query_metrics(task.bm25_ranks())}
         analyses[corpus.language] = {}
         for name, params in systems.items():
             q_QD, c_MD = task.vectors(embedder, params)
-            found[name] = per_query(task.vector_ranks(q_QD, c_MD, embedder.mesh))
+            by_system[name] = query_metrics(task.vector_ranks(q_QD, c_MD, embedder.mesh))
             evaluated = Evaluated(corpus.test, q_QD, c_MD[task.relevant_QG[:, 0]])
             analyses[corpus.language][name] = analyse(
                 config, evaluated, processor, scale, precomputed, features_folder
             )
     metrics = summaries(values, seed=config.seed)
-    queries = Queries(values, {c.language: names_of(c.test) for c in data.corpora})
+    queries = QueryScores(values, {c.language: query_hashes(c.test) for c in data.corpora})
     return Scored(protocols, metrics, analyses), queries
 
 
 def summaries(values: dict[str, dict[str, dict]], *, seed: int) -> dict:
-    """Language -> system -> metric -> value and interval; of several languages also the mean."""
+    """Language → system → metric → value and interval; of several languages also the mean."""
     groups = {language: [systems] for language, systems in values.items()}
     if len(values) > 1:
         groups["mean"] = list(values.values())
@@ -188,7 +195,7 @@ def summaries(values: dict[str, dict[str, dict]], *, seed: int) -> dict:
 
 
 def show(results: dict, folder: Path) -> None:
-    """Prints the table of every language and where the run is."""
+    """Logs the table of every language and the run's folder."""
     for language, systems in results["metrics"].items():
         about = results["protocol"].get(language)
         size = f": {about['queries']} queries, {about['candidates']} candidates" if about else ""

@@ -1,31 +1,21 @@
 """A run is a folder: configuration, metrics.jsonl, checkpoints/, model/, queries, results.
 
-Where several hosts train, all of them read it and the first one writes.
+Where several processes train, all of them read it and process 0 writes.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.errors import InputError
+from softnce_jax.files import append_line, read_json, write_json, write_text
 from softnce_jax.pretrained.export import export_model
-from softnce_jax.retrieval.per_query import Queries, write_queries
+from softnce_jax.retrieval.per_query import QueryScores, write_queries
 from softnce_jax.train import distributed
 from softnce_jax.train.config import differences
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_metrics(folder: Path) -> list[dict]:
@@ -35,10 +25,17 @@ def read_metrics(folder: Path) -> list[dict]:
 
 
 class RunFolder:
-    """The files of one run."""
+    """The files of one run. Writes nothing until `start`.
 
-    def __init__(self, folder: str | Path, config: dict):
-        """Writes nothing yet. Raises InputError if another configuration's run is there."""
+    Args:
+      folder: of the run.
+      config: what makes two runs the same, as of `fit.identify`.
+
+    Raises:
+      InputError: the folder holds another configuration's run, or something else.
+    """
+
+    def __init__(self, folder: str | Path, config: dict[str, Any]):
         self.folder = Path(folder)
         self.checkpoints = self.folder / "checkpoints"
         self.model = self.folder / "model"
@@ -46,7 +43,7 @@ class RunFolder:
         self._results = self.folder / "results.json"
         self.config, self._stored = config, self.folder / "config.json"
         if self._stored.exists():
-            changed = differences(json.loads(self._stored.read_text("utf-8")), config)
+            changed = differences(read_json(self._stored), config)
             if changed:
                 raise InputError(
                     f"{self.folder} holds a run of another configuration "
@@ -56,7 +53,7 @@ class RunFolder:
             raise InputError(f"{self.folder} is not empty and holds no run: choose another --out")
 
     def agree(self) -> None:
-        """Raises InputError unless all hosts are here for the same run and find it as far."""
+        """Raises InputError unless all processes are here for the same run and find it as far."""
         found = f"what they find in {self.folder}"
         distributed.agree(lambda: self.config | {found: [self._stored.exists(), self.results()]})
 
@@ -66,16 +63,18 @@ class RunFolder:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self._stored.exists():
                 write_json(self._stored, self.config)
-        distributed.wait("the run folder")
-        if distributed.on_any(not self._stored.exists()):
-            raise InputError(f"{self.folder} is not one folder for all hosts: share it, or --out")
+        distributed.barrier("the run folder")
+        if distributed.any_process(not self._stored.exists()):
+            raise InputError(
+                f"{self.folder} is not one folder for all processes: share it, or --out"
+            )
 
-    def results(self) -> dict | None:
+    def results(self) -> dict[str, Any] | None:
         """The results, once the run is complete."""
-        return json.loads(self._results.read_text("utf-8")) if self._results.exists() else None
+        return read_json(self._results) if self._results.exists() else None
 
-    def finish(self, results: dict, queries: Queries | None = None) -> None:
-        """Writes what every query got, if any, then the results: the run is complete."""
+    def finish(self, results: dict[str, Any], queries: QueryScores | None = None) -> None:
+        """Writes every query's metrics, if any, then the results: the run is complete."""
         if distributed.is_first():
             if queries is not None:
                 write_queries(self.folder, queries)
@@ -86,19 +85,15 @@ class RunFolder:
         if distributed.is_first():
             export_model(self.model, encoder, params)
 
-    def log(self, line: dict) -> None:
+    def log(self, line: dict[str, Any]) -> None:
         """Appends a line to metrics.jsonl."""
-        if not distributed.is_first():
-            return
-        with self._metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        if distributed.is_first():
+            append_line(self._metrics, json.dumps(line))
 
     def cut_metrics(self, step: int) -> None:
         """Drops the lines after a step, and a line that a kill left half-written."""
         if not distributed.is_first() or not self._metrics.exists():
             return
         whole = self._metrics.read_text("utf-8").split("\n")[:-1]
-        kept = [line for line in whole if json.loads(line)["step"] <= step]
-        temporary = self._metrics.with_name(f".{self._metrics.name}.{os.getpid()}")
-        temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
-        os.replace(temporary, self._metrics)
+        lines = [line for line in whole if json.loads(line)["step"] <= step]
+        write_text(self._metrics, "".join(f"{line}\n" for line in lines))

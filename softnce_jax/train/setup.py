@@ -1,4 +1,7 @@
-"""From a configuration to what a run stands on: data, encoder, processor, schedule."""
+"""From a configuration to what a run works on, in the order of the data.
+
+Data, settled configuration, encoder, processor, batches, schedule, then the step and its state.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +15,24 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from softnce_jax.data.corpus import Candidate, Corpus, Joined, Pair, over_families
+from softnce_jax.data.corpus import Candidate, Corpus, Joined, Pair, split_by_family
 from softnce_jax.data.hard_negatives import HardNegatives, read_negatives
 from softnce_jax.data.load import data_folder, load_corpora
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.processor import Processor
 from softnce_jax.errors import InputError
+from softnce_jax.mesh import replicated
 from softnce_jax.packing import sizes
 from softnce_jax.pretrained.load import load
 from softnce_jax.pretrained.tiny import tiny
 from softnce_jax.train import distributed
-from softnce_jax.train.batches import Features, batch_indices, batches
+from softnce_jax.train.batches import Features, TrainingBatches, batch_indices, batches
+from softnce_jax.train.checkpoint import named_checksums
 from softnce_jax.train.config import Config, resolve
-from softnce_jax.train.loop import TrainingBatches
-from softnce_jax.train.step import slices_of
+from softnce_jax.train.diagnose import diagnosis
+from softnce_jax.train.objective import Objective
+from softnce_jax.train.state import TrainState, create, learning_rate, optimizer
+from softnce_jax.train.step import Step, make_step
 
 # Scores of unit vectors lie in [-1, 1]: without a scale their softmax is nearly flat.
 UNIT_VECTOR_SCALE = 20.0
@@ -48,6 +55,14 @@ class TrainingData(NamedTuple):
     notes: list[str]
 
 
+class Schedule(NamedTuple):
+    """Steps of a run in all, from one evaluation to the next, and of its warm-up."""
+
+    total: int
+    evaluate: int
+    warmup: int
+
+
 def read_data(config: Config) -> TrainingData:
     """The data that a configuration names.
 
@@ -60,23 +75,11 @@ def read_data(config: Config) -> TrainingData:
     return TrainingData(corpora, train, _read_negatives(config, train), notes)
 
 
-def settle(config: Config, data: TrainingData) -> tuple[Config, list[str]]:
-    """The configuration with every default filled in, and lines to tell the user.
-
-    Raises:
-      InputError: choices that contradict one another or the data.
-    """
-    if data.negatives is not None:
-        config = dataclasses.replace(config, negatives_per_query=data.negatives.index_RK.shape[1])
-    on_sample = all(corpus.name == "sample" for corpus in data.corpora)
-    return resolve(config, on_sample=on_sample, train_pairs=len(data.train))
-
-
 def read_corpora(config: Any) -> tuple[list[Corpus], list[str]]:
     """The corpora that `data`, `lang`, `strict` and `fold` of a configuration name, and notes."""
     corpora, notes = load_corpora(config.data, config.lang, strict=config.strict)
     if config.fold is not None:
-        corpora = [over_families(corpus, config.fold) for corpus in corpora]
+        corpora = [split_by_family(corpus, config.fold) for corpus in corpora]
     return corpora, notes
 
 
@@ -104,28 +107,56 @@ def _read_negatives(config: Config, train: Sequence[Pair]) -> HardNegatives | No
     return None
 
 
+def settle(config: Config, data: TrainingData) -> tuple[Config, list[str]]:
+    """The configuration with every default filled in, and lines to tell the user.
+
+    Raises:
+      InputError: choices that contradict one another or the data.
+    """
+    if data.negatives is not None:
+        config = dataclasses.replace(config, negatives_per_query=data.negatives.index_RK.shape[1])
+    on_sample = all(corpus.name == "sample" for corpus in data.corpora)
+    return resolve(config, on_sample=on_sample, train_pairs=len(data.train))
+
+
 def build_encoder(config: Config, train: Sequence[Pair]) -> tuple[Encoder, Any]:
-    """The encoder the configuration names and its parameters before training, on the host."""
+    """The encoder the configuration names and its parameters before training, on the host.
+
+    Raises:
+      InputError: no such encoder, or texts longer than it has positions.
+    """
     if config.encoder == "tiny":
         texts = [text for pair in train for text in (pair.query, pair.code)]
         encoder, params = tiny(texts, key=jax.random.key(config.seed), dtype=config.precision)
     else:
         encoder, params = load(config.encoder, dtype=config.precision, download=config.download)
-    lengths = {"query_length": config.query_length, "code_length": config.code_length}
-    for name, length in lengths.items():
-        positions = length + (config.flow_length if name == "code_length" else 0)
-        if positions > encoder.max_length:
-            flag = f"--{name.replace('_', '-')} {length}"
-            flag += f" and --flow-length {config.flow_length}" if positions > length else ""
-            raise InputError(f"{flag}, but {config.encoder} has {encoder.max_length} positions")
-    lengths |= {"dataflow": config.dataflow, "flow_length": config.flow_length}
-    cosine = {"auto": encoder.normalize, "dot": False, "cosine": True}[config.similarity]
+    _check_lengths(config, encoder)
     module = encoder.module.clone(
         attention_dropout=config.attention_dropout,
         gradient_checkpointing=config.gradient_checkpointing,
     )
-    encoder = dataclasses.replace(encoder, module=module, normalize=cosine, **lengths)
+    encoder = dataclasses.replace(
+        encoder,
+        module=module,
+        normalize={"auto": encoder.normalize, "dot": False, "cosine": True}[config.similarity],
+        query_length=config.query_length,
+        code_length=config.code_length,
+        dataflow=config.dataflow,
+        flow_length=config.flow_length,
+    )
     return encoder, jax.device_get(params)
+
+
+def _check_lengths(config: Config, encoder: Encoder) -> None:
+    """Raises where a query, or a function with its data flow, has more tokens than positions."""
+    query, code = (f"--{name}-length" for name in ("query", "code"))
+    query, code = f"{query} {config.query_length}", f"{code} {config.code_length}"
+    if config.flow_length:
+        code += f" and --flow-length {config.flow_length}"
+    needed = {query: config.query_length, code: config.code_length + config.flow_length}
+    for flags, positions in needed.items():
+        if positions > encoder.max_length:
+            raise InputError(f"{flags}, but {config.encoder} has {encoder.max_length} positions")
 
 
 def make_processor(
@@ -145,16 +176,16 @@ def make_processor(
     return processor
 
 
+def functions_of_run(data: TrainingData) -> Iterable[Sequence[Pair | Candidate]]:
+    """The functions that a run embeds, split by split."""
+    return (rows for corpus in data.corpora for rows in (corpus.train, corpus.codebase))
+
+
 def cache_folder(data: str, kind: str) -> Path:
     """Where a kind of cache lies: in the data's folder if that is writable, else in ours."""
     folder = Path(data).parent if Path(data).is_file() else Path(data)
     beside = data not in ("auto", "sample") and os.access(folder, os.W_OK)
     return (folder if beside else data_folder()) / kind
-
-
-def scale_of(config: Config, encoder: Encoder) -> float:
-    """The factor on the scores in the loss."""
-    return config.scale or (UNIT_VECTOR_SCALE if encoder.normalize else 1.0)
 
 
 def make_batches(
@@ -165,7 +196,7 @@ def make_batches(
     negatives: HardNegatives | None,
     mesh: Mesh,
 ) -> TrainingBatches:
-    """The rows that this host has of every batch of training pairs, and the pairs' urls."""
+    """The rows that this process has of every batch of training pairs, and the pairs' urls."""
     indices = batch_indices(len(train), config.batch_size, config.seed)
     dataset = batches(
         indices,
@@ -176,7 +207,7 @@ def make_batches(
         negatives=negatives and negatives.index_RK,
         shard=(jax.process_index(), jax.process_count()),
         groups=mesh.size * slices_of(config),
-        code_sizes=code_sizes(train, processor),
+        code_sizes=_code_sizes(train, processor),
         one_text_per_row=config.layout == "padded",
     )
     return TrainingBatches(
@@ -184,10 +215,15 @@ def make_batches(
     )
 
 
-def code_sizes(pairs: Sequence[Pair], processor: Processor) -> np.ndarray | None:
-    """What every function takes of a packed row, (R, 3), where hosts must choose rows alike.
+def slices_of(config: Config) -> int:
+    """The number of slices of a batch that are encoded one after the other."""
+    return config.batch_size // (config.micro_batch or config.batch_size)
 
-    Each host measures a share of them. None for one host, which sees all of a batch.
+
+def _code_sizes(pairs: Sequence[Pair], processor: Processor) -> np.ndarray | None:
+    """What every function takes of a packed row, (R, 3), where processes must choose rows alike.
+
+    Each process measures a share of them. None for one process, which sees all of a batch.
     """
     count = jax.process_count()
     if count == 1:
@@ -196,10 +232,59 @@ def code_sizes(pairs: Sequence[Pair], processor: Processor) -> np.ndarray | None
     size_S3 = np.zeros((-(-len(pairs) // count), 3), np.int32)
     for start in range(0, len(share), SIZED_AT_ONCE):
         some = [pairs[i] for i in share[start : start + SIZED_AT_ONCE]]
-        size_S3[start : start + len(some)] = sizes(processor.codes(some), processor.room)
-    return distributed.gathered(size_S3).swapaxes(0, 1).reshape(-1, 3)[: len(pairs)]
+        size_S3[start : start + len(some)] = sizes(processor.codes(some), processor.capacity)
+    # Process p measured pairs p, p + count, ...: interleaved they are in order again.
+    return distributed.all_gather(size_S3).swapaxes(0, 1).reshape(-1, 3)[: len(pairs)]
 
 
-def functions_of_run(data: TrainingData) -> Iterable[Sequence[Pair | Candidate]]:
-    """The functions that a run embeds, split by split."""
-    return (rows for corpus in data.corpora for rows in (corpus.train, corpus.codebase))
+def schedule_of(config: Config, pairs: int) -> Schedule:
+    """The steps of a configuration on a number of training pairs.
+
+    Raises:
+      InputError: rounded to whole steps, the warm-up is as long as the training.
+    """
+    epoch = pairs // config.batch_size
+    total, warmup = config.epochs * epoch, round(config.warmup_epochs * epoch)
+    if warmup >= total:
+        raise InputError(
+            f"--warmup-epochs {config.warmup_epochs} are {warmup} steps of {epoch} an epoch, "
+            f"--epochs {config.epochs} {total} steps: fewer warm-up epochs, or more epochs"
+        )
+    return Schedule(total, max(1, round(config.evaluate_every * epoch)), warmup)
+
+
+def scale_of(config: Config, encoder: Encoder) -> float:
+    """The factor on the scores in the loss."""
+    return config.scale or (UNIT_VECTOR_SCALE if encoder.normalize else 1.0)
+
+
+def build_step(
+    config: Config, encoder: Encoder, initial: Any, schedule: Schedule, mesh: Mesh
+) -> tuple[Step, TrainState]:
+    """The jitted step, and the state before the first one on every device.
+
+    Args:
+      config: settled.
+      encoder: that is trained.
+      initial: its parameters before training, on the host.
+      schedule: of the learning rate.
+      mesh: that the state is replicated on.
+
+    Raises:
+      InputError: processes start from different parameters.
+    """
+    distributed.agree(lambda: {"the weights to start from": named_checksums(initial)})
+    rate = learning_rate(config.learning_rate, schedule.total, schedule.warmup)
+    tx = optimizer(rate, clip_norm=config.clip_norm, weight_decay=config.weight_decay)
+    objective = Objective(config, scale_of(config, encoder))
+    step = make_step(
+        encoder,
+        objective,
+        tx,
+        rate,
+        config.seed,
+        slices=slices_of(config),
+        diagnose=diagnosis(config, objective),
+    )
+    init = jax.jit(lambda params: create(params, tx), out_shardings=replicated(mesh))
+    return step, init(initial)

@@ -6,7 +6,7 @@ import signal
 
 
 class StopSignal:
-    """While entered, the first signal is kept in `received`; a second one acts as ever.
+    """While entered, the first signal is noted in `received`; a second one acts as ever.
 
     Example:
       >>> with StopSignal() as stop:
@@ -16,7 +16,7 @@ class StopSignal:
     """
 
     signals = (signal.SIGTERM, signal.SIGINT)
-    latest: int | None = None  # of any StopSignal, for what would go on after the one at hand
+    latest: int | None = None  # of any StopSignal, for a sweep that would go on to its next run
 
     def __init__(self):
         self.received: int | None = None

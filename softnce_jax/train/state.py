@@ -11,7 +11,7 @@ import optax
 
 
 class TrainState(flax.struct.PyTreeNode):
-    """Everything that training changes. The step is also the place in the data."""
+    """Everything that training changes. The step is also the position in the data."""
 
     step: jax.Array
     params: Any
@@ -30,7 +30,7 @@ def learning_rate(peak: float, steps: int, warmup_steps: int = 0) -> optax.Sched
 
 
 def weight_decay_mask(params: Any) -> Any:
-    """True for the leaves that weight decay shrinks: neither biases nor LayerNorm's.
+    """True for the parameters that weight decay shrinks: neither biases nor LayerNorm's.
 
     Example:
       >>> weight_decay_mask({"dense": {"kernel": 1, "bias": 1}, "LayerNorm": {"scale": 1}})

@@ -14,7 +14,6 @@ import optax
 from softnce_jax.encoders.dropout import GENERATOR
 from softnce_jax.encoders.encoder import Encoder, of_slots
 from softnce_jax.train.batches import Batch, PackedTexts
-from softnce_jax.train.config import Config
 from softnce_jax.train.diagnose import Diagnose
 from softnce_jax.train.objective import Objective
 from softnce_jax.train.state import TrainState
@@ -24,7 +23,7 @@ Step = Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]
 
 def make_step(
     encoder: Encoder,
-    loss: Objective,
+    objective: Objective,
     tx: optax.GradientTransformation,
     schedule: optax.Schedule,
     seed: int,
@@ -34,19 +33,25 @@ def make_step(
 ) -> Step:
     """The jitted step; it consumes the state given to it (donation).
 
-    A batch is embedded in so many slices, one after the other; the loss is over all of it. What
-    `diagnose` finds in a batch is among the step's metrics.
-
     The dropout of step n is drawn from `fold_in(key(seed), n)`, so a resumed run draws the same.
+
+    Args:
+      encoder: embeds both sides.
+      objective: the loss of all of a batch.
+      tx: the optimiser.
+      schedule: the learning rate, for the metrics.
+      seed: of dropout.
+      slices: the number of slices of a batch that are embedded one after the other.
+      diagnose: measures of a batch that join the step's metrics.
     """
-    # An argument, not a constant of the program: runs of several seeds share one compilation.
+    # The seed is an argument, not a constant of the program: runs of several seeds share one.
     seed_bits = np.asarray(jax.random.key_data(jax.random.key(seed, impl=GENERATOR)))
 
     def step(seed_bits, state: TrainState, batch: Batch) -> tuple[TrainState, dict]:
         key = jax.random.fold_in(jax.random.wrap_key_data(seed_bits, impl=GENERATOR), state.step)
 
         def loss_of(params):
-            return loss(*embed_slices(encoder, params, batch.texts, key, slices), batch)
+            return objective(*embed_slices(encoder, params, batch.texts, key, slices), batch)
 
         value, gradients = jax.value_and_grad(loss_of)(state.params)
         updates, opt_state = tx.update(gradients, state.opt_state, state.params)
@@ -67,15 +72,15 @@ def embed_slices(
 ) -> tuple[jax.Array, jax.Array]:
     """As `embed_texts`, in slices of which only one is in memory: gradient caching.
 
-    Kept for the gradient are the vectors; a slice is embedded again when its turn comes, with the
-    same dropout. Gradients are those of the whole batch at once.
+    The forward pass keeps only the vectors. For the gradient a slice is embedded again when its
+    turn comes, with the same dropout. Gradients are those of the whole batch at once.
 
     Args:
       encoder: makes the vectors.
       params: the network's parameters.
-      texts: of a batch; packed, in groups of which every slice has as many, if there are slices.
+      texts: of a batch, packed in groups: `slices` of them on each device.
       key: of dropout.
-      slices: how many.
+      slices: K.
 
     Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", 2021.
     """
@@ -83,7 +88,7 @@ def embed_slices(
         return embed_texts(encoder, params, texts, key)
 
     def split(x: jax.Array) -> jax.Array:
-        # A device's groups lie together; each slice has one of every device.
+        # A device's groups are neighbours; slice k takes the k-th group of every device.
         return x.reshape(-1, slices, *x.shape[1:]).swapaxes(0, 1)
 
     def join(vector_KRD: jax.Array) -> jax.Array:
@@ -102,8 +107,3 @@ def embed_texts(
     """The vectors of a batch's queries (B, D) and candidates (N, D)."""
     vector_GSD = encoder.embed(params, texts.rows, key=key)
     return of_slots(vector_GSD, texts.queries), of_slots(vector_GSD, texts.codes)
-
-
-def slices_of(config: Config) -> int:
-    """The number of slices of a batch that are encoded one after the other."""
-    return config.batch_size // (config.micro_batch or config.batch_size)

@@ -1,12 +1,14 @@
-"""Embeds any number of texts, packed into rows; nothing dropped."""
+"""Embedding any number of texts without dropout, packed into rows, and in blocks that stay on disk.
+
+An evaluation that is interrupted finds its finished blocks when it is started again. A block's file
+is named by a hash of the model and of the block's rows, so it is never taken for another one.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import hashlib
-import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,12 +21,19 @@ from tqdm import tqdm
 
 from softnce_jax.dataflow.example import Example, edge_capacity
 from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.files import whole_file
 from softnce_jax.mesh import by_rows, put_global, replicated
-from softnce_jax.packing import Capacity, PackedRows, Plan, fill, first_fit, sizes
+from softnce_jax.packing import Capacity, PackedRows, Plan, Text, fill, first_fit, sizes
 
-SHORTEST_ROW = 64
+__all__ = ["UNFINISHED", "Embedder", "embed_all", "embed_blocks", "unfinished_folder"]
+
+MIN_ROW_LENGTH = 64
 TOKENS_PER_CALL = 8192
 TEXTS_PER_PLAN = 2048  # packed together: the time of a plan grows with their square
+BLOCK_ROWS = 2048  # inputs embedded between two writes
+UNFINISHED = "unfinished"  # the folder of the blocks inside that of an evaluation
+
+T = TypeVar("T")
 
 
 class Embedder:
@@ -39,134 +48,128 @@ class Embedder:
     def __init__(self, encoder: Encoder, mesh: Mesh, *, key: jax.Array | None = None):
         self.encoder = encoder
         self.mesh = mesh
-        self._split, whole = by_rows(mesh), replicated(mesh)
+        self._by_rows, whole = by_rows(mesh), replicated(mesh)
         embed = functools.partial(encoder.embed, key=key)
-        self._embed = jax.jit(embed, in_shardings=(whole, self._split), out_shardings=whole)
+        self._embed = jax.jit(embed, in_shardings=(whole, self._by_rows), out_shardings=whole)
 
-    def __call__(self, params: Any, ragged: Sequence[Sequence[int] | Example]) -> np.ndarray:
-        """Vectors (n, D) float32 of n ragged rows of token ids or Examples, in their order."""
-        capacity = self._capacity(ragged)
-        size_T3 = sizes(ragged, capacity)
-        vectors: list[np.ndarray] = [np.zeros(0)] * len(ragged)
-        for chosen, plan, rows in self._calls(size_T3, capacity):
-            texts = self._rows([ragged[i] for i in chosen], chosen, plan, rows, capacity)
-            found_SD = np.concatenate(np.asarray(self._embed(params, texts)))
-            for i, slot in zip(chosen, plan.slot_T(capacity.slots), strict=True):
-                vectors[i] = found_SD[slot]
+    def __call__(self, params: Any, texts: Sequence[Text]) -> np.ndarray:
+        """The vectors (n, D), float32, of n ragged rows of token ids or Examples, in their order.
+
+        Args:
+          params: of the encoder.
+          texts: at least one.
+        """
+        capacity = self._capacity(texts)
+        vectors: list[np.ndarray] = [np.zeros(0)] * len(texts)
+        for chosen_T, plan, rows in self._calls(sizes(texts, capacity), capacity):
+            packed = self._pack([texts[i] for i in chosen_T], chosen_T, plan, rows, capacity)
+            vector_SD = np.concatenate(np.asarray(self._embed(params, packed)))
+            for i, slot in zip(chosen_T, plan.slot_T(capacity.slots), strict=True):
+                vectors[i] = vector_SD[slot]
         return np.stack(vectors)
 
-    def _capacity(self, ragged: Sequence[Sequence[int] | Example]) -> Capacity:
-        """Rows as short as the longest text allows, in few lengths; with data flow always full."""
+    def _capacity(self, texts: Sequence[Text]) -> Capacity:
+        """Rows as short as the longest text allows, in few lengths; full ones with data flow."""
         encoder = self.encoder
         longest = max(encoder.query_length, encoder.code_length + encoder.flow_length)
-        if isinstance(ragged[0], Example):
-            return Capacity(longest, edge_capacity(max(len(example.edges) for example in ragged)))
-        return Capacity(min(longest, max(SHORTEST_ROW, power_of_two(max(map(len, ragged))))))
+        if isinstance(texts[0], Example):
+            return Capacity(longest, edge_capacity(max(len(example.edges) for example in texts)))
+        return Capacity(min(longest, max(MIN_ROW_LENGTH, _power_of_two(max(map(len, texts))))))
 
     def _calls(
         self, size_T3: np.ndarray, capacity: Capacity
     ) -> Iterator[tuple[np.ndarray, Plan, int]]:
-        """The texts of each call, where they go and in how many rows."""
-        plan = plan_all(size_T3, capacity)
+        """Splits a plan into calls: the texts of each, their plan and the number of its rows."""
+        plan = _plan_in_parts(size_T3, capacity)
         devices = self.mesh.size
         most = max(1, TOKENS_PER_CALL // capacity.length // devices) * devices
         for first in range(0, plan.rows, most):
-            left = power_of_two(-(-(plan.rows - first) // devices)) * devices
-            chosen = np.flatnonzero((first <= plan.row_T) & (plan.row_T < first + most))
-            own = Plan(plan.row_T[chosen] - first, plan.start_T3[chosen])
-            yield chosen, own, min(most, left)
+            # The last call has fewer rows: a power of two a device, to compile few shapes.
+            rows = min(most, _power_of_two(-(-(plan.rows - first) // devices)) * devices)
+            chosen_T = np.flatnonzero((first <= plan.row_T) & (plan.row_T < first + most))
+            yield chosen_T, Plan(plan.row_T[chosen_T] - first, plan.start_T3[chosen_T]), rows
 
-    def _rows(self, texts, numbers, plan: Plan, rows: int, capacity: Capacity) -> PackedRows:
-        """Packed rows on the devices, each a group of as many."""
+    def _pack(
+        self,
+        texts: Sequence[Text],
+        number_T: np.ndarray,
+        plan: Plan,
+        rows: int,
+        capacity: Capacity,
+    ) -> PackedRows:
+        """Packed rows on the devices, one group a device."""
         pad_id = self.encoder.tokenizer.pad_id
-        packed = fill([texts], [plan], [numbers], rows=rows, capacity=capacity, pad_id=pad_id)
-
+        packed = fill([texts], [plan], [number_T], rows=rows, capacity=capacity, pad_id=pad_id)
         by_device = jax.tree.map(lambda x: x.reshape(self.mesh.size, -1, *x.shape[2:]), packed)
-        return put_global(by_device, self._split)
+        return put_global(by_device, self._by_rows)
 
 
-def plan_all(size_T3: np.ndarray, capacity: Capacity) -> Plan:
-    """One plan of many texts, packed some thousand at a time."""
-    parts, rows = [], 0
-    for start in range(0, len(size_T3), TEXTS_PER_PLAN):
-        part = first_fit(size_T3[start : start + TEXTS_PER_PLAN], capacity)
-        parts.append(part._replace(row_T=part.row_T + rows))
-        rows += part.rows
-    return Plan(*map(np.concatenate, zip(*parts, strict=True)))
+def embed_all(
+    embedder: Embedder, params: Any, rows: Sequence[Text], *, folder: Path | None, title: str
+) -> np.ndarray:
+    """The vectors of ragged rows, (R, D), by `embed_blocks`; without a folder all at once."""
+    if folder is None:
+        return embedder(params, rows)
+    blocks = embed_blocks(embedder, params, rows, lambda some: some, folder=folder, title=title)
+    return np.concatenate(list(blocks))
 
 
-def power_of_two(least: int) -> int:
-    """The smallest that is at least so much."""
-    return 1 << max(0, least - 1).bit_length()
-
-
-T = TypeVar("T")
-BLOCK = 2048  # rows embedded between two writes
-UNFINISHED = "unfinished"  # the folder of the blocks in that of an evaluation
-
-
-def embedded(
+def embed_blocks(
     embedder: Embedder,
     params: Any,
     inputs: Sequence[T],
-    to_rows: Callable[[Sequence[T]], Sequence],
+    to_rows: Callable[[Sequence[T]], Sequence[Text]],
     *,
     folder: Path,
-    what: str,
+    title: str,
 ) -> Iterator[np.ndarray]:
-    """The vectors of texts or functions, (rows, D) a block, under a progress bar.
+    """Embeds texts or functions block by block under a progress bar.
 
-    Blocks that are in the folder are read, the others made and written; who owns the folder removes
-    it once the vectors are where they belong.
+    Blocks that are in the folder are read, the others are made and written. Whoever owns the folder
+    removes it once the vectors are saved elsewhere.
 
     Args:
       embedder: makes vectors of rows.
       params: of its encoder.
       inputs: R texts, functions or rows.
-      to_rows: what makes ragged rows of some of them.
+      to_rows: makes ragged rows of some of them.
       folder: of the blocks; it need not exist.
-      what: name of the progress bar.
+      title: of the progress bar.
 
     Yields:
-      Vectors of the next 2,048 inputs, (rows, D) float32.
+      The vectors of the next 2,048 inputs, (rows, D) float32.
 
     Raises:
-      OSError: a block cannot be written, on a full disk for instance.
+      OSError: a block cannot be written, for instance to a full disk.
     """
     model = model_hash(embedder.encoder, params)
     silent = jax.process_index() > 0
-    with tqdm(total=len(inputs), desc=what, unit="text", disable=silent) as bar:
-        for start in range(0, len(inputs), BLOCK):
-            rows = to_rows(inputs[start : start + BLOCK])
+    with tqdm(total=len(inputs), desc=title, unit="text", disable=silent) as bar:
+        for start in range(0, len(inputs), BLOCK_ROWS):
+            rows = to_rows(inputs[start : start + BLOCK_ROWS])
             path = folder / f"{rows_hash(model, rows)}.npz"
-            vectors_RD = read_block(path, len(rows))
-            if vectors_RD is None:
-                vectors_RD = embedder(params, rows)
-                write_block(path, vectors_RD)
-            yield vectors_RD
+            vector_RD = _read_block(path, len(rows))
+            if vector_RD is None:
+                vector_RD = embedder(params, rows)
+                _write_block(path, vector_RD)
+            yield vector_RD
             bar.update(len(rows))
 
 
-def unfinished_of(out: Path) -> Path | None:
-    """Where an evaluation keeps its blocks; nowhere where several processes embed together.
+def unfinished_folder(out: Path) -> Path | None:
+    """The folder of an evaluation's blocks; None where several processes embed together.
 
-    One that found a block would leave the others waiting for it.
+    All of them must call the model equally often: one that found a block that the others lack
+    would leave them waiting.
     """
     return out / UNFINISHED if jax.process_count() == 1 else None
 
 
-def all_vectors(
-    embedder: Embedder, params: Any, rows: Sequence, *, folder: Path | None, what: str
-) -> np.ndarray:
-    """The vectors of ragged rows, (R, D): by blocks kept in the folder, or at once without one."""
-    if folder is None:
-        return embedder(params, rows)
-    blocks = embedded(embedder, params, rows, lambda some: some, folder=folder, what=what)
-    return np.concatenate(list(blocks))
-
-
 def model_hash(encoder: Encoder, params: Any) -> str:
-    """SHA-256 of all that makes vectors of rows; 125 million parameters take about a second."""
+    """SHA-256 of everything that decides the vectors of rows.
+
+    It takes about a second for 125 million parameters.
+    """
     tokenizer, module = encoder.tokenizer, encoder.module
     settings = (encoder.pooling, encoder.normalize, str(np.dtype(module.dtype)))
     settings += (tokenizer.pad_id, tokenizer.first_position)
@@ -179,8 +182,8 @@ def model_hash(encoder: Encoder, params: Any) -> str:
     return digest.hexdigest()
 
 
-def rows_hash(model: str, rows: Sequence) -> str:
-    """SHA-256 of a model and of ragged rows of token ids or Examples.
+def rows_hash(model: str, rows: Sequence[Text]) -> str:
+    """SHA-256 of a model's hash and of ragged rows of token ids or Examples.
 
     Example:
       >>> rows_hash("m", [[1, 2], [3]]) == rows_hash("m", [[1], [2, 3]])
@@ -188,32 +191,40 @@ def rows_hash(model: str, rows: Sequence) -> str:
     """
     digest = hashlib.sha256(model.encode())
     for row in rows:
-        parts = (row.ids, row.spans, row.edges) if isinstance(row, Example) else (row,)
-        for part in parts:
-            part = np.asarray(part, np.int32)
-            digest.update(f"{part.shape} ".encode())
-            digest.update(np.ascontiguousarray(part))
+        arrays = (row.ids, row.spans, row.edges) if isinstance(row, Example) else (row,)
+        for array in arrays:
+            array = np.asarray(array, np.int32)
+            digest.update(f"{array.shape} ".encode())
+            digest.update(np.ascontiguousarray(array))
     return digest.hexdigest()
 
 
-def read_block(path: Path, rows: int) -> np.ndarray | None:
-    """The vectors of a block; None where it is not there, or not whole: zip files know."""
+def _read_block(path: Path, rows: int) -> np.ndarray | None:
+    """The vectors of a block; None if it is absent or damaged, which the zip format detects."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            vectors_RD = file["vectors"]
+            vector_RD = file["vectors"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-    return vectors_RD if len(vectors_RD) == rows else None
+    return vector_RD if len(vector_RD) == rows else None
 
 
-def write_block(path: Path, vectors_RD: np.ndarray) -> None:
-    """Writes a block aside and gives it its name, so that no half of one is ever found."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Another process that made the same vectors may be done and remove the folder under our hands.
-    with (
-        contextlib.suppress(FileNotFoundError),
-        tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as aside,
-    ):
-        new = Path(aside, path.name)
-        np.savez(new, vectors=vectors_RD)
-        os.replace(new, path)
+def _write_block(path: Path, vector_RD: np.ndarray) -> None:
+    # Another process that made the same vectors may be done and remove the folder meanwhile.
+    with contextlib.suppress(FileNotFoundError), whole_file(path) as file:
+        np.savez(file, vectors=vector_RD)
+
+
+def _plan_in_parts(size_T3: np.ndarray, capacity: Capacity) -> Plan:
+    """One plan of many texts, packed TEXTS_PER_PLAN at a time."""
+    plans, rows = [], 0
+    for start in range(0, len(size_T3), TEXTS_PER_PLAN):
+        plan = first_fit(size_T3[start : start + TEXTS_PER_PLAN], capacity)
+        plans.append(plan._replace(row_T=plan.row_T + rows))
+        rows += plan.rows
+    return Plan(*map(np.concatenate, zip(*plans, strict=True)))
+
+
+def _power_of_two(n: int) -> int:
+    """Smallest power of two >= n."""
+    return 1 << max(0, n - 1).bit_length()

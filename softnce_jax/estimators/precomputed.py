@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from softnce_jax.data.corpus import Pair
-from softnce_jax.encoders.embed import Embedder, embedded
+from softnce_jax.encoders.embed import Embedder, embed_blocks
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.processor import Processor
 from softnce_jax.estimators.cache import cached
@@ -116,8 +116,8 @@ def sentence(model: str, *, download: bool = False) -> Precomputed:
         encoder = dataclasses.replace(encoder, normalize=True)
         to_rows, queries = Processor.of(encoder).queries, [pair.query for pair in pairs]
         of = on_local_devices(encoder, params)
-        what = "sentence: queries"
-        return {"a": embedded(*of, queries, to_rows, folder=unfinished, what=what)}
+        title = "sentence: queries"
+        return {"a": embed_blocks(*of, queries, to_rows, folder=unfinished, title=title)}
 
     return Precomputed("sentence", fingerprint(model, download=download), ("queries",), make)
 
@@ -145,10 +145,10 @@ def teacher(model: str, *, download: bool = False) -> Precomputed:
     def make(pairs: Sequence[Pair], unfinished: Path) -> dict[str, Iterator[np.ndarray]]:
         encoder, params = load(model, download=download)
         processor, queries = Processor.of(encoder), [pair.query for pair in pairs]
-        of = functools.partial(embedded, *on_local_devices(encoder, params), folder=unfinished)
+        of = functools.partial(embed_blocks, *on_local_devices(encoder, params), folder=unfinished)
         return {
-            "a": of(queries, processor.queries, what="teacher: queries"),
-            "b": of(pairs, processor.codes, what="teacher: code"),
+            "a": of(queries, processor.queries, title="teacher: queries"),
+            "b": of(pairs, processor.codes, title="teacher: code"),
         }
 
     return Precomputed("teacher", fingerprint(model, download=download), ("queries", "codes"), make)

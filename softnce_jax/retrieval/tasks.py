@@ -1,4 +1,9 @@
-"""A retrieval task: the queries of a split, the candidates, and which answers which."""
+"""Retrieval tasks: queries, the candidates they search, and how rankings of them are scored.
+
+A `RetrievalTask` ranks by vectors or BM25. Evaluations are of a `SplitTask`, the queries of a
+split, or of a `GradedTask`, queries with grades that people gave; training of a sentence encoder
+measures a `SentenceTask`.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +19,25 @@ from jax.sharding import Mesh
 
 from softnce_jax.data.corpus import Candidate, Corpus, Pair, different_queries, paraphrases
 from softnce_jax.encoders.dropout import GENERATOR
-from softnce_jax.encoders.embed import Embedder, all_vectors, unfinished_of
+from softnce_jax.encoders.embed import Embedder, embed_all, unfinished_folder
 from softnce_jax.encoders.processor import Processor
 from softnce_jax.errors import InputError
 from softnce_jax.retrieval.bm25 import bm25_ranks, bm25_top
-from softnce_jax.retrieval.metrics import Ranks, per_query
-from softnce_jax.retrieval.per_query import names_of
+from softnce_jax.retrieval.metrics import Ranks, query_metrics
+from softnce_jax.retrieval.per_query import query_hashes
 from softnce_jax.retrieval.qrels import (
-    DEPTH,
-    judged_ndcg,
-    judged_places,
-    read_judgements,
+    NDCG_DEPTH,
+    graded_candidates,
+    graded_ndcg,
+    read_qrels,
     write_qrels,
     write_run,
 )
-from softnce_jax.retrieval.ranking import graded, top_candidates, vector_ranks
+from softnce_jax.retrieval.ranking import relevance, top_candidates, vector_ranks
 from softnce_jax.retrieval.results import protocol
 from softnce_jax.retrieval.uniformity import alignment, uniformity
+
+__all__ = ["GradedTask", "RetrievalTask", "SentenceTask", "SplitTask", "choose_split"]
 
 
 class RetrievalTask:
@@ -40,7 +47,7 @@ class RetrievalTask:
         self, pairs: Sequence[Pair], candidates: Sequence[Candidate], processor: Processor
     ):
         self.pairs, self.candidates = pairs, candidates
-        self.relevant_QG, self.grade_QG = graded(pairs, candidates)
+        self.relevant_QG, self.grade_QG = relevance(pairs, candidates)
         self._query_ids = processor.queries([pair.query for pair in pairs])
         self._code_ids = processor.codes(candidates)
 
@@ -49,19 +56,20 @@ class RetrievalTask:
     ) -> tuple[np.ndarray, np.ndarray]:
         """(Q, D) of the queries and (M, D) of the candidates.
 
-        With a folder for unfinished work they are made by blocks that stay there.
+        With a folder for unfinished work, finished blocks of vectors are stored there and read
+        again by the next call.
         """
         return tuple(
-            all_vectors(embedder, params, rows, folder=unfinished, what=what)
-            for rows, what in ((self._query_ids, "queries"), (self._code_ids, "candidates"))
+            embed_all(embedder, params, rows, folder=unfinished, title=title)
+            for rows, title in ((self._query_ids, "queries"), (self._code_ids, "candidates"))
         )
 
     def ranks(self, embedder: Embedder, params: Any) -> Ranks:
-        """Ranks by the dot product of the vectors."""
+        """Ranks by the dot product of the vectors that an encoder gives."""
         return self.vector_ranks(*self.vectors(embedder, params), embedder.mesh)
 
     def vector_ranks(self, q_QD: np.ndarray, c_MD: np.ndarray, mesh: Mesh) -> Ranks:
-        """Ranks by the dot product of vectors that are there already."""
+        """Ranks by the dot product of vectors made before."""
         return vector_ranks(q_QD, c_MD, self.relevant_QG, self.grade_QG, mesh=mesh)
 
     def bm25_ranks(self) -> Ranks:
@@ -71,74 +79,141 @@ class RetrievalTask:
         return bm25_ranks(queries, codes, self.relevant_QG, self.grade_QG)
 
 
+class SplitTask:
+    """The queries of a split, and the candidates of its language.
+
+    Attributes:
+      language: of the corpus.
+    """
+
+    def __init__(self, corpus: Corpus, split: str, depth: int):
+        """Of the split's name, and the number of candidates of a query in the run files."""
+        self.language = corpus.language
+        self._corpus, self._split, self._depth = corpus, split, depth
+        self._pairs = getattr(corpus, split)
+
+    def describe(self) -> str:
+        """A line on the queries and candidates."""
+        return (
+            f"{self._corpus.name}, {self.language}: {len(self._pairs)} {self._split} queries, "
+            f"{len(self._corpus.codebase)} candidates"
+        )
+
+    def score(
+        self, embedder: Embedder, params: Any, processor: Processor, out: Path
+    ) -> dict[str, dict]:
+        """Metrics of every query for BM25 and the model; writes their runs and the qrels."""
+        task = RetrievalTask(self._pairs, self._corpus.codebase, processor)
+        q_QD, c_MD = task.vectors(embedder, params, unfinished_folder(out))
+        self._write_trec(out / self.language, task, q_QD, c_MD)
+        return {
+            "BM25": query_metrics(task.bm25_ranks()),
+            "model": query_metrics(task.vector_ranks(q_QD, c_MD, embedder.mesh)),
+        }
+
+    def protocol(self) -> dict:
+        """What the numbers depend on, for results.json."""
+        return {"split": self._split} | protocol(
+            queries=len(self._pairs),
+            candidates=len(self._corpus.codebase),
+            data_hash=self._corpus.hash(),
+            data=self._corpus.protocol,
+        )
+
+    def hashes(self) -> dict[str, np.ndarray]:
+        """Which queries are the same, for queries.npz."""
+        return query_hashes(self._pairs)
+
+    def _write_trec(
+        self, folder: Path, task: RetrievalTask, q_QD: np.ndarray, c_MD: np.ndarray
+    ) -> None:
+        # A url may have several queries, so a query's id is its index.
+        query_ids = [f"q{index}" for index in range(len(self._pairs))]
+        urls = [candidate.url for candidate in self._corpus.codebase]
+        queries = [pair.query for pair in self._pairs]
+        codes = [candidate.code for candidate in self._corpus.codebase]
+        top = {
+            "BM25": bm25_top(queries, codes, self._depth),
+            "model": top_candidates(q_QD, c_MD, self._depth),
+        }
+        for name, best in top.items():
+            write_run(folder / f"{name.lower()}.run", query_ids, urls, *best, name=name)
+        write_qrels(folder / "qrels", query_ids, urls, task.relevant_QG, task.grade_QG)
+
+
 class GradedTask:
-    """Judged queries of one language and the candidates that they search."""
+    """Queries of one language with graded functions, and the candidates that they search.
+
+    Attributes:
+      language: of the corpus.
+    """
 
     def __init__(self, path: Path, corpus: Corpus):
-        """Raises InputError where nothing that was judged relevant is a candidate."""
-        self.corpus, self.language = corpus, corpus.language
-        self.judgements = read_judgements(path, corpus.language)
-        self.file_hash = hashlib.sha256(path.read_bytes()).hexdigest()
-        self.judged_QG, self.grade_QG = judged_places(self.judgements, corpus.codebase)
-        if not (self.grade_QG[self.judged_QG >= 0] > 0).any():
+        """Of the file of grades. Raises InputError where no relevant function is a candidate."""
+        self.language = corpus.language
+        self._corpus = corpus
+        self._qrels = read_qrels(path, corpus.language)
+        self._file_hash = hashlib.sha256(path.read_bytes()).hexdigest()
+        self._graded_QG, self._grade_QG = graded_candidates(self._qrels, corpus.codebase)
+        self._relevant_Q = (self._grade_QG > 0).any(axis=1)
+        if not (self._grade_QG[self._graded_QG >= 0] > 0).any():
             raise InputError(
-                f"{path}: none of the relevant functions of {len(self.judgements.queries)} queries "
+                f"{path}: none of the relevant functions of {len(self._qrels.queries)} queries "
                 f"is among the {len(corpus.codebase)} candidates of {corpus.name}"
             )
 
-    def about(self) -> str:
-        """What is asked and searched, and how much of what was judged can be found."""
+    def describe(self) -> str:
+        """A line on the queries and candidates, and how many graded functions can be found."""
         covered, judged = self._coverage()
         return (
-            f"{self.corpus.name}, {self.language}: {len(self.judgements.queries)} judged queries, "
-            f"{len(self.corpus.codebase)} candidates, {covered} of {judged} judged functions among "
-            "them"
+            f"{self._corpus.name}, {self.language}: {len(self._qrels.queries)} judged queries, "
+            f"{len(self._corpus.codebase)} candidates, {covered} of {judged} judged functions "
+            "among them"
         )
 
     def score(
         self, embedder: Embedder, params: Any, processor: Processor, out: Path
     ) -> dict[str, dict]:
         """Metrics of every query that has a relevant function, for BM25 and the model."""
-        queries, codebase = self.judgements.queries, self.corpus.codebase
-        places = (self.judged_QG, np.zeros(self.judged_QG.shape, np.int32))
-        of = functools.partial(all_vectors, embedder, params, folder=unfinished_of(out))
-        q_QD = of(processor.queries(queries), what="queries")
-        c_MD = of(processor.codes(codebase), what="candidates")
+        queries, codebase = self._qrels.queries, self._corpus.codebase
+        embed = functools.partial(embed_all, embedder, params, folder=unfinished_folder(out))
+        q_QD = embed(processor.queries(queries), title="queries")
+        c_MD = embed(processor.codes(codebase), title="candidates")
+        # nDCG takes the ranks alone; its grades, which are no integers, come in afterwards.
+        graded = (self._graded_QG, np.zeros(self._graded_QG.shape, np.int32))
         ranks = {
-            "BM25": bm25_ranks(queries, [candidate.code for candidate in codebase], *places),
-            "model": vector_ranks(q_QD, c_MD, *places, mesh=embedder.mesh),
+            "BM25": bm25_ranks(queries, [candidate.code for candidate in codebase], *graded),
+            "model": vector_ranks(q_QD, c_MD, *graded, mesh=embedder.mesh),
         }
-        return {name: self._values(found) for name, found in ranks.items()}
+        return {
+            name: graded_ndcg((best_QG + worst_QG) / 2, self._grade_QG)
+            for name, (best_QG, worst_QG, _) in ranks.items()
+        }
 
     def protocol(self) -> dict:
         """What the numbers depend on, for results.json."""
         covered, judged = self._coverage()
         return protocol(
-            queries=int(self._relevant_Q().sum()),
-            candidates=len(self.corpus.codebase),
-            data_hash=self.corpus.hash(),
-            data=self.corpus.protocol,
+            queries=int(self._relevant_Q.sum()),
+            candidates=len(self._corpus.codebase),
+            data_hash=self._corpus.hash(),
+            data=self._corpus.protocol,
         ) | {
-            "judgements_hash": self.file_hash,
+            "judgements_hash": self._file_hash,
             "judged": judged,
             "judged_candidates": covered,
-            "cut": f"places beyond {DEPTH} count nothing",
+            "cut": f"places beyond {NDCG_DEPTH} count nothing",
             "gain": "2^grade - 1",
         }
 
-    def names(self) -> dict[str, np.ndarray]:
+    def hashes(self) -> dict[str, np.ndarray]:
         """Which queries are the same, for queries.npz."""
-        texts = np.array(self.judgements.queries, object)[self._relevant_Q()]
-        return names_of([Pair(text, "", text, self.language) for text in texts])
+        texts = np.array(self._qrels.queries, object)[self._relevant_Q]
+        return query_hashes([Pair(text, "", text, self.language) for text in texts])
 
     def _coverage(self) -> tuple[int, int]:
-        return int(np.sum(self.judged_QG >= 0)), sum(map(len, self.judgements.grades))
-
-    def _relevant_Q(self) -> np.ndarray:
-        return (self.grade_QG > 0).any(axis=1)
-
-    def _values(self, ranks: Ranks) -> dict[str, np.ndarray]:
-        return judged_ndcg((ranks.best_QG + ranks.worst_QG) / 2, self.grade_QG)
+        """The number of graded functions that are candidates, and of all."""
+        return int(np.sum(self._graded_QG >= 0)), sum(map(len, self._qrels.grades))
 
 
 class SentenceTask:
@@ -148,7 +223,7 @@ class SentenceTask:
       queries: one pair for each different query.
       positives: what alignment is over: "two queries with the same code", and where the split has
         none, "two dropout passes" of each query.
-      positive_pairs: how many.
+      positive_pairs: their number.
     """
 
     def __init__(self, pairs: Sequence[Pair], embedder: Embedder):
@@ -158,85 +233,36 @@ class SentenceTask:
         texts = [pair.query for pair in self.queries]
         self._query_ids = encoder.tokenizer.tokenize(texts, encoder.query_length)
         self._paraphrases = np.array(paraphrases(pairs, self.queries), int).reshape(-1, 2)
-        self._dropping = []
+        self._with_dropout: list[Embedder] = []
         self.positives = "two queries with the same code"
         self.positive_pairs = len(self._paraphrases)
         if not self.positive_pairs:
             self.positives, self.positive_pairs = "two dropout passes", len(self.queries)
             keys = jax.random.split(jax.random.key(0, impl=GENERATOR))
-            self._dropping = [Embedder(encoder, embedder.mesh, key=key) for key in keys]
+            self._with_dropout = [Embedder(encoder, embedder.mesh, key=key) for key in keys]
 
     def measure(self, params: Any) -> dict[str, float]:
         """Alignment (alpha 2) of the positive pairs and uniformity (t 2) of all queries."""
         x_QD = self._embedder(params, self._query_ids)
-        if self._dropping:
-            a_PD, b_PD = (embedder(params, self._query_ids) for embedder in self._dropping)
+        if self._with_dropout:
+            a_PD, b_PD = (embedder(params, self._query_ids) for embedder in self._with_dropout)
         else:
-            a_PD, b_PD = (x_QD[places_P] for places_P in self._paraphrases.T)
+            a_PD, b_PD = (x_QD[index_P] for index_P in self._paraphrases.T)
         return {
             "alignment": float(alignment(a_PD, b_PD)),
             "uniformity": float(uniformity(x_QD)),
         }
 
 
-class SplitTask:
-    """The queries of a split and the candidates of its language."""
-
-    def __init__(self, corpus: Corpus, split: str, depth: int):
-        self.corpus, self.split, self.depth = corpus, split, depth
-        self.language = corpus.language
-        self.pairs = getattr(corpus, split)
-
-    def about(self) -> str:
-        """What is asked and searched."""
-        return (
-            f"{self.corpus.name}, {self.language}: {len(self.pairs)} {self.split} queries, "
-            f"{len(self.corpus.codebase)} candidates"
-        )
-
-    def score(
-        self, embedder: Embedder, params: Any, processor: Processor, out: Path
-    ) -> dict[str, dict]:
-        """Metrics of every query for BM25 and the model; writes their runs and the qrels."""
-        folder = out / self.language
-        folder.mkdir(parents=True, exist_ok=True)
-        task = RetrievalTask(self.pairs, self.corpus.codebase, processor)
-        q_QD, c_MD = task.vectors(embedder, params, unfinished_of(out))
-        self._write_trec(folder, task, q_QD, c_MD)
-        places = task.vector_ranks(q_QD, c_MD, embedder.mesh)
-        return {"BM25": per_query(task.bm25_ranks()), "model": per_query(places)}
-
-    def protocol(self) -> dict:
-        """What the numbers depend on, for results.json."""
-        return {"split": self.split} | protocol(
-            queries=len(self.pairs),
-            candidates=len(self.corpus.codebase),
-            data_hash=self.corpus.hash(),
-            data=self.corpus.protocol,
-        )
-
-    def names(self) -> dict[str, np.ndarray]:
-        """Which queries are the same, for queries.npz."""
-        return names_of(self.pairs)
-
-    def _write_trec(self, folder: Path, task: RetrievalTask, q_QD, c_MD) -> None:
-        # A url may have several queries, so a query's id is its place.
-        query_ids = [f"q{number}" for number in range(len(self.pairs))]
-        urls = [candidate.url for candidate in self.corpus.codebase]
-        queries = [pair.query for pair in self.pairs]
-        codes = [candidate.code for candidate in self.corpus.codebase]
-        depth = self.depth
-        top = {"BM25": bm25_top(queries, codes, depth), "model": top_candidates(q_QD, c_MD, depth)}
-        for name, found in top.items():
-            write_run(folder / f"{name.lower()}.run", query_ids, urls, *found, name=name)
-        write_qrels(folder / "qrels", query_ids, urls, task.relevant_QG, task.grade_QG)
-
-
 def choose_split(corpus: Corpus, split: str | None) -> str:
-    """The split asked for, or the first of test and valid that has queries."""
+    """The split asked for, or the first of test and valid that has queries.
+
+    Raises:
+      InputError: it has none.
+    """
     for name in [split] if split else ["test", "valid"]:
         if getattr(corpus, name):
             return name
-    skipped = "; ".join(corpus.problems.lines())
+    skipped = "; ".join(corpus.row_errors.lines())
     asked = f"the {split} split" if split else "test or valid"
     raise InputError(f"{corpus.name}: no {corpus.language} queries in {asked} {skipped}".strip())

@@ -17,7 +17,7 @@ from jax.sharding import AxisType
 
 from softnce_jax.dataflow.example import Example
 from softnce_jax.encoders import embed
-from softnce_jax.encoders.embed import Embedder, all_vectors, model_hash, rows_hash
+from softnce_jax.encoders.embed import Embedder, embed_all, model_hash, rows_hash
 from softnce_jax.pretrained.load import load
 from tests.small_model import write_model
 
@@ -44,11 +44,11 @@ class Counted(Embedder):
 
 def vectors(model, folder, monkeypatch, *, texts=TEXTS, **changed):
     """The vectors of the texts, and the calls that they took."""
-    monkeypatch.setattr(embed, "BLOCK", 3)
+    monkeypatch.setattr(embed, "BLOCK_ROWS", 3)
     encoder, params = load(str(model))
     embedder = Counted(dataclasses.replace(encoder, **changed))
     rows = encoder.tokenizer.tokenize(texts, 24)
-    return all_vectors(embedder, params, rows, folder=folder, what="texts"), embedder.calls
+    return embed_all(embedder, params, rows, folder=folder, title="texts"), embedder.calls
 
 
 def test_another_process_may_remove_the_folder(tmp_path, monkeypatch):
@@ -59,10 +59,10 @@ def test_another_process_may_remove_the_folder(tmp_path, monkeypatch):
         shutil.rmtree(folder)
 
     monkeypatch.setattr(embed.np, "savez", save_and_lose)
-    embed.write_block(folder / "block.npz", np.ones((2, 3)))
+    embed._write_block(folder / "block.npz", np.ones((2, 3)))
     monkeypatch.undo()
-    embed.write_block(folder / "block.npz", np.ones((2, 3)))
-    assert embed.read_block(folder / "block.npz", 2) is not None
+    embed._write_block(folder / "block.npz", np.ones((2, 3)))
+    assert embed._read_block(folder / "block.npz", 2) is not None
 
 
 def test_blocks_are_the_whole_and_are_made_once(model, tmp_path, monkeypatch):
@@ -85,9 +85,9 @@ def test_another_encoder_finds_nothing(changed, model, tmp_path, monkeypatch):
 
 
 def test_other_parameters_find_nothing(model, tmp_path, monkeypatch):
-    vectors(model, tmp_path / "kept", monkeypatch)
+    vectors(model, tmp_path / "blocks", monkeypatch)
     other = write_model(tmp_path / "other", TEXTS, seed=1)
-    assert vectors(other, tmp_path / "kept", monkeypatch)[1] == [3, 3, 1]
+    assert vectors(other, tmp_path / "blocks", monkeypatch)[1] == [3, 3, 1]
 
 
 def test_one_number_of_the_parameters_is_another_model(model):
@@ -124,24 +124,23 @@ def test_a_damaged_block_is_made_again(damage, model, tmp_path, monkeypatch):
 
 EVALUATE = """
 import sys
-from softnce_jax.retrieval import kept
+from softnce_jax.encoders import embed
 from softnce_jax.encoders.embed import Embedder
-from softnce_jax.train.config import EvaluateConfig
-from softnce_jax.commands.evaluate import evaluate
+from softnce_jax.commands.evaluate import Flags, evaluate
 
-embed.BLOCK = 5
-embed = Embedder.__call__
+embed.BLOCK_ROWS = 5
+call = Embedder.__call__
 
 def counted(self, params, ragged):
     print("embedded", len(ragged), flush=True)
-    return embed(self, params, ragged)
+    return call(self, params, ragged)
 
 Embedder.__call__ = counted
-evaluate(EvaluateConfig(model=sys.argv[1], lang="python", data="sample", out=sys.argv[2]))
+evaluate(Flags(model=sys.argv[1], lang="python", data="sample", out=sys.argv[2]))
 """
 
 
-def blocks_of(line: str) -> bool:
+def tells_of_a_block(line: str) -> bool:
     return line.startswith("embedded")
 
 
@@ -156,7 +155,7 @@ def test_a_killed_evaluation_goes_on(model, tmp_path):
             [*command, str(out)], capture_output=True, text=True, check=True, env=environment
         )
         metrics = json.loads((out / "results.json").read_text())["metrics"]
-        return sum(map(blocks_of, done.stdout.splitlines())), metrics
+        return sum(map(tells_of_a_block, done.stdout.splitlines())), metrics
 
     blocks, wanted = whole(tmp_path / "whole")
     process = subprocess.Popen(
@@ -165,10 +164,12 @@ def test_a_killed_evaluation_goes_on(model, tmp_path):
     )  # fmt: skip
     begun = 0
     while begun < 4:
-        begun += blocks_of(process.stdout.readline())
+        begun += tells_of_a_block(process.stdout.readline())
     process.send_signal(signal.SIGKILL)
-    begun += sum(map(blocks_of, process.communicate()[0].splitlines()))
-    left = [path for path in (tmp_path / "killed" / "unfinished").iterdir() if path.suffix]
+    begun += sum(map(tells_of_a_block, process.communicate()[0].splitlines()))
+    left = [
+        path for path in (tmp_path / "killed" / "unfinished").iterdir() if path.suffix == ".npz"
+    ]
     assert 3 <= len(left) < blocks and not (tmp_path / "killed" / "results.json").exists()
     resumed, found = whole(tmp_path / "killed")
     assert resumed == blocks - len(left)

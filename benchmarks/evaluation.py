@@ -20,7 +20,7 @@ import numpy as np
 import tyro
 
 from softnce_jax.mesh import make_mesh
-from softnce_jax.retrieval.metrics import per_query
+from softnce_jax.retrieval.metrics import query_metrics
 from softnce_jax.retrieval.ranking import vector_ranks
 
 
@@ -105,7 +105,8 @@ def main(settings: Settings) -> None:
             found.append(seconds)
             share = np.mean(ranks == first.best_QG[: len(ranks), 0])
     table(settings, ours, kinds, memory, before)
-    print(f"\nMRR {per_query(first)['mrr'].mean():.4f}; {share:.2%} of the sorted ranks are equal.")
+    mrr = query_metrics(first)["mrr"].mean()
+    print(f"\nMRR {mrr:.4f}; {share:.2%} of the sorted ranks are equal.")
 
 
 def table(settings: Settings, ours: dict, kinds: dict, memory: dict, before: float) -> None:

@@ -1,4 +1,9 @@
-"""Blocks of the score matrix: how large, what the device counts in one, exact scores of pairs."""
+"""Blocks of the score matrix: their shape, what a device counts in one, exact scores of pairs.
+
+A block is some queries times some candidates. The devices score it in float32 and send back two
+things: how many candidates are certainly above each graded one, and which are so near to it that
+float32 cannot decide. The host decides those with float64.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +18,24 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from softnce_jax.mesh import put_global
+from softnce_jax.mesh import AXIS, by_rows, put_global, replicated
 from softnce_jax.retrieval.metrics import compare
 
-SCORE_BYTES = 64 * 2**20  # of one block of scores on one device
-MOST_QUERIES = 256
-MOST_CANDIDATES = 2**17
-PAIRS = 8192  # exact scores made at once
+__all__ = [
+    "Block",
+    "Undecided",
+    "block_shape",
+    "count_blocks",
+    "norms",
+    "pad_rows",
+    "pair_dots",
+    "scores",
+]
+
+MAX_BLOCK_BYTES = 64 * 2**20  # of scores, on one device
+MAX_BLOCK_QUERIES = 256
+MAX_BLOCK_CANDIDATES = 2**17
+PAIRS_AT_ONCE = 8192  # exact scores computed at once
 
 
 class Block(NamedTuple):
@@ -29,8 +45,8 @@ class Block(NamedTuple):
     candidates: int
 
 
-class Near(NamedTuple):
-    """(query, graded candidate, candidate) whose two scores float32 cannot tell apart."""
+class Undecided(NamedTuple):
+    """Triples (query, graded candidate, other candidate) that float32 cannot put in order."""
 
     query_P: np.ndarray
     graded_P: np.ndarray
@@ -38,9 +54,9 @@ class Near(NamedTuple):
 
 
 def block_shape(candidates: int) -> Block:
-    """The block for so many candidates: all of them up to 131,072, at most 64 MiB of scores.
+    """The block for M candidates: all of them up to 131,072, at most 64 MiB of scores.
 
-    Nothing else decides the shape, so an evaluation compiles once whatever its queries.
+    The shape depends on nothing else, so an evaluation compiles once for any number of queries.
 
     Args:
       candidates: M.
@@ -54,15 +70,15 @@ def block_shape(candidates: int) -> Block:
       >>> block_shape(1_000_000)
       Block(queries=128, candidates=131072)
     """
-    width = min(-(-candidates // 8) * 8, MOST_CANDIDATES)
-    return Block(min(MOST_QUERIES, SCORE_BYTES // (4 * width)), width)
+    width = min(-(-candidates // 8) * 8, MAX_BLOCK_CANDIDATES)
+    return Block(min(MAX_BLOCK_QUERIES, MAX_BLOCK_BYTES // (4 * width)), width)
 
 
-def padded(x: np.ndarray, rows: int) -> np.ndarray:
+def pad_rows(x: np.ndarray, rows: int) -> np.ndarray:
     """`x` with rows of zeros appended up to `rows`.
 
     Example:
-      >>> padded(np.array([1, 2]), 3)
+      >>> pad_rows(np.array([1, 2]), 3)
       array([1, 2, 0])
     """
     if len(x) == rows:
@@ -92,8 +108,8 @@ def pair_dots(
       array([4.])
     """
     score_P = np.empty(len(query_P))
-    for start in range(0, len(query_P), PAIRS):
-        part = slice(start, start + PAIRS)
+    for start in range(0, len(query_P), PAIRS_AT_ONCE):
+        part = slice(start, start + PAIRS_AT_ONCE)
         product_PD = c_MD[candidate_P[part]].astype(np.float64)
         product_PD *= q_QD[query_P[part]]
         score_P[part] = product_PD.sum(axis=1)
@@ -124,14 +140,14 @@ def count_blocks(
     mesh: Mesh,
     row_block: int | None,
 ) -> Iterator[tuple[slice, np.ndarray, Near]]:
-    """Counts on the devices, block by block, what float32 can decide; names what it cannot.
+    """Counts on the devices, block by block, what float32 can decide, and lists what it cannot.
 
     Args:
       q_QD: finite query vectors.
       c_MD: finite candidate vectors.
       relevant_QG: candidate indices; -1 for none.
-      true_QG: their float64 scores; inf for none, so that nothing is above or near.
-      tolerance_QG: what a score must differ by to be above or below the true one.
+      true_QG: their float64 scores; inf for none, so that nothing is above or undecided.
+      tolerance_QG: scores at most this far from the true one are ties.
       norm_Q: lengths of the queries.
       norm_M: lengths of the candidates.
       where_M: the candidates that count.
@@ -140,29 +156,31 @@ def count_blocks(
 
     Yields:
       rows: the queries of the block.
-      above_RG: how many candidates are above theirs, whatever the rounding was.
-      near: the candidates to be scored exactly.
+      above_RG: how many candidates are above each graded one, whatever the rounding was.
+      undecided: the candidates to be scored exactly.
     """
     shape = block_shape(len(c_MD))
-    step = (row_block or shape.queries) * mesh.shape["data"]
+    step = (row_block or shape.queries) * mesh.shape[AXIS]
     rounding_Q = _rounding(q_QD.shape[1]) * norm_Q
-    reach_QG = tolerance_QG + rounding_Q[:, None] * norm_M[relevant_QG]
+    # Two scores are compared, both rounded: the graded candidate's share of the slack is here, the
+    # other candidate's is added on the device.
+    slack_QG = tolerance_QG + rounding_Q[:, None] * norm_M[relevant_QG]
     for column in range(0, len(c_MD), shape.candidates):
         part = slice(column, column + shape.candidates)
         block = (c_MD[part], norm_M[part], where_M[part])
-        candidates = _put(block, shape.candidates, NamedSharding(mesh, P()))
-        every = (q_QD, rounding_Q, true_QG, reach_QG, relevant_QG - column)
+        candidates = _put(block, shape.candidates, replicated(mesh))
+        every = (q_QD, rounding_Q, true_QG, slack_QG, relevant_QG - column)
         for row in range(0, len(q_QD), step):
             rows = slice(row, min(row + step, len(q_QD)))
-            queries = _put([x[rows] for x in every], step, NamedSharding(mesh, P("data")))
-            above_BG, near_BGM = (np.asarray(x) for x in count_block(mesh, queries, candidates))
+            queries = _put([x[rows] for x in every], step, by_rows(mesh))
+            above_BG, bits_BGM = (np.asarray(x) for x in count_block(mesh, queries, candidates))
             used = slice(rows.stop - row)
-            query_P, graded_P, candidate_P = set_bits(near_BGM[used])
-            yield rows, above_BG[used], Near(query_P + row, graded_P, candidate_P + column)
+            query_P, graded_P, candidate_P = set_bits(bits_BGM[used])
+            yield rows, above_BG[used], Undecided(query_P + row, graded_P, candidate_P + column)
 
 
 def set_bits(packed_BGM: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The indices of the bits that are set, eight to a byte along the last axis, in their order.
+    """The indices of the bits that are set, eight to a byte along the last axis, in order.
 
     Nearly all bytes are zero, so only the others are unpacked.
 
@@ -171,8 +189,8 @@ def set_bits(packed_BGM: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
       (array([0, 0]), array([0, 0]), array([ 9, 15]))
     """
     row_P, graded_P, byte_P = np.nonzero(packed_BGM)
-    place_S, bit_S = np.nonzero(np.unpackbits(packed_BGM[row_P, graded_P, byte_P, None], axis=1))
-    return row_P[place_S], graded_P[place_S], 8 * byte_P[place_S] + bit_S
+    found_S, bit_S = np.nonzero(np.unpackbits(packed_BGM[row_P, graded_P, byte_P, None], axis=1))
+    return row_P[found_S], graded_P[found_S], 8 * byte_P[found_S] + bit_S
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -181,46 +199,47 @@ def count_block(mesh: Mesh, queries: tuple, candidates: tuple) -> tuple[jax.Arra
 
     Args:
       mesh: the queries are split over its axis `data`.
-      queries: q_BD, rounding_B (of a score, per unit of the candidate's length), true_BG, reach_BG
-        (the slack that every candidate has), relevant_BG (index in this block).
+      queries: q_BD, rounding_B (of a score, per unit of the candidate's length), true_BG, slack_BG
+        (the part of the slack that is the same for every candidate), relevant_BG (index in this
+        block).
       candidates: c_MD, norm_M, where_M.
 
     Returns:
-      above_BG int32; near_BGM, one bit per candidate, eight to a byte. Whole on every device.
+      above_BG int32; bits_BGM, one bit per undecided candidate, eight to a byte. Replicated.
     """
 
     def local(queries, candidates):
         counts = _count(*queries, *candidates)
-        return jax.tree.map(lambda x: jax.lax.all_gather(x, "data", tiled=True), counts)
+        return jax.tree.map(lambda x: jax.lax.all_gather(x, AXIS, tiled=True), counts)
 
-    return jax.shard_map(
-        local, mesh=mesh, in_specs=(P("data"), P()), out_specs=P(), check_vma=False
-    )(queries, candidates)
+    return jax.shard_map(local, mesh=mesh, in_specs=(P(AXIS), P()), out_specs=P(), check_vma=False)(
+        queries, candidates
+    )
 
 
-def _count(q_BD, rounding_B, true_BG, reach_BG, relevant_BG, c_MD, norm_M, where_M):
+def _count(q_BD, rounding_B, true_BG, slack_BG, relevant_BG, c_MD, norm_M, where_M):
     score_BM = scores(q_BD, c_MD)
     rounding_BM = rounding_B[:, None] * norm_M[None]
     index_1M = jnp.arange(len(c_MD))[None]
 
-    def one(graded):
-        true_B1, reach_B1, relevant_B1 = (x[:, None] for x in graded)
-        above_BM, below_BM = compare(score_BM, true_B1, reach_B1 + rounding_BM)
+    def count_graded(graded):
+        true_B1, slack_B1, relevant_B1 = (x[:, None] for x in graded)
+        above_BM, below_BM = compare(score_BM, true_B1, slack_B1 + rounding_BM)
         other_BM = where_M[None] & (index_1M != relevant_B1)
         above_B = jnp.sum(above_BM & other_BM, axis=1, dtype=jnp.int32)
         return above_B, jnp.packbits(~above_BM & ~below_BM & other_BM, axis=1)
 
-    counts = jax.lax.map(one, (true_BG.T, reach_BG.T, relevant_BG.T))
+    counts = jax.lax.map(count_graded, (true_BG.T, slack_BG.T, relevant_BG.T))
     return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), counts)
 
 
 def scores(q_BD: jax.Array, c_MD: jax.Array) -> jax.Array:
-    """Dot products in float32: TPUs would else multiply in bfloat16 and GPUs in TF32."""
+    """Dot products in float32: by default TPUs multiply in bfloat16 and GPUs in TF32."""
     return jnp.einsum("bd,md->bm", q_BD, c_MD, precision=jax.lax.Precision.HIGHEST)
 
 
 def _rounding(width: int) -> float:
-    """Most that a float32 dot product of `width` terms is wrong by, per |q|·|c|.
+    """The largest error of a float32 dot product of `width` terms, per |q|·|c|.
 
     Rounding errors add up like a random walk: 8·√D units are exceeded with probability 2·exp(−32)
     (Higham & Mary, A new approach to probabilistic rounding error analysis, 2019).
@@ -229,8 +248,8 @@ def _rounding(width: int) -> float:
 
 
 def _put(arrays: Sequence[np.ndarray], rows: int, sharding: NamedSharding) -> tuple:
-    """The arrays on the devices: padded, in 32 bits."""
+    """Puts the arrays on the devices: padded, in 32 bits."""
     narrow = {"f": np.float32, "i": np.int32, "b": np.bool_}
     return put_global(
-        tuple(padded(x, rows).astype(narrow[x.dtype.kind], copy=False) for x in arrays), sharding
+        tuple(pad_rows(x, rows).astype(narrow[x.dtype.kind], copy=False) for x in arrays), sharding
     )

@@ -1,8 +1,8 @@
 """The lexical baseline: BM25 retrieval of code by the words of the query.
 
-Both sides are split into words the way a person reads identifiers, so `parse_http2Header` answers
-"parse the HTTP 2 header"; without that, BM25 on code is a weak opponent. No stop words and no
-stemming: nothing tuned to English or to one programming language.
+Identifiers are split into words on both sides, so `parse_http2Header` answers "parse the HTTP 2
+header"; without that, BM25 is a weak baseline for code. There are no stop words and no stemming:
+nothing is tuned to English or to one programming language.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from softnce_jax.retrieval.blocks import block_shape
 from softnce_jax.retrieval.metrics import Ranks
 from softnce_jax.retrieval.ranking import score_ranks, top_scores
 
-K1, B = 1.2, 0.75
+__all__ = ["Bm25", "bm25_ranks", "bm25_top", "words"]
+
+K1, B = 1.2, 0.75  # Lucene's defaults
 
 logging.getLogger("bm25s").setLevel(logging.WARNING)  # it logs every index at level debug
 
@@ -64,7 +66,7 @@ class Bm25:
         self._index.index(words_M, show_progress=False)
 
     def score_blocks(self, queries: Sequence[str]) -> Iterator[np.ndarray]:
-        """float32 scores (R, M) of the queries, R at a time, so that no (Q, M) matrix exists."""
+        """Yields float32 scores (R, M) of R queries at a time, so that no (Q, M) matrix exists."""
         rows = block_shape(self._codes).queries
         for start in range(0, len(queries), rows):
             yield np.stack([self._row(query) for query in queries[start : start + rows]])
@@ -80,7 +82,7 @@ def bm25_ranks(
     relevant_QG: np.ndarray,
     grade_QG: np.ndarray,
 ) -> Ranks:
-    """Places of the graded candidates by BM25.
+    """Ranks of the graded candidates by BM25.
 
     Args:
       queries: Q texts.
@@ -101,5 +103,5 @@ def bm25_ranks(
 
 def bm25_top(queries: Sequence[str], codes: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
     """The k codes with the highest BM25 scores, best first: indices and scores, both (Q, K)."""
-    found = [top_scores(score_RM, k) for score_RM in Bm25(codes).score_blocks(queries)]
-    return tuple(np.concatenate(column) for column in zip(*found, strict=True))
+    tops = [top_scores(score_RM, k) for score_RM in Bm25(codes).score_blocks(queries)]
+    return tuple(np.concatenate(column) for column in zip(*tops, strict=True))

@@ -1,7 +1,7 @@
-"""Places of the true codes among all candidates, and the retrieval metrics made of them.
+"""Ranks of the true codes among all candidates, and the retrieval metrics made of them.
 
-A place is counted, not sorted for: 1 + the candidates that score higher. Candidates that score the
-same share the places between the best and the worst one; the metrics use the mean of the two.
+A rank is counted, not sorted for: 1 + the candidates that score higher. Candidates with the same
+score share the ranks from the best to the worst of them; the metrics use the mean of the two.
 """
 
 from __future__ import annotations
@@ -16,20 +16,30 @@ if TYPE_CHECKING:
     from jax import Array
     from jaxtyping import Bool, Float, Int
 
-CUT = 1000
+__all__ = [
+    "MRR_CUT",
+    "Ranks",
+    "compare",
+    "negative_ndcg",
+    "query_metrics",
+    "rank_bounds",
+    "summarize",
+]
+
+MRR_CUT = 1000
 RECALL_AT = (1, 5, 10)
 NDCG_AT = 10
 
 
 class Ranks(NamedTuple):
-    """Places, counted from 1, of the graded candidates of every query.
-
-    Attributes:
-      best_QG: the place if every tie were won; 0 where there is no candidate.
-      worst_QG: the place if every tie were lost; 0 where there is no candidate.
-      grade_QG: how relevant the candidate is; 0 where there is none.
+    """Ranks, counted from 1, of the graded candidates of every query.
 
     Column 0 is the query's true code, the others are further relevant candidates.
+
+    Attributes:
+      best_QG: the rank if every tie were won; 0 where there is no candidate.
+      worst_QG: the rank if every tie were lost; 0 where there is no candidate.
+      grade_QG: how relevant the candidate is; 0 where there is none.
     """
 
     best_QG: np.ndarray
@@ -42,7 +52,7 @@ def compare(
     true: Float[Array | np.ndarray, "*T"],
     slack: Float[Array | np.ndarray, "*U"] | float,
 ) -> tuple[Bool[Array | np.ndarray, "*S"], Bool[Array | np.ndarray, "*S"]]:
-    """Which scores lie above `true` by more than `slack`, and which below.
+    """Tells which scores lie above `true` by more than `slack`, and which below.
 
     Args:
       score: candidates' scores.
@@ -50,14 +60,15 @@ def compare(
       slack: largest difference that counts as none.
 
     Returns:
-      above, below: booleans of the shape of `score`. A NaN on either side is above: a score that
-      is no number can cost the true code a place and never gains it one.
+      above, below: booleans of the shape of `score`. A NaN on either side is above: it can make
+      the true code's rank worse and never better.
 
     Example:
       >>> import jax.numpy as jnp
       >>> compare(jnp.array([1.0, 2.0, 3.0, jnp.nan]), jnp.array(2.0), 0.0)[0].tolist()
       [False, False, True, True]
     """
+    # Not `score > true + slack`: comparisons with NaN are false, and NaN must count as above.
     return ~(score <= true + slack), score < true - slack
 
 
@@ -68,12 +79,12 @@ def rank_bounds(
     where_M: Bool[Array | np.ndarray, " M"] | None = None,
     tolerance: float = 0.0,
 ) -> tuple[Int[Array, "Q G"], Int[Array, "Q G"]]:
-    """Best and worst place of each graded candidate among all candidates.
+    """Best and worst rank of each graded candidate among all candidates.
 
         best_i = 1 + |{j ≠ i: s_j > s_i + tolerance}|
         worst_i = best_i + |{j ≠ i: |s_j − s_i| ≤ tolerance}|
 
-    A candidate whose own score is NaN takes the last place; a NaN elsewhere counts as higher.
+    A candidate with a NaN score gets the last rank; a NaN elsewhere counts as higher.
 
     Args:
       score_QM: scores of M candidates for Q queries.
@@ -82,7 +93,7 @@ def rank_bounds(
       tolerance: scores at most this far apart are ties.
 
     Returns:
-      best_QG, worst_QG: int32 places from 1; 0 where `relevant_QG` is -1.
+      best_QG, worst_QG: int32 ranks from 1; 0 where `relevant_QG` is -1.
 
     Example:
       >>> import jax.numpy as jnp
@@ -96,7 +107,7 @@ def rank_bounds(
     index_1M = jnp.arange(score_QM.shape[1])[None]
     valid_1M = jnp.ones_like(index_1M, bool) if where_M is None else jnp.asarray(where_M)[None]
 
-    def places(relevant_Q):
+    def bounds(relevant_Q):
         relevant_Q1 = relevant_Q[:, None]
         true_Q1 = jnp.take_along_axis(
             score_QM, jnp.maximum(relevant_Q1, 0), axis=1, mode="fill", fill_value=jnp.nan
@@ -107,20 +118,20 @@ def rank_bounds(
         worst_Q = 1 + jnp.sum(~below_QM & other_QM, axis=1, dtype=jnp.int32)
         return jnp.where(relevant_Q >= 0, best_Q, 0), jnp.where(relevant_Q >= 0, worst_Q, 0)
 
-    best_GQ, worst_GQ = jax.lax.map(places, relevant_QG.T)
+    best_GQ, worst_GQ = jax.lax.map(bounds, relevant_QG.T)
     return best_GQ.T, worst_GQ.T
 
 
-def per_query(ranks: Ranks) -> dict[str, np.ndarray]:
-    """Every metric of every query, from the mean of the best and the worst place.
+def query_metrics(ranks: Ranks) -> dict[str, np.ndarray]:
+    """Every metric of every query, from the mean of the best and the worst rank.
 
-        mrr = 1/place,  recall@k = [place ≤ k],  ndcg@10 = Σ grade/log₂(place+1) / the best such sum
+        mrr = 1/rank,  recall@k = [rank ≤ k],  ndcg@10 = Σ grade/log₂(rank+1) / the ideal sum
 
     Args:
-      ranks: places and grades, (Q, G); column 0 is the true code, which alone makes MRR and recall.
+      ranks: ranks and grades, (Q, G); MRR and recall are of column 0 alone, the true code.
 
     Returns:
-      (Q,) float64 arrays: "mrr" (uncut), "mrr@1000" (as published: a place beyond 1,000 counts 0),
+      (Q,) float64 arrays: "mrr" (uncut), "mrr@1000" (as published: a rank beyond 1,000 counts 0),
       "mrr_best" and "mrr_worst" (uncut, every tie won or lost), "recall@1", "recall@5",
       "recall@10", "ndcg@10"; and "negative_ndcg@10" where any negative is graded (see
       `negative_ndcg`).
@@ -128,21 +139,21 @@ def per_query(ranks: Ranks) -> dict[str, np.ndarray]:
     Example:
       >>> import numpy as np
       >>> ranks = Ranks(np.array([[1], [2]]), np.array([[1], [6]]), np.array([[1], [1]]))
-      >>> {name: values.tolist() for name, values in per_query(ranks).items()}["mrr"]
+      >>> {name: values.tolist() for name, values in query_metrics(ranks).items()}["mrr"]
       [1.0, 0.25]
 
     Source: MRR as in the paper's experiments (its code counts ranks beyond 1,000 as 0); nDCG as in
     trec_eval (linear gain, log₂ discount).
     """
-    place_QG = (ranks.best_QG + ranks.worst_QG) / 2
-    place_Q = place_QG[:, 0]
+    rank_QG = (ranks.best_QG + ranks.worst_QG) / 2
+    rank_Q = rank_QG[:, 0]
     values = {
-        "mrr": _reciprocal(place_Q),
-        f"mrr@{CUT}": _reciprocal(place_Q) * (place_Q <= CUT),
+        "mrr": _reciprocal(rank_Q),
+        f"mrr@{MRR_CUT}": _reciprocal(rank_Q) * (rank_Q <= MRR_CUT),
         "mrr_best": _reciprocal(ranks.best_QG[:, 0]),
         "mrr_worst": _reciprocal(ranks.worst_QG[:, 0]),
-        **{f"recall@{k}": ((place_Q > 0) & (place_Q <= k)).astype(float) for k in RECALL_AT},
-        f"ndcg@{NDCG_AT}": _ndcg(place_QG, ranks.grade_QG),
+        **{f"recall@{k}": ((rank_Q > 0) & (rank_Q <= k)).astype(float) for k in RECALL_AT},
+        f"ndcg@{NDCG_AT}": _ndcg(rank_QG, ranks.grade_QG),
     }
     if ranks.grade_QG[:, 1:].any():
         values[f"negative_ndcg@{NDCG_AT}"] = negative_ndcg(ranks)
@@ -152,14 +163,14 @@ def per_query(ranks: Ranks) -> dict[str, np.ndarray]:
 def negative_ndcg(ranks: Ranks) -> np.ndarray:
     """nDCG@10 of every query's negatives: the true code is taken out of the ranking.
 
-        nDCG⁻ = Σ_{g≥1} grade_g / log₂(place⁻_g + 1) / the best such sum
+        nDCG⁻ = Σ_{g≥1} grade_g / log₂(rank⁻_g + 1) / the ideal sum
 
-    place⁻ is a candidate's place among the candidates without the true code, the mean of its best
-    and worst place. MRR and nDCG are mostly about the true code; this is about the rest alone:
+    rank⁻ is a candidate's rank among the candidates without the true code, the mean of its best
+    and worst rank. MRR and nDCG are mostly about the true code; this is about the rest alone:
     whether the model puts weakly relevant functions before unrelated ones.
 
     Args:
-      ranks: places and grades, (Q, G); column 0 is the true code.
+      ranks: ranks and grades, (Q, G); column 0 is the true code.
 
     Returns:
       (Q,) float64; 0 for a query without graded negatives.
@@ -167,19 +178,19 @@ def negative_ndcg(ranks: Ranks) -> np.ndarray:
     Example:
       One related function, third after an unrelated one and the true code: second without it.
 
-      >>> places = np.array([[2, 3]])
-      >>> negative_ndcg(Ranks(places, places, np.array([[3, 1]]))) * np.log2(3)
+      >>> rank = np.array([[2, 3]])
+      >>> negative_ndcg(Ranks(rank, rank, np.array([[3, 1]]))) * np.log2(3)
       array([1.])
 
     Source: ours; the paper (Limitations) could not measure the order of the negatives, because its
     benchmarks have binary labels.
     """
     best_QG, worst_QG = ranks.best_QG[:, 1:], ranks.worst_QG[:, 1:]
-    # The true code was counted in a best place if it is above, in a worst one if not below.
+    # A best rank counted the true code if that is above, a worst rank if it is not below.
     above_QG = (ranks.best_QG[:, :1] > 0) & (ranks.best_QG[:, :1] < best_QG)
     not_below_QG = (ranks.best_QG[:, :1] > 0) & (ranks.worst_QG[:, :1] <= worst_QG)
-    place_QG = (best_QG - above_QG + worst_QG - not_below_QG) / 2
-    return _ndcg(place_QG, ranks.grade_QG[:, 1:])
+    rank_QG = (best_QG - above_QG + worst_QG - not_below_QG) / 2
+    return _ndcg(rank_QG, ranks.grade_QG[:, 1:])
 
 
 def summarize(
@@ -192,7 +203,7 @@ def summarize(
     (languages) the value is the mean of their means, and queries are drawn within each.
 
     Args:
-      groups: metric name → (Q,) values, as `per_query` gives them; metrics that not every group
+      groups: metric name → (Q,) values, as `query_metrics` gives them; metrics that not every group
         has are left out.
       seed: of the draws; the same seed and Q draw the same queries for every system.
       samples: number of draws.
@@ -226,7 +237,7 @@ def summarize(
 
 
 def _resampled(value_QK: np.ndarray, random: np.random.Generator, samples: int) -> np.ndarray:
-    """Means (S, K) of as many queries drawn with replacement."""
+    """Means (S, K) of S resamples, each of Q queries drawn with replacement."""
     queries = len(value_QK)
     if not queries:
         raise ValueError("0 queries have no mean: evaluate on at least 1 query")
@@ -237,13 +248,13 @@ def _resampled(value_QK: np.ndarray, random: np.random.Generator, samples: int) 
     return mean_SK
 
 
-def _reciprocal(place: np.ndarray) -> np.ndarray:
-    return np.where(place > 0, 1 / np.maximum(place, 1), 0.0)
+def _reciprocal(rank: np.ndarray) -> np.ndarray:
+    return np.where(rank > 0, 1 / np.maximum(rank, 1), 0.0)
 
 
-def _ndcg(place_QG: np.ndarray, grade_QG: np.ndarray) -> np.ndarray:
-    counts_QG = (place_QG > 0) & (place_QG <= NDCG_AT)
-    gain_Q = np.sum(counts_QG * grade_QG / np.log2(np.maximum(place_QG, 1) + 1), axis=1)
+def _ndcg(rank_QG: np.ndarray, grade_QG: np.ndarray) -> np.ndarray:
+    counted_QG = (rank_QG > 0) & (rank_QG <= NDCG_AT)
+    gain_Q = np.sum(counted_QG * grade_QG / np.log2(np.maximum(rank_QG, 1) + 1), axis=1)
     ideal_QG = -np.sort(-grade_QG, axis=1)[:, :NDCG_AT]
     best_Q = np.sum(ideal_QG / np.log2(np.arange(ideal_QG.shape[1]) + 2), axis=1)
     return gain_Q / np.where(best_Q > 0, best_Q, 1)

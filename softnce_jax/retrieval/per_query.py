@@ -3,72 +3,75 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from softnce_jax.data.corpus import Pair
+from softnce_jax.files import whole_file
 
-Values = Mapping[str, Mapping[str, Mapping[str, np.ndarray]]]
+__all__ = ["QUERIES_FILE", "QueryScores", "query_hashes", "read_queries", "write_queries"]
+
+QUERIES_FILE = "queries.npz"
 
 
-class Queries(NamedTuple):
-    """What every query got.
+class QueryScores(NamedTuple):
+    """The metrics of every query, and which queries are the same.
 
     Attributes:
       values: language → system → metric → (Q,) values.
-      names: language → "query" and "family" → (Q,) hashes that tell which queries are the same.
+      hashes: language → "query" and "family" → (Q,) hashes, equal where the text or family is.
     """
 
-    values: Values
-    names: Mapping[str, Mapping[str, np.ndarray]]
+    values: Mapping[str, Mapping[str, Mapping[str, np.ndarray]]]
+    hashes: Mapping[str, Mapping[str, np.ndarray]]
 
 
-def names_of(pairs: Sequence[Pair]) -> dict[str, np.ndarray]:
-    """Hashes of the queries' texts and of their families; a pair without one is its own.
+def query_hashes(pairs: Sequence[Pair]) -> dict[str, np.ndarray]:
+    """Hashes of the queries' texts and of their families; a pair without a family is its own.
 
     Example:
-      >>> names_of([Pair("sort a list", "code", "url", "go", "sorting")])["family"].dtype
+      >>> query_hashes([Pair("sort a list", "code", "url", "go", "sorting")])["family"].dtype
       dtype('S16')
     """
-
-    def hashes(texts) -> np.ndarray:
-        digests = [hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts]
-        return np.array(digests, "S16")
-
     return {
-        "query": hashes(pair.query for pair in pairs),
-        "family": hashes(pair.family or pair.url for pair in pairs),
+        "query": _hashes(pair.query for pair in pairs),
+        "family": _hashes(pair.family or pair.url for pair in pairs),
     }
 
 
-def write_queries(folder: Path, queries: Queries) -> None:
-    """Writes `queries.npz`: arrays called language/system/metric and language//name."""
+def write_queries(folder: Path, scores: QueryScores) -> None:
+    """Writes `queries.npz`: arrays called language/system/metric and language//hash."""
     arrays = {
         f"{language}/{system}/{metric}": value_Q
-        for language, systems in queries.values.items()
+        for language, systems in scores.values.items()
         for system, metrics in systems.items()
         for metric, value_Q in metrics.items()
     }
     arrays |= {
         f"{language}//{name}": hash_Q
-        for language, names in queries.names.items()
-        for name, hash_Q in names.items()
+        for language, hashes in scores.hashes.items()
+        for name, hash_Q in hashes.items()
     }
-    np.savez_compressed(folder / "queries.npz", **arrays)
+    with whole_file(folder / QUERIES_FILE) as file:
+        np.savez_compressed(file, **arrays)
 
 
-def read_queries(folder: Path) -> Queries:
-    """What `write_queries` wrote."""
+def read_queries(folder: Path) -> QueryScores:
+    """Reads the `queries.npz` of a folder."""
     values: dict = {}
-    names: dict = {}
-    with np.load(folder / "queries.npz", allow_pickle=False) as file:
+    hashes: dict = {}
+    with np.load(folder / QUERIES_FILE, allow_pickle=False) as file:
         for path in file.files:
-            language, system, metric = path.split("/")
+            language, system, name = path.split("/")
             if system:
-                values.setdefault(language, {}).setdefault(system, {})[metric] = file[path]
+                values.setdefault(language, {}).setdefault(system, {})[name] = file[path]
             else:
-                names.setdefault(language, {})[metric] = file[path]
-    return Queries(values, names)
+                hashes.setdefault(language, {})[name] = file[path]
+    return QueryScores(values, hashes)
+
+
+def _hashes(texts: Iterable[str]) -> np.ndarray:
+    return np.array([hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts], "S16")

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from softnce_jax.data.corpus import Candidate, Corpus, Pair, different_queries, paraphrases
+from softnce_jax.data.corpus import Candidate, Corpus, Pair, paraphrases, unique_queries
 from softnce_jax.encoders.dropout import GENERATOR
 from softnce_jax.encoders.embed import Embedder, embed_all, unfinished_folder
 from softnce_jax.encoders.processor import Processor
@@ -228,7 +228,7 @@ class SentenceTask:
 
     def __init__(self, pairs: Sequence[Pair], embedder: Embedder):
         encoder = embedder.encoder
-        self.queries = different_queries(pairs)
+        self.queries = unique_queries(pairs)
         self._embedder = embedder
         texts = [pair.query for pair in self.queries]
         self._query_ids = encoder.tokenizer.tokenize(texts, encoder.query_length)

@@ -1,6 +1,6 @@
-"""Alignment and uniformity: how unit vectors lie on the sphere, without any ranking.
+"""Alignment and uniformity: how unit vectors are spread over the sphere, without any ranking.
 
-Both fall as an encoder gets better: texts that mean the same lie close, all texts lie apart.
+Both fall as an encoder gets better: texts with the same meaning are close, all texts far apart.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from jax import Array
     from jaxtyping import Float
 
-ROWS = 256  # of the (R, R) distances, computed at once
+__all__ = ["alignment", "uniformity"]
+
+DISTANCE_ROWS = 256  # of the (R, R) distances, computed at once
 
 
 def alignment(
@@ -24,7 +26,7 @@ def alignment(
     *,
     alpha: float = 2.0,
 ) -> Float[Array, ""]:
-    """How far apart texts of one meaning lie: the mean distance of positive pairs, to a power.
+    """How far apart texts with the same meaning are: the mean distance of pairs, to a power.
 
         mean_i |x_i − y_i|^α
 
@@ -54,7 +56,7 @@ def alignment(
 
 
 def uniformity(x_RD: Float[Array | np.ndarray, "R D"], *, t: float = 2.0) -> Float[Array, ""]:
-    """How evenly vectors fill the sphere: the log of the mean Gaussian potential of two of them.
+    """How evenly vectors fill the sphere: the log of the mean Gaussian potential of their pairs.
 
         log mean_{i≠j} e^{−t |x_i − x_j|²}
 
@@ -65,7 +67,7 @@ def uniformity(x_RD: Float[Array | np.ndarray, "R D"], *, t: float = 2.0) -> Flo
       t: the sharpness of the potential.
 
     Returns:
-      A float32 scalar, at most 0 (where all vectors are one), at least −4t.
+      A float32 scalar from −4t to 0, which is the value where all vectors are equal.
 
     Raises:
       ValueError: fewer than 2 vectors.
@@ -84,7 +86,7 @@ def uniformity(x_RD: Float[Array | np.ndarray, "R D"], *, t: float = 2.0) -> Flo
 
 
 @jax.jit
-def _log_mean_potential(x_RD, t):
+def _log_mean_potential(x_RD: Array, t: float) -> Array:
     rows = len(x_RD)
     size_R = jnp.sum(x_RD**2, axis=1)
 
@@ -93,5 +95,5 @@ def _log_mean_potential(x_RD, t):
         squared_R = jnp.maximum(size_R + size_R[row] - 2 * product_R, 0)
         return jax.nn.logsumexp(-t * squared_R, where=jnp.arange(rows) != row)
 
-    log_R = jax.lax.map(log_potential, jnp.arange(rows), batch_size=min(ROWS, rows))
+    log_R = jax.lax.map(log_potential, jnp.arange(rows), batch_size=min(DISTANCE_ROWS, rows))
     return jax.nn.logsumexp(log_R) - jnp.log(rows * (rows - 1.0))

@@ -12,7 +12,7 @@ from softnce_jax.data.corpus import FOLDS
 from softnce_jax.errors import InputError
 from softnce_jax.files import write_text
 from softnce_jax.retrieval.results import COLUMNS as METRICS
-from softnce_jax.retrieval.results import three
+from softnce_jax.retrieval.results import three_digits
 from softnce_jax.sweep.grid import Cell, cells, given, product, split_values
 from softnce_jax.sweep.scores import Run, Scores, System, read_runs
 from softnce_jax.sweep.statistics import bootstrap
@@ -97,7 +97,7 @@ def interval(scores: Scores, system: System) -> str:
     """A mean over all queries with its 95 % interval."""
     value_Q, unit_Q, _ = pooled(scores, system)
     low, high = bootstrap(value_Q, unit_Q)
-    return f"{three(value_Q.mean())} [{three(low)}, {three(high)}]"
+    return f"{three_digits(value_Q.mean())} [{three_digits(low)}, {three_digits(high)}]"
 
 
 def difference(scores: Scores, system: System, other: System, *, by_family: bool = False) -> str:

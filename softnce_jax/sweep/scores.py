@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from softnce_jax.errors import InputError
-from softnce_jax.retrieval.per_query import Queries, read_queries
+from softnce_jax.retrieval.per_query import QueryScores, read_queries
 from softnce_jax.train.config import NOT_COMPARED
 
 # Fields in which runs of one system differ.
@@ -62,7 +62,7 @@ class Scores:
                     found[language] = seeds
 
     def _language(
-        self, language: str, read: list[tuple[Run, Queries]], of: str
+        self, language: str, read: list[tuple[Run, QueryScores]], of: str
     ) -> dict[int, np.ndarray]:
         parts = defaultdict(dict)
         for run, queries in read:
@@ -75,7 +75,7 @@ class Scores:
         for seed, folds in parts.items():
             ordered = [folds[fold] for fold in sorted(folds, key=str)]
             for name, known in (("query", self.units), ("family", self.families)):
-                hashes = np.concatenate([q.names[language][name] for _, q in ordered])
+                hashes = np.concatenate([q.hashes[language][name] for _, q in ordered])
                 if not np.array_equal(known.setdefault(language, hashes), hashes):
                     raise InputError(
                         f"{ordered[0][0].folder}: its {language} queries are not those of the "

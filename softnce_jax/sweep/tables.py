@@ -12,7 +12,7 @@ import numpy as np
 from softnce_jax import registry
 from softnce_jax.files import write_text
 from softnce_jax.retrieval.results import COLUMNS as METRICS
-from softnce_jax.retrieval.results import three
+from softnce_jax.retrieval.results import three_digits
 from softnce_jax.sweep.paper import LANGUAGES, SIZES, is_papers_data, published
 from softnce_jax.sweep.scores import Run, Scores, System, read_runs
 from softnce_jax.sweep.statistics import holm, paired_permutation
@@ -200,12 +200,12 @@ class TableCell(NamedTuple):
 def cell(scores: Scores, at: TableCell, p: float | None) -> str:
     """A mean over seeds with its spread, its stars and the paper's number."""
     by_seed = list(figures(scores, at).values())
-    text = three(float(np.mean(by_seed)))
+    text = three_digits(float(np.mean(by_seed)))
     if len(by_seed) > 1:
-        text += f" ± {three(float(np.std(by_seed, ddof=1)))}"
+        text += f" ± {three_digits(float(np.std(by_seed, ddof=1)))}"
     text += next((stars for level, stars in LEVELS if p is not None and p < level), "")
     theirs = paper_mrr(scores, at)
-    return text if theirs is None else f"{text} ({three(theirs)})"
+    return text if theirs is None else f"{text} ({three_digits(theirs)})"
 
 
 def figures(scores: Scores, at: TableCell) -> dict[int, float]:

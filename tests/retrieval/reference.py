@@ -6,7 +6,7 @@ import math
 
 
 def bounds(score, true, tolerance=0.0, where=None):
-    """Best and worst place of candidate `true` in one row of scores, by counting."""
+    """Best and worst rank of candidate `true` in one row of scores, by counting."""
     best = worst = 1
     for j, s in enumerate(score):
         if j == true or (where is not None and not where[j]):
@@ -33,27 +33,27 @@ def vector_bounds(q, c, relevant, tie):
     return best, worst
 
 
-def ndcg(places, grades, k=10):
-    """nDCG of one query: linear gain, discount log2(place + 1)."""
-    gain = sum(g / math.log2(p + 1) for p, g in zip(places, grades, strict=True) if 0 < p <= k)
+def ndcg(ranks, grades, k=10):
+    """nDCG of one query: linear gain, discount log2(rank + 1)."""
+    gain = sum(g / math.log2(r + 1) for r, g in zip(ranks, grades, strict=True) if 0 < r <= k)
     ideal = sorted(grades, reverse=True)[:k]
     best = sum(g / math.log2(i + 2) for i, g in enumerate(ideal))
     return gain / best if best else 0.0
 
 
 def negative_ndcg(score, true, related, k=10):
-    """nDCG of one query's negatives: the true code's score is removed, then every place counted.
+    """nDCG of one query's negatives: the true code's score is removed, then every rank counted.
 
-    `related` maps candidates to grades; a place is the mean of the best and the worst of a tie.
+    `related` maps candidates to grades; a rank is the mean of the best and the worst of a tie.
     """
-    kept = [j for j in range(len(score)) if j != true]
-    places, grades = [], []
+    others = [j for j in range(len(score)) if j != true]
+    ranks, grades = [], []
     for j, grade in related.items():
-        above = sum(score[i] > score[j] for i in kept if i != j)
-        equal = sum(score[i] == score[j] for i in kept if i != j)
-        places.append(1 + above + equal / 2)
+        above = sum(score[i] > score[j] for i in others if i != j)
+        equal = sum(score[i] == score[j] for i in others if i != j)
+        ranks.append(1 + above + equal / 2)
         grades.append(grade)
-    return ndcg(places, grades, k)
+    return ndcg(ranks, grades, k)
 
 
 def bm25(query, documents, k1=1.2, b=0.75):

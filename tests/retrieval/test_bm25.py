@@ -45,7 +45,7 @@ def test_scores_are_the_formula():
     assert np.abs(np.array(other) - found).max() > 0.1
 
 
-def test_places_by_loop_any_block_and_any_order(monkeypatch):
+def test_ranks_by_loop_any_block_and_any_order(monkeypatch):
     codes, queries = texts(40, 10, 2), texts(13, 4, 3)
     relevant = np.random.default_rng(4).integers(0, 40, (13, 2)).astype(np.int32)
     grade = np.ones_like(relevant)
@@ -57,11 +57,11 @@ def test_places_by_loop_any_block_and_any_order(monkeypatch):
             assert (ranks.best_QG[q, g], ranks.worst_QG[q, g]) == (low, high)
     assert (ranks.worst_QG > ranks.best_QG).any()
 
-    monkeypatch.setattr(blocks, "MOST_QUERIES", 4)
+    monkeypatch.setattr(blocks, "MAX_BLOCK_QUERIES", 4)
     assert len(next(Bm25(codes).score_blocks(queries))) == 4
     order = np.random.default_rng(5).permutation(40)
-    place = np.argsort(order)
-    shuffled = bm25_ranks(queries, [codes[m] for m in order], place[relevant], grade)
+    index = np.argsort(order)
+    shuffled = bm25_ranks(queries, [codes[m] for m in order], index[relevant], grade)
     for ours, theirs in zip(shuffled, ranks, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 

@@ -1,4 +1,4 @@
-"""Places, metrics and intervals against loops, arithmetic and the published code's numbers."""
+"""Ranks, metrics and intervals against loops, arithmetic and the published code's numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from softnce_jax.retrieval.metrics import (
     Ranks,
     negative_ndcg,
-    per_query,
+    query_metrics,
     rank_bounds,
     summarize,
 )
@@ -55,12 +55,12 @@ def golden_ranks(golden, name):
 def test_bounds_and_cut_are_the_published_ones(golden, name):
     ranks = golden_ranks(golden, name)
     best, worst = (
-        per_query(Ranks(x, x, ranks.grade_QG))["mrr@1000"].mean()
+        query_metrics(Ranks(x, x, ranks.grade_QG))["mrr@1000"].mean()
         for x in (ranks.best_QG, ranks.worst_QG)
     )
     assert best == pytest.approx(golden[f"mrr_optimistic_{name}"], abs=1e-12)
     assert worst == pytest.approx(golden[f"mrr_pessimistic_{name}"], abs=1e-12)
-    values = per_query(ranks)
+    values = query_metrics(ranks)
     if golden[f"mrr_optimistic_{name}"] == golden[f"mrr_pessimistic_{name}"]:
         np.testing.assert_allclose(values["mrr@1000"], golden[f"rr_{name}"], rtol=1e-12)
     else:
@@ -68,13 +68,13 @@ def test_bounds_and_cut_are_the_published_ones(golden, name):
 
 
 def test_cut_and_uncut_differ_beyond_1000(golden):
-    values = per_query(golden_ranks(golden, "rank_999_1000_1001"))
+    values = query_metrics(golden_ranks(golden, "rank_999_1000_1001"))
     np.testing.assert_allclose(values["mrr"], [1 / 999, 1 / 1000, 1 / 1001])
     np.testing.assert_allclose(values["mrr@1000"], [1 / 999, 1 / 1000, 0])
 
 
 def test_nan_scores_that_won_now_lose(golden):
-    values = per_query(golden_ranks(golden, "nan"))
+    values = query_metrics(golden_ranks(golden, "nan"))
     # Rows 2 and 3 of this matrix: the true code is NaN, then all of them are.
     np.testing.assert_allclose(values["mrr"][2:], 1 / 20)
     assert golden["rr_nan"][2] == 1.0
@@ -109,7 +109,7 @@ def test_masked_equals_dropped():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_no_score_made_bad_gains_the_true_code_a_place(bad):
+def test_no_score_made_bad_improves_the_rank_of_the_true_code(bad):
     score = np.random.default_rng(2).normal(size=(20, 20)).astype(np.float32)
     relevant = np.zeros((20, 1), int)
     honest_best, honest_worst = rank_bounds(score, relevant)
@@ -131,17 +131,17 @@ def test_runs_under_jit_in_bfloat16_and_strict_promotion():
 
 def test_per_query_by_arithmetic():
     best, worst = np.array([[1], [3], [5], [0]]), np.array([[1], [8], [5], [0]])
-    values = per_query(Ranks(best, worst, np.array([[1], [1], [1], [1]])))
-    place = [1, (3 + 8) / 2, 5]
+    values = query_metrics(Ranks(best, worst, np.array([[1], [1], [1], [1]])))
+    rank = [1, (3 + 8) / 2, 5]
     expected = {
-        "mrr": [1, 1 / place[1], 1 / 5, 0],
-        "mrr@1000": [1, 1 / place[1], 1 / 5, 0],
+        "mrr": [1, 1 / rank[1], 1 / 5, 0],
+        "mrr@1000": [1, 1 / rank[1], 1 / 5, 0],
         "mrr_best": [1, 1 / 3, 1 / 5, 0],
         "mrr_worst": [1, 1 / 8, 1 / 5, 0],
         "recall@1": [1, 0, 0, 0],
         "recall@5": [1, 0, 1, 0],
         "recall@10": [1, 1, 1, 0],
-        "ndcg@10": [1, 1 / np.log2(place[1] + 1), 1 / np.log2(6), 0],
+        "ndcg@10": [1, 1 / np.log2(rank[1] + 1), 1 / np.log2(6), 0],
     }
     assert values.keys() == expected.keys()
     for name, value in expected.items():
@@ -150,13 +150,13 @@ def test_per_query_by_arithmetic():
 
 def test_ndcg_equals_a_loop_and_uses_grades():
     random = np.random.default_rng(3)
-    places = np.stack([random.permutation(14)[:12] + 1 for _ in range(8)])
-    places[:, 11] = 0
-    grades = random.integers(1, 4, (8, 12)) * (places > 0)
-    values = per_query(Ranks(places, places, grades))["ndcg@10"]
-    expected = [reference.ndcg(p, g) for p, g in zip(places, grades, strict=True)]
+    rank = np.stack([random.permutation(14)[:12] + 1 for _ in range(8)])
+    rank[:, 11] = 0
+    grades = random.integers(1, 4, (8, 12)) * (rank > 0)
+    values = query_metrics(Ranks(rank, rank, grades))["ndcg@10"]
+    expected = [reference.ndcg(p, g) for p, g in zip(rank, grades, strict=True)]
     np.testing.assert_allclose(values, expected, rtol=1e-14)
-    flat = per_query(Ranks(places, places, (grades > 0).astype(int)))["ndcg@10"]
+    flat = query_metrics(Ranks(rank, rank, (grades > 0).astype(int)))["ndcg@10"]
     assert np.abs(flat - values).max() > 0.01
 
 
@@ -173,10 +173,10 @@ def test_ndcg_of_the_negatives_equals_a_loop_that_removes_the_true_code():
     ]
     found = negative_ndcg(ranks)
     np.testing.assert_allclose(found, expected, rtol=1e-14)
-    np.testing.assert_array_equal(per_query(ranks)["negative_ndcg@10"], found)
-    # The control: leaving the true code in the ranking costs the others places.
-    kept = Ranks(*(x[:, 1:] for x in ranks))
-    assert np.abs(per_query(kept)["ndcg@10"] - found).max() > 0.05
+    np.testing.assert_array_equal(query_metrics(ranks)["negative_ndcg@10"], found)
+    # The control: left in the ranking, the true code worsens the ranks of the others.
+    with_it = Ranks(*(x[:, 1:] for x in ranks))
+    assert np.abs(query_metrics(with_it)["ndcg@10"] - found).max() > 0.05
 
 
 def test_where_the_true_code_stands_does_not_change_the_order_of_the_negatives():
@@ -189,8 +189,8 @@ def test_where_the_true_code_stands_does_not_change_the_order_of_the_negatives()
 
 
 def test_no_graded_negatives_no_ndcg_of_them():
-    places = np.array([[1, 0], [2, 0]])
-    assert "negative_ndcg@10" not in per_query(Ranks(places, places, np.array([[1, 0], [1, 0]])))
+    rank = np.array([[1, 0], [2, 0]])
+    assert "negative_ndcg@10" not in query_metrics(Ranks(rank, rank, np.array([[1, 0], [1, 0]])))
     values = {"mrr": np.ones(2), "negative_ndcg@10": np.ones(2)}
     assert summarize(values, {"mrr": np.zeros(3)}).keys() == {"mrr"}
 

@@ -11,34 +11,36 @@ import pytest
 
 from softnce_jax.retrieval import blocks, negatives, ranking
 from softnce_jax.retrieval.bm25 import Bm25
-from softnce_jax.retrieval.negatives import Wanted, bm25_search, hard_negatives, vector_search
+from softnce_jax.retrieval.negatives import Selection, bm25_search, hard_negatives, vector_search
 
 QUERIES, CANDIDATES = 23, 90
-WANTED = {
-    "the first": Wanted(3),
-    "all": Wanted(CANDIDATES, last=CANDIDATES),
-    "some ranks": Wanted(4, first=3, last=11),
-    "absolute margin": Wanted(5, absolute_margin=1.0),
-    "relative margin": Wanted(5, relative_margin=0.3),
-    "both margins": Wanted(5, first=2, absolute_margin=0.5, relative_margin=0.05),
+SELECTIONS = {
+    "the first": Selection(3),
+    "all": Selection(CANDIDATES, last=CANDIDATES),
+    "some ranks": Selection(4, first=3, last=11),
+    "absolute margin": Selection(5, absolute_margin=1.0),
+    "relative margin": Selection(5, relative_margin=0.3),
+    "both margins": Selection(5, first=2, absolute_margin=0.5, relative_margin=0.05),
 }
-every_wanted = pytest.mark.parametrize("wanted", WANTED.values(), ids=WANTED)
+every_selection = pytest.mark.parametrize("selection", SELECTIONS.values(), ids=SELECTIONS)
 
 
-def loop(score, own, right, wanted):
+def loop(score, positive, answers, selection):
     """Query by query, candidate by candidate, from the whole matrix."""
     found = []
     for q, row in enumerate(score):
         order = sorted(range(len(row)), key=lambda m: (-row[m], m))
-        wrong = [m for m in order if m not in right[q]]
-        most = math.inf
-        if wanted.absolute_margin is not None:
-            most = row[own[q]] - wanted.absolute_margin
-        if wanted.relative_margin is not None:
-            most = min(most, row[own[q]] - wanted.relative_margin * abs(row[own[q]]))
-        ranked = wrong[wanted.first - 1 : wanted.last]
-        kept = [m for m in ranked if row[m] <= most and row[m] > -math.inf][: wanted.k]
-        found.append(kept + [-1] * (wanted.k - len(kept)))
+        wrong = [m for m in order if m not in answers[q]]
+        highest = math.inf
+        if selection.absolute_margin is not None:
+            highest = row[positive[q]] - selection.absolute_margin
+        if selection.relative_margin is not None:
+            highest = min(
+                highest, row[positive[q]] - selection.relative_margin * abs(row[positive[q]])
+            )
+        ranked = wrong[selection.first - 1 : selection.last]
+        mined = [m for m in ranked if row[m] <= highest and row[m] > -math.inf][: selection.k]
+        found.append(mined + [-1] * (selection.k - len(mined)))
     return found
 
 
@@ -46,30 +48,30 @@ def vectors():
     """Whole numbers, so that scores are exact and many are equal."""
     random = np.random.default_rng(0)
     q, c = (random.integers(-2, 3, (n, 6)).astype(np.float32) for n in (QUERIES, CANDIDATES))
-    own = random.integers(0, CANDIDATES, QUERIES)
-    right = [sorted({int(m), *random.integers(0, CANDIDATES, n).tolist()})
-             for m, n in zip(own, random.integers(0, 9, QUERIES), strict=True)]  # fmt: skip
-    right[4] = list(range(0, CANDIDATES, 2))  # a text that half the data have
-    right[4] += [] if own[4] % 2 == 0 else [int(own[4])]
-    return q, c, own, right
+    positive = random.integers(0, CANDIDATES, QUERIES)
+    answers = [sorted({int(m), *random.integers(0, CANDIDATES, n).tolist()})
+               for m, n in zip(positive, random.integers(0, 9, QUERIES), strict=True)]  # fmt: skip
+    answers[4] = list(range(0, CANDIDATES, 2))  # a text that half the data have
+    answers[4] += [] if positive[4] % 2 == 0 else [int(positive[4])]
+    return q, c, positive, answers
 
 
-@every_wanted
+@every_selection
 @pytest.mark.parametrize(("width", "cells"), [(2**17, 2**20), (16, 500), (56, 1)])
-def test_equals_a_loop_whatever_the_blocks(monkeypatch, wanted, width, cells):
-    monkeypatch.setattr(blocks, "MOST_CANDIDATES", width)
-    monkeypatch.setattr(negatives, "CELLS", cells)
-    q, c, own, right = vectors()
+def test_equals_a_loop_whatever_the_blocks(monkeypatch, selection, width, cells):
+    monkeypatch.setattr(blocks, "MAX_BLOCK_CANDIDATES", width)
+    monkeypatch.setattr(negatives, "RESULTS_PER_SEARCH", cells)
+    q, c, positive, answers = vectors()
     score = q.astype(float) @ c.T.astype(float)
-    search = vector_search(q, c, own)
-    found = hard_negatives(search, right, wanted, candidates=CANDIDATES)
-    assert found.index_QK.tolist() == loop(score, own, right, wanted)
+    search = vector_search(q, c, positive)
+    found = hard_negatives(search, answers, selection, candidates=CANDIDATES)
+    assert found.index_QK.tolist() == loop(score, positive, answers, selection)
     there = found.index_QK >= 0
     expected = np.take_along_axis(score, np.maximum(found.index_QK, 0), axis=1)
     np.testing.assert_array_equal(found.score_QK, np.where(there, expected, -np.inf))
-    np.testing.assert_array_equal(found.own_Q, score[np.arange(QUERIES), own])
-    # Controls: the right ones were in the way, and ties are met.
-    assert loop(score, own, [[]] * QUERIES, wanted) != found.index_QK.tolist()
+    np.testing.assert_array_equal(found.positive_Q, score[np.arange(QUERIES), positive])
+    # Controls: the answers were in the way, and ties are met.
+    assert loop(score, positive, [[]] * QUERIES, selection) != found.index_QK.tolist()
     ties = there[:, 1:] & (found.score_QK[:, 1:] == found.score_QK[:, :-1])
     assert ties.any()
 
@@ -77,28 +79,28 @@ def test_equals_a_loop_whatever_the_blocks(monkeypatch, wanted, width, cells):
 TEXTS = ["read", "write", "file", "open", "socket", "parse", "json", "http", "server", "sort"]
 
 
-@every_wanted
+@every_selection
 @pytest.mark.parametrize(("rows", "cells"), [(256, 2**20), (4, 300)])
-def test_bm25_equals_a_loop_and_shares_a_word(monkeypatch, wanted, rows, cells):
-    monkeypatch.setattr(blocks, "MOST_QUERIES", rows)
-    monkeypatch.setattr(negatives, "CELLS", cells)
+def test_bm25_equals_a_loop_and_shares_a_word(monkeypatch, selection, rows, cells):
+    monkeypatch.setattr(blocks, "MAX_BLOCK_QUERIES", rows)
+    monkeypatch.setattr(negatives, "RESULTS_PER_SEARCH", cells)
     random = np.random.default_rng(1)
     codes, queries = (
         [" ".join(random.choice(TEXTS, random.integers(1, longest))) for _ in range(n)]
         for n, longest in ((CANDIDATES, 9), (QUERIES, 4))
     )
     queries[7] = "zebra"
-    _, _, own, right = vectors()
+    _, _, positive, answers = vectors()
     score = np.concatenate(list(Bm25(codes).score_blocks(queries)))
-    positive = np.where(score > 0, score, -np.inf)
-    positive[np.arange(QUERIES), own] = score[np.arange(QUERIES), own]
-    search = bm25_search(queries, codes, own)
-    found = hard_negatives(search, right, wanted, candidates=CANDIDATES)
-    assert found.index_QK.tolist() == loop(positive, own, right, wanted)
+    scored = np.where(score > 0, score, -np.inf)
+    scored[np.arange(QUERIES), positive] = score[np.arange(QUERIES), positive]
+    search = bm25_search(queries, codes, positive)
+    found = hard_negatives(search, answers, selection, candidates=CANDIDATES)
+    assert found.index_QK.tolist() == loop(scored, positive, answers, selection)
     assert (found.index_QK[7] == -1).all()
     # The control: without a word in common they would be the first of the data.
-    if wanted.absolute_margin is None and wanted.relative_margin is None:
-        assert loop(score, own, right, wanted)[7][0] >= 0
+    if selection.absolute_margin is None and selection.relative_margin is None:
+        assert loop(score, positive, answers, selection)[7][0] >= 0
 
 
 def test_no_matrix_of_all_scores(monkeypatch):
@@ -110,16 +112,16 @@ def test_no_matrix_of_all_scores(monkeypatch):
         return blocks.scores(q, c)
 
     monkeypatch.setattr(ranking, "scores", counted)
-    monkeypatch.setattr(blocks, "MOST_CANDIDATES", 512)
-    monkeypatch.setattr(negatives, "CELLS", 2**14)
+    monkeypatch.setattr(blocks, "MAX_BLOCK_CANDIDATES", 512)
+    monkeypatch.setattr(negatives, "RESULTS_PER_SEARCH", 2**14)
     random = np.random.default_rng(2)
     many = 3000
     q, c = random.normal(size=(2, many, 4)).astype(np.float32)
-    own = np.arange(many)
-    search = vector_search(q, c, own)
+    positive = np.arange(many)
+    search = vector_search(q, c, positive)
     jax.clear_caches()
     tracemalloc.start()
-    hard_negatives(search, own[:, None].tolist(), Wanted(2, last=10), candidates=many)
+    hard_negatives(search, positive[:, None].tolist(), Selection(2, last=10), candidates=many)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert shapes and all(shape == (256, 512) for shape in shapes)
@@ -127,7 +129,7 @@ def test_no_matrix_of_all_scores(monkeypatch):
 
 
 def test_bm25_holds_blocks_of_rows(monkeypatch):
-    monkeypatch.setattr(blocks, "MOST_QUERIES", 16)
+    monkeypatch.setattr(blocks, "MAX_BLOCK_QUERIES", 16)
     largest = []
 
     def counted(score_RM, k):
@@ -136,7 +138,7 @@ def test_bm25_holds_blocks_of_rows(monkeypatch):
 
     monkeypatch.setattr(negatives, "top_scores", counted)
     codes = [" ".join(np.random.default_rng(m).choice(TEXTS, 3)) for m in range(100)]
-    own = np.arange(100)
-    search = bm25_search(codes, codes, own)
-    hard_negatives(search, own[:, None].tolist(), Wanted(2), candidates=100)
+    positive = np.arange(100)
+    search = bm25_search(codes, codes, positive)
+    hard_negatives(search, positive[:, None].tolist(), Selection(2), candidates=100)
     assert sum(rows for rows, _ in largest) == 100 and max(largest) == (16, 100)

@@ -1,16 +1,31 @@
-"""NDCG against judgements: the benchmark's own procedure as a slow loop, and the files it reads."""
+"""nDCG against grades, by the benchmark's own procedure as a slow loop; the files it reads.
+
+And the files that ir_measures reads, to the numbers that we report.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 
+import ir_measures
 import numpy as np
 import pytest
 
 from softnce_jax.data.corpus import Candidate
 from softnce_jax.errors import InputError
-from softnce_jax.retrieval.qrels import Judgements, judged_ndcg, judged_places, read_judgements
+from softnce_jax.retrieval.metrics import query_metrics, summarize
+from softnce_jax.retrieval.qrels import (
+    Qrels,
+    _strictly_falling,
+    graded_candidates,
+    graded_ndcg,
+    measures,
+    read_qrels,
+    write_qrels,
+    write_run,
+)
+from softnce_jax.retrieval.ranking import top_candidates, vector_ranks
 
 
 def slow_ndcg(ranking: list[str], grades: dict[str, float], *, count_all: bool) -> float:
@@ -35,13 +50,13 @@ def test_agrees_with_the_slow_loop():
         grades.append({f"u{n}": float(random.choice([0, 0.5, 1, 2, 3])) for n in chosen})
         grades[-1][f"u{chosen[0]}"] = 2.0
         rankings.append([urls[n] for n in random.permutation(500)])
-    judged_QG, grade_QG = judged_places(Judgements(["q"] * 20, grades), candidates)
-    place_QG = np.zeros(judged_QG.shape)
+    graded_QG, grade_QG = graded_candidates(Qrels(["q"] * 20, grades), candidates)
+    rank_QG = np.zeros(graded_QG.shape)
     for q, ranking in enumerate(rankings):
-        place_of = {url: place for place, url in enumerate(ranking, start=1)}
+        rank_of = {url: rank for rank, url in enumerate(ranking, start=1)}
         for g, url in enumerate(grades[q]):
-            place_QG[q, g] = place_of.get(url, 0)
-    found = judged_ndcg(place_QG, grade_QG)
+            rank_QG[q, g] = rank_of.get(url, 0)
+    found = graded_ndcg(rank_QG, grade_QG)
     for name, count_all in (("ndcg_judged", False), ("ndcg_all", True)):
         slow = [slow_ndcg(r, g, count_all=count_all) for r, g in zip(rankings, grades, strict=True)]
         np.testing.assert_allclose(found[name], slow, rtol=1e-12)
@@ -50,16 +65,16 @@ def test_agrees_with_the_slow_loop():
 
 
 def test_cut_ties_and_absent_functions():
-    beyond = judged_ndcg(np.array([[301, 0]]), np.array([[3.0, 1.0]]))
+    beyond = graded_ndcg(np.array([[301, 0]]), np.array([[3.0, 1.0]]))
     assert beyond["ndcg_judged"] == beyond["ndcg_all"] == 0
-    tied = judged_ndcg(np.array([[1.5, 1.5]]), np.array([[1.0, 0.0]]))
+    tied = graded_ndcg(np.array([[1.5, 1.5]]), np.array([[1.0, 0.0]]))
     np.testing.assert_allclose(tied["ndcg_judged"], 1 / math.log2(2.5))
-    absent = judged_ndcg(np.array([[1, 0]]), np.array([[1.0, 1.0]]))
+    absent = graded_ndcg(np.array([[1, 0]]), np.array([[1.0, 1.0]]))
     np.testing.assert_allclose(absent["ndcg_all"], 1 / (1 + 1 / math.log2(3)))
-    irrelevant = judged_ndcg(np.array([[1], [1]]), np.array([[0.0], [1.0]]))
+    irrelevant = graded_ndcg(np.array([[1], [1]]), np.array([[0.0], [1.0]]))
     assert irrelevant["ndcg_all"].tolist() == [1.0]
     with pytest.raises(ValueError, match="2 queries have no function"):
-        judged_ndcg(np.ones((2, 1)), np.zeros((2, 1)))
+        graded_ndcg(np.ones((2, 1)), np.zeros((2, 1)))
 
 
 HEAD = "Language,Query,GitHubUrl,Relevance,Notes\n"
@@ -73,11 +88,11 @@ def test_annotations_as_published(tmp_path):
         + 'Go,sort list,https://a#L1,3,"good, with ""quotes"""\n'
         + "Go,Sort List,https://a#L1,2,\nGo,sort list,https://b#L2,0,\nPython,other,https://c,3,\n"
     )
-    judged = read_judgements(path, "go")
-    assert judged == (["sort list"], [{"https://a#L1": 2.5, "https://b#L2": 0.0}])
-    assert read_judgements(path, "python").queries == ["other"]
+    qrels = read_qrels(path, "go")
+    assert qrels == (["sort list"], [{"https://a#L1": 2.5, "https://b#L2": 0.0}])
+    assert read_qrels(path, "python").queries == ["other"]
     with pytest.raises(InputError, match="no judgements for ruby"):
-        read_judgements(path, "ruby")
+        read_qrels(path, "ruby")
 
 
 @pytest.mark.parametrize("folder", [".", "qrels"])
@@ -88,9 +103,9 @@ def test_qrels(tmp_path, folder, head, middle):
     (tmp_path / folder).mkdir(exist_ok=True)
     path = tmp_path / folder / "test.tsv"
     path.write_text(f"{head}q%201 {middle}lib/a%20b.rb 3\n2\t{middle}lib/c.rb 1\n")
-    judged = read_judgements(path, "ruby")
-    assert judged.queries == ["sort a list", "open a file"]
-    assert judged.grades == [{"lib/a b.rb": 3.0}, {"lib/c.rb": 1.0}]
+    qrels = read_qrels(path, "ruby")
+    assert qrels.queries == ["sort a list", "open a file"]
+    assert qrels.grades == [{"lib/a b.rb": 3.0}, {"lib/c.rb": 1.0}]
 
 
 BAD = {
@@ -109,7 +124,7 @@ def test_bad_files_name_the_line(tmp_path, message):
     (tmp_path / "queries.jsonl").write_text('{"_id": "q", "text": "t"}\n')
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError) as error:
-        read_judgements(tmp_path / name, "go")
+        read_qrels(tmp_path / name, "go")
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
@@ -117,6 +132,102 @@ def test_qrels_without_texts_say_what_to_do(tmp_path):
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "qrels").write_text("q 0 u 1\n")
     with pytest.raises(InputError, match=r"put their texts into .*queries\.jsonl"):
-        read_judgements(tmp_path / "deep" / "qrels", "go")
+        read_qrels(tmp_path / "deep" / "qrels", "go")
     with pytest.raises(InputError, match="no such file"):
-        read_judgements(tmp_path / "nowhere.csv", "go")
+        read_qrels(tmp_path / "nowhere.csv", "go")
+
+
+QUERY_IDS = [f"q{i}" for i in range(40)]
+URLS = [f"https://example.org/a b/größe#L{i}" for i in range(300)]
+
+
+@pytest.fixture(scope="module")
+def data():
+    random = np.random.default_rng(0)
+    q, c = (random.normal(size=(n, 12)).astype(np.float32) for n in (40, 300))
+    relevant = np.stack([random.permutation(300)[:4] for _ in range(40)]).astype(np.int32)
+    relevant[::3, 2:] = -1
+    q += c[relevant[:, 0]] * random.random((40, 1)).astype(np.float32)
+    return q, c, relevant, np.where(relevant >= 0, [[3, 1, 1, 1]], 0)
+
+
+def written(tmp_path, data, *, k, ids=URLS):
+    q, c, relevant, grade = data
+    write_qrels(tmp_path / "qrels", QUERY_IDS, ids, relevant, grade)
+    write_run(tmp_path / "run", QUERY_IDS, ids, *top_candidates(q, c, k), name="my model")
+    qrels = list(ir_measures.read_trec_qrels(str(tmp_path / "qrels")))
+    run = list(ir_measures.read_trec_run(str(tmp_path / "run")))
+    return qrels, run
+
+
+def test_ir_measures_reads_our_numbers(tmp_path, data):
+    qrels, run = written(tmp_path, data, k=1000)
+    assert len(qrels) == (data[2] >= 0).sum() and len(run) == 40 * 300
+    ours = summarize(query_metrics(vector_ranks(*data)))
+    names = {ours: ir_measures.parse_measure(theirs) for ours, theirs in measures(3).items()}
+    theirs = ir_measures.calc_aggregate(names.values(), qrels, run)
+    for name, measure in names.items():
+        assert theirs[measure] == pytest.approx(ours[name]["value"], abs=1e-9), name
+    assert 0.05 < ours["mrr@1000"]["value"] < 0.95
+    other = ir_measures.parse_measure("RR(rel=1)@1000")
+    assert ir_measures.calc_aggregate([other], qrels, run)[other] != theirs[names["mrr@1000"]]
+
+
+def test_every_query_agrees(tmp_path, data):
+    qrels, run = written(tmp_path, data, k=1000)
+    ours = query_metrics(vector_ranks(*data))
+    for name, theirs in measures(3).items():
+        found = {
+            metric.query_id: metric.value
+            for metric in ir_measures.iter_calc([ir_measures.parse_measure(theirs)], qrels, run)
+        }
+        np.testing.assert_allclose([found[i] for i in QUERY_IDS], ours[name], atol=1e-9)
+
+
+def test_ties_stay_in_the_written_order_and_between_the_bounds(tmp_path, data):
+    q, c, relevant, grade = data
+    c = c.copy()
+    c[150:] = c[:150]
+    tied = (q, c, relevant, grade)
+    qrels, run = written(tmp_path, tied, k=1000)
+    ours = summarize(query_metrics(vector_ranks(*tied)))
+    measure = ir_measures.parse_measure(measures(3)["mrr@1000"])
+    theirs = ir_measures.calc_aggregate([measure], qrels, run)[measure]
+    assert ours["mrr_worst"]["value"] < theirs < ours["mrr_best"]["value"]
+    by_query = {}
+    for row in run:
+        by_query.setdefault(row.query_id, []).append(np.float32(row.score))
+    assert all((np.diff(scores) < 0).all() for scores in by_query.values())
+
+
+def test_ids_hold_no_space_and_differ(tmp_path, data):
+    written(tmp_path, data, k=2)
+    for name, fields in (("qrels", 4), ("run", 6)):
+        lines = (tmp_path / name).read_text(encoding="ascii").splitlines()
+        assert {len(line.split(" ")) for line in lines} == {fields}
+    assert lines[0].split(" ")[-1] == "my%20model"
+    assert lines[0].split(" ")[2].startswith("https://example.org/a%20b/gr%C3%B6%C3%9Fe#L")
+    assert [line.split(" ")[3] for line in lines[:4]] == ["1", "2", "1", "2"]
+
+
+def test_scores_fall_from_zero_too():
+    found = _strictly_falling(np.zeros((1, 5)))
+    assert found.dtype == np.float32 and (np.diff(found) < 0).all()
+    parsed = [np.float32(f"{score:.9g}") for score in found[0]]
+    np.testing.assert_array_equal(parsed, found[0])
+    spread = np.array([[3.0, 2.0, 1.0]])
+    np.testing.assert_array_equal(_strictly_falling(spread), spread)
+
+
+def test_bad_ids_and_scores_are_named(tmp_path, data):
+    _, _, relevant, grade = data
+    path = tmp_path / "x"
+    with pytest.raises(ValueError, match="300 candidate ids have 299 values"):
+        write_qrels(path, QUERY_IDS, [*URLS[:-1], URLS[0]], relevant, grade)
+    with pytest.raises(ValueError, match="query id 0 of 40 is empty"):
+        write_qrels(path, ["", *QUERY_IDS[1:]], URLS, relevant, grade)
+    with pytest.raises(ValueError, match="39 query ids for 40 rows"):
+        write_qrels(path, QUERY_IDS[1:], URLS, relevant, grade)
+    with pytest.raises(ValueError, match="scores that rise"):
+        write_run(path, ["q"], URLS, np.array([[0, 1]]), np.array([[0.0, 1.0]]), name="m")
+    assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Places by dot product: exact, whatever the blocks, the order and the devices."""
+"""Ranks by dot product and the best candidates: exact for any blocks, order and devices."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ from jax.sharding import AxisType
 from softnce_jax.data.corpus import Candidate, Pair
 from softnce_jax.retrieval import blocks
 from softnce_jax.retrieval.blocks import block_shape
-from softnce_jax.retrieval.metrics import Ranks, per_query, rank_bounds
-from softnce_jax.retrieval.ranking import TIE, graded, score_ranks, vector_ranks
+from softnce_jax.retrieval.metrics import Ranks, query_metrics, rank_bounds
+from softnce_jax.retrieval.ranking import (
+    TIE,
+    relevance,
+    score_ranks,
+    top_candidates,
+    top_scores,
+    vector_ranks,
+)
 from tests.retrieval import reference
 
 
@@ -77,7 +84,7 @@ def test_explicit_axes_and_further_axes():
 def test_blocks_of_candidates_change_nothing(monkeypatch, width):
     data = vectors()
     expected = vector_ranks(*data)
-    monkeypatch.setattr(blocks, "MOST_CANDIDATES", width)
+    monkeypatch.setattr(blocks, "MAX_BLOCK_CANDIDATES", width)
     assert block_shape(90).candidates == width
     assert_same(vector_ranks(*data, mesh=mesh(2), row_block=4), expected)
 
@@ -88,13 +95,13 @@ def test_order_of_queries_and_candidates_changes_nothing(spread):
     expected = vector_ranks(q, c, relevant, grade)
     random = np.random.default_rng(1)
     rows, columns = random.permutation(len(q)), random.permutation(len(c))
-    place = np.append(np.argsort(columns), -1)  # of an old index; -1 stays -1
-    found = vector_ranks(q[rows], c[columns], place[relevant[rows]], grade[rows])
+    index = np.append(np.argsort(columns), -1)  # of an old index; -1 stays -1
+    found = vector_ranks(q[rows], c[columns], index[relevant[rows]], grade[rows])
     assert_same(found, Ranks(*(x[rows] for x in expected)))
     assert not np.array_equal(found.best_QG, expected.best_QG)
 
 
-def test_alone_or_among_others_a_query_has_the_same_places():
+def test_alone_or_among_others_a_query_has_the_same_ranks():
     q, c, relevant, grade = vectors(spread=1e-5)
     every = vector_ranks(q, c, relevant, grade)
     for row in (0, 1, 36):
@@ -128,7 +135,7 @@ def test_all_equal_is_the_middle():
     relevant = np.arange(4, dtype=np.int32)[:, None]
     found = vector_ranks(one, one, relevant, np.ones_like(relevant))
     assert found.best_QG.tolist() == [[1]] * 4 and found.worst_QG.tolist() == [[4]] * 4
-    np.testing.assert_allclose(per_query(found)["mrr"], 1 / 2.5)
+    np.testing.assert_allclose(query_metrics(found)["mrr"], 1 / 2.5)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -145,10 +152,10 @@ def test_vectors_that_are_no_numbers_never_win(bad):
     lost = vector_ranks(np.full_like(q, bad), c, relevant, grade)
     assert (lost.best_QG[there] == 90).all() and (lost.worst_QG[there] == 90).all()
     all_lost = vector_ranks(q, np.full_like(c, bad), relevant, grade)
-    assert per_query(all_lost)["mrr"].max() == 1 / 90
+    assert query_metrics(all_lost)["mrr"].max() == 1 / 90
 
 
-def test_huge_and_tiny_vectors_keep_their_places():
+def test_huge_and_tiny_vectors_keep_their_ranks():
     q, c, relevant, grade = vectors()
     expected = vector_ranks(q, c, relevant, grade)
     for scale in (2.0**40, 2.0**-40):
@@ -238,20 +245,85 @@ def candidate(url, family=None):
     return Candidate("code", url, "python", family)
 
 
-def test_graded_by_url_and_family():
+def test_relevance_by_url_and_family():
     candidates = [candidate("d", "x"), candidate("c"), candidate("a", "x"), candidate("b", "x")]
-    relevant, grade = graded([pair("a", "x"), pair("c"), pair("a", "x")], candidates)
+    relevant, grade = relevance([pair("a", "x"), pair("c"), pair("a", "x")], candidates)
     assert relevant.tolist() == [[2, 3, 0], [1, -1, -1], [2, 3, 0]]
     assert grade.tolist() == [[3, 1, 1], [3, 0, 0], [3, 1, 1]]
 
 
-def test_graded_without_families_has_grade_one():
-    relevant, grade = graded([pair("b")], [candidate("a"), candidate("b")])
+def test_relevance_without_families_has_grade_one():
+    relevant, grade = relevance([pair("b")], [candidate("a"), candidate("b")])
     assert relevant.tolist() == [[1]] and grade.tolist() == [[1]]
 
 
-def test_graded_names_what_is_wrong():
+def test_relevance_names_what_is_wrong():
     with pytest.raises(ValueError, match="no candidate has the url 'z'"):
-        graded([pair("z")], [candidate("a")])
+        relevance([pair("z")], [candidate("a")])
     with pytest.raises(ValueError, match="3 candidates have 2 urls"):
-        graded([pair("a")], [candidate("a"), candidate("b"), candidate("a")])
+        relevance([pair("a")], [candidate("a"), candidate("b"), candidate("a")])
+
+
+def sorted_all(q, c):
+    score = np.array([[(a * b).sum() for b in c.astype(float)] for a in q.astype(float)])
+    order = np.argsort(-score, axis=1, kind="stable")
+    return order, np.take_along_axis(score, order, axis=1)
+
+
+def small_vectors():
+    random = np.random.default_rng(0)
+    q, c = (random.normal(size=(n, 16)).astype(np.float32) for n in (11, 77))
+    c[40] = c[3]
+    return q, c
+
+
+@pytest.mark.parametrize("width", [2**17, 16])
+@pytest.mark.parametrize("k", [1, 10, 77, 500])
+def test_the_top_equals_a_full_sort(monkeypatch, width, k):
+    monkeypatch.setattr(blocks, "MAX_BLOCK_CANDIDATES", width)
+    q, c = small_vectors()
+    index, score = top_candidates(q, c, k)
+    order, expected = sorted_all(q, c)
+    assert index.shape == score.shape == (11, min(k, 77))
+    np.testing.assert_array_equal(index, order[:, :k])
+    np.testing.assert_allclose(score, expected[:, :k], rtol=1e-12)
+
+
+def test_the_top_agrees_with_the_ranks():
+    q, c = small_vectors()
+    index, _ = top_candidates(q, c, 77)
+    relevant = np.arange(11, dtype=np.int32)[:, None] + 4
+    ranks = vector_ranks(q, c, relevant, np.ones_like(relevant))
+    rank = 1 + np.argmax(index == relevant, axis=1)
+    np.testing.assert_array_equal(rank, ranks.best_QG[:, 0])
+
+
+def test_no_queries_find_nothing():
+    q, c = small_vectors()
+    assert top_candidates(q[:0], c, 5)[0].shape == (0, 5)
+
+
+def test_rows_of_scores():
+    index, score = top_scores(np.array([[1.0, 5.0, 5.0, 2.0], [0.0, -1.0, 3.0, 0.0]]), 3)
+    assert index.tolist() == [[1, 2, 3], [2, 0, 3]]
+    assert score.tolist() == [[5.0, 5.0, 2.0], [3.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize("k", [1, 7, 40, 99])
+def test_rows_of_equal_scores_are_cut_by_index(k):
+    score = np.random.default_rng(0).integers(0, 4, (9, 40)).astype(np.float32)
+    index, found = top_scores(score, k)
+    order = np.argsort(-score, axis=1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(index, order)
+    np.testing.assert_array_equal(found, np.take_along_axis(score, order, axis=1))
+
+
+def test_bad_input_of_the_top_is_named():
+    q, c = small_vectors()
+    with pytest.raises(ValueError, match="k is 0"):
+        top_candidates(q, c, 0)
+    with pytest.raises(ValueError, match=r"queries \(11, 15\)"):
+        top_candidates(q[:, 1:], c, 3)
+    c[7, 2] = np.nan
+    with pytest.raises(ValueError, match=r"1 of 77 candidate vectors are not finite.*row 7"):
+        top_candidates(q, c, 3)

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from softnce_jax.retrieval.uniformity import ROWS, alignment, uniformity
+from softnce_jax.retrieval.uniformity import DISTANCE_ROWS, alignment, uniformity
 from tests.retrieval import reference
 
 
@@ -39,7 +39,9 @@ def test_uniformity_is_the_log_of_the_mean_potential(t, spread):
     assert abs(reference.uniformity(x, t, itself=True) - wanted) > (1e-5 if spread < 1 else 1e-2)
 
 
-@pytest.mark.parametrize("rows", [ROWS - 1, ROWS, ROWS + 1, 2 * ROWS + 37])
+@pytest.mark.parametrize(
+    "rows", [DISTANCE_ROWS - 1, DISTANCE_ROWS, DISTANCE_ROWS + 1, 2 * DISTANCE_ROWS + 37]
+)
 def test_blocks_do_not_change_it(rows):
     x = unit(rows).astype(np.float64)
     squared = ((x[:, None] - x[None]) ** 2).sum(-1)[~np.eye(rows, dtype=bool)]

@@ -31,12 +31,15 @@ __all__ = [
     "discard_folder",
     "file_digest",
     "lock",
+    "open_part",
     "printable",
+    "publish",
     "read_json",
     "safe_join",
     "safe_name",
     "to_path",
     "whole_file",
+    "whole_file_path",
     "whole_folder",
     "write_bytes",
     "write_json",
@@ -99,6 +102,40 @@ def whole_file(path: StrPath, mode: Literal["w", "wb"] = "wb", **options: Any) -
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def whole_file_path(path: StrPath) -> Iterator[Path]:
+    """As `whole_file`, for a library that opens the file itself: yields the temporary path.
+
+    The library must have closed the file when the block ends.
+    """
+    path = to_path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary_name(path)
+    try:
+        yield temporary
+        publish(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def open_part(path: StrPath, *, append: bool) -> IO[bytes]:
+    """Opens a file that is written in several attempts, as a download is; `publish` names it.
+
+    Args:
+      path: of the part, other than that of the whole file.
+      append: whether to go on with the bytes that are there, or to begin anew.
+    """
+    return to_path(path).open("ab" if append else "wb")
+
+
+def publish(temporary: StrPath, path: StrPath) -> None:
+    """Gives a finished file its name, once its bytes are on the disk."""
+    with to_path(temporary).open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(to_path(temporary), to_path(path))
+    _sync_folder(to_path(path).parent)
 
 
 @contextlib.contextmanager

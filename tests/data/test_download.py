@@ -1,4 +1,4 @@
-"""Fetching over a network that fails, each time in one way."""
+"""Downloads over a network that fails, each time in one way."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import zipfile
 import pytest
 
 from softnce_jax.data.download import Remote, Unavailable, fetch, listing
+from softnce_jax.errors import InputError
 from tests.data.server import serving
 
 BODY = bytes(range(256)) * 400
@@ -22,11 +23,9 @@ def server():
         yield server
 
 
-def get(server, folder, name="data.bin", said=None, patience=10.0, **about):
+def get(server, folder, name="data.bin", patience=10.0, **about):
     remote = Remote(f"{server.base}/{name}", f"sub/{name}", **about)
-    return fetch(
-        remote, folder, (said if said is not None else []).append, patience=patience, pause=0
-    )
+    return fetch(remote, folder, patience=patience, pause=0)
 
 
 def test_a_file_is_fetched_once_and_its_checksum_kept(server, tmp_path):
@@ -123,11 +122,20 @@ def test_a_checksum_of_ones_own_counts(server, tmp_path):
     assert get(server, tmp_path).read_bytes() == BODY
 
 
-def test_a_file_that_changed_since_is_fetched_again(server, tmp_path):
-    path, said = get(server, tmp_path), []
+def test_a_file_that_changed_since_is_fetched_again(server, tmp_path, caplog):
+    path = get(server, tmp_path)
     path.write_bytes(BODY[:-1] + b"x")
-    assert get(server, tmp_path, said=said).read_bytes() == BODY
-    assert len(said) == 1 and "fetching it again" in said[0]
+    assert get(server, tmp_path).read_bytes() == BODY
+    (message,) = caplog.messages
+    assert "fetching it again" in message
+
+
+@pytest.mark.parametrize("name", ["../outside.bin", "a/../../outside.bin", "/outside.bin"])
+def test_a_name_that_leads_out_of_the_folder_is_refused(server, tmp_path, name):
+    remote = Remote(f"{server.base}/data.bin", name)
+    with pytest.raises(InputError, match="is not the name of a file below"):
+        fetch(remote, tmp_path / "downloads")
+    assert not server.asked and not list(tmp_path.rglob("outside.bin*"))
 
 
 @pytest.mark.parametrize("name", ["page.zip", "page.parquet"])

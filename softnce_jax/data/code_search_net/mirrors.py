@@ -1,18 +1,20 @@
-"""Where CodeSearchNet is to be had, in the order in which the places are tried."""
+"""The mirrors of CodeSearchNet, in the order in which they are tried."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import quote
 
-from softnce_jax.data.code_search_net.raw import LISTS
+from softnce_jax.data.code_search_net.raw import LIST_NAMES
 from softnce_jax.data.download import Remote, Unavailable, damage, fetch, listing
 from softnce_jax.errors import InputError
+from softnce_jax.files import read_json, safe_join, write_json
+
+__all__ = ["FUNCTIONS", "URL_LISTS", "Mirror", "fetch_first"]
 
 log = logging.getLogger(__name__)
 
@@ -22,14 +24,14 @@ HOSTS = {
     "github": "https://github.com",
     "raw": "https://raw.githubusercontent.com",
 }
-COCOSODA = "8e8979dcf1a953fc3c98f1dccb66f7416cdb98b0"  # a commit of it that has the lists
+COCOSODA = "8e8979dcf1a953fc3c98f1dccb66f7416cdb98b0"  # a commit that has the lists
 
 
-class Origin(NamedTuple):
-    """A place that has some of the data.
+class Mirror(NamedTuple):
+    """A source of some of the data.
 
     Attributes:
-      name: as it is told.
+      name: for messages.
       page: where a person finds the files.
       remotes: the files of a language; raises Unavailable.
     """
@@ -39,34 +41,34 @@ class Origin(NamedTuple):
     remotes: Callable[[str], list[Remote]]
 
 
-def hub(repo: str, revision: str, end: str) -> Origin:
-    """A dataset of the Hub: the files of a language that end so."""
-    revision_ = quote(revision, safe="")
+def hub(repo: str, revision: str, ending: str) -> Mirror:
+    """A dataset of the Hub: the files of a language that have an ending."""
+    quoted = quote(revision, safe="")
 
     def remotes(language: str) -> list[Remote]:
         base = HOSTS["hub"]
-        page = f"{base}/api/datasets/{repo}/tree/{revision_}?recursive=true"
-        found = []
+        page = f"{base}/api/datasets/{repo}/tree/{quoted}?recursive=true"
+        files = []
         while page:
             entries, page = listing(page)
             for entry in entries:
                 path = entry["path"]
-                names = PurePosixPath(path.removesuffix(end)).parts
-                if path.endswith(end) and language in names:
-                    url = f"{base}/datasets/{repo}/resolve/{revision_}/{path}"
+                names = PurePosixPath(path.removesuffix(ending)).parts
+                if path.endswith(ending) and language in names:
+                    url = f"{base}/datasets/{repo}/resolve/{quoted}/{path}"
                     digest = entry.get("lfs", {}).get("oid")
                     digest = digest and f"sha256:{digest.removeprefix('sha256:')}"
                     name = f"{repo.replace('/', '--')}/{path}"
-                    found.append(Remote(url, name, entry["size"], digest))
-        return found
+                    files.append(Remote(url, name, entry["size"], digest))
+        return files
 
-    at = "" if revision == "main" else f" ({revision})"
-    page = f"{HOSTS['hub']}/datasets/{repo}/tree/{revision_}"
-    return Origin(f"the Hub's {repo}{at}", page, remotes)
+    of_revision = "" if revision == "main" else f" ({revision})"
+    page = f"{HOSTS['hub']}/datasets/{repo}/tree/{quoted}"
+    return Mirror(f"the Hub's {repo}{of_revision}", page, remotes)
 
 
-def zenodo(record: int) -> Origin:
-    """A record of Zenodo that holds one zip a language."""
+def zenodo(record: int) -> Mirror:
+    """A record of Zenodo that holds a zip for each language."""
 
     def remotes(language: str) -> list[Remote]:
         about, _ = listing(f"{HOSTS['zenodo']}/api/records/{record}")
@@ -76,32 +78,33 @@ def zenodo(record: int) -> Origin:
             if file["key"] == f"{language}.zip"
         ]
 
-    return Origin(f"Zenodo record {record}", f"{HOSTS['zenodo']}/records/{record}", remotes)
+    return Mirror(f"Zenodo record {record}", f"{HOSTS['zenodo']}/records/{record}", remotes)
 
 
-def graphcodebert() -> Origin:
-    """The lists as GraphCodeBERT's authors publish them, of all languages in one zip."""
+def graphcodebert() -> Mirror:
+    """The lists as GraphCodeBERT's authors publish them: those of all languages in one zip."""
 
     def remotes(_: str) -> list[Remote]:
         path = "microsoft/CodeBERT/raw/HEAD/GraphCodeBERT/codesearch/dataset.zip"
         return [Remote(f"{HOSTS['github']}/{path}", "graphcodebert/dataset.zip")]
 
     page = "https://github.com/microsoft/CodeBERT/blob/HEAD/GraphCodeBERT/codesearch/dataset.zip"
-    return Origin("GraphCodeBERT's dataset.zip", page, remotes)
+    return Mirror("GraphCodeBERT's dataset.zip", page, remotes)
 
 
-def cocosoda() -> Origin:
+def cocosoda() -> Mirror:
     """The same lists, unpacked."""
     repo = "DeepSoftwareAnalytics/CoCoSoDa"
 
     def remotes(language: str) -> list[Remote]:
         base = f"{HOSTS['raw']}/{repo}/{COCOSODA}/dataset/{language}"
-        return [Remote(f"{base}/{n}.txt", f"cocosoda/{language}/{n}.txt") for n in LISTS.values()]
+        names = LIST_NAMES.values()
+        return [Remote(f"{base}/{n}.txt", f"cocosoda/{language}/{n}.txt") for n in names]
 
-    return Origin("CoCoSoDa's lists", f"https://github.com/{repo}/tree/{COCOSODA}/dataset", remotes)
+    return Mirror("CoCoSoDa's lists", f"https://github.com/{repo}/tree/{COCOSODA}/dataset", remotes)
 
 
-# The whole of what was published first: the candidates are in no cleaned mirror.
+# Whole copies of what was first published come first: no cleaned copy has all candidates.
 FUNCTIONS = (
     hub("claudios/code_search_net", "main", ".parquet"),
     hub("code-search-net/code_search_net", "refs/convert/parquet", ".parquet"),
@@ -113,51 +116,53 @@ URL_LISTS = (graphcodebert(), cocosoda())
 
 
 def fetch_first(
-    origins: tuple[Origin, ...], kind: str, language: str, folder: Path, **patience: float
+    mirrors: Sequence[Mirror], kind: str, language: str, folder: Path, **patience: float
 ) -> list[Path]:
-    """The files of a language from the first place that has them all.
+    """The files of a language from the first mirror that has them all.
 
     Args:
-      origins: places, in order.
-      kind: what they have, in words.
-      language: one of LANGUAGES.
-      folder: of downloads. What was fetched before, and is whole, is taken without asking anybody.
-      patience: for `fetch`.
+      mirrors: in the order in which to try them.
+      kind: of files, for messages.
+      language: of CodeSearchNet.
+      folder: of downloads. Files that are there from before, and are whole, are taken without any
+        request.
+      **patience: of `fetch`.
 
     Returns:
       The files.
 
     Raises:
-      InputError: no place has them; it says what to fetch by hand.
+      InputError: no mirror has them; it says what to fetch by hand.
     """
     record = folder / f"{language}-{kind.replace(' ', '-')}.json"
-    if record.exists() and (files := _before(record, folder)):
+    if files := _fetched_before(record, folder):
         return files
-    for origin in origins:
+    for mirror in mirrors:
         try:
-            remotes = origin.remotes(language)
+            remotes = mirror.remotes(language)
             if not remotes:
                 raise Unavailable(f"no files of {language}")
             files = [fetch(remote, folder, **patience) for remote in remotes]
-        except (Unavailable, KeyError, TypeError, AttributeError) as error:
-            reason = error if isinstance(error, Unavailable) else "a listing of an unknown form"
-            log.info(f"{language}: {origin.name} failed: {reason}")
-            continue
-        record.write_text(json.dumps([remote._asdict() for remote in remotes]), "utf-8")
-        return files
-    pages = "\n".join(f"  {origin.page}" for origin in origins)
+        except (Unavailable, InputError) as error:
+            log.info(f"{language}: {mirror.name} failed: {error}")
+        except (KeyError, TypeError, AttributeError):  # whatever JSON a server may send
+            log.info(f"{language}: {mirror.name} failed: a listing of an unknown form")
+        else:
+            write_json(record, [remote._asdict() for remote in remotes])
+            return files
+    pages = "\n".join(f"  {mirror.page}" for mirror in mirrors)
     raise InputError(
         f"the {kind} of {language} can be had from no place that is known. Fetch what any one of "
         f"these has, put it into a folder, as it is or unpacked, and add --from FOLDER:\n{pages}"
     )
 
 
-def _before(record: Path, folder: Path) -> list[Path] | None:
-    """The files that were fetched before, if they are whole."""
+def _fetched_before(record: Path, folder: Path) -> list[Path] | None:
+    """The files that a record names, None if there is no record or a file is damaged."""
     try:
-        remotes = [Remote(**fields) for fields in json.loads(record.read_text("utf-8"))]
-    except ValueError:  # half of it was written
+        remotes = [Remote(**fields) for fields in read_json(record)]
+        files = [safe_join(folder, remote.name) for remote in remotes]
+    except (InputError, TypeError):
         return None
-    files = [folder / remote.name for remote in remotes]
     whole = (f.exists() and damage(f, r) is None for f, r in zip(files, remotes, strict=True))
     return files if all(whole) else None

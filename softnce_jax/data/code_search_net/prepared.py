@@ -1,8 +1,7 @@
-"""CodeSearchNet as it was prepared: pairs and candidates that are read when they are asked for."""
+"""CodeSearchNet as `prepare` wrote it: pairs and candidates stay on disk until they are used."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
@@ -13,19 +12,22 @@ from softnce_jax.data.code_search_net.published import ABOUT, PROTOCOL
 from softnce_jax.data.code_search_net.records import Texts, to_texts
 from softnce_jax.data.corpus import Candidate, Corpus, Pair
 from softnce_jax.errors import InputError
+from softnce_jax.files import read_json
+
+__all__ = ["Records", "read_prepared"]
 
 T = TypeVar("T")
-BLOCK = 256  # records read at once by who reads all of them
-NAMES = {"train": "train", "valid": "validation", "test": "test", "codebase": "codebase"}
+READ_AHEAD = 256  # records read at once by an iteration over all of them
+TFDS_SPLITS = {"train": "train", "valid": "validation", "test": "test", "codebase": "codebase"}
 
 
 class Records(Sequence[T], Generic[T]):
     """A split on disk: `rows[i]` reads row i, from any thread.
 
     Args:
-      source: of TFDS, `as_data_source` with raw bytes.
+      source: TFDS's `as_data_source`, with raw bytes.
       make: a row from the texts of its record.
-      sha256: of what training reads of the rows, as preparing recorded it.
+      sha256: of the fields that training reads, as `prepare` recorded it.
     """
 
     def __init__(self, source: Any, make: Callable[[Texts], T], sha256: str):
@@ -35,58 +37,63 @@ class Records(Sequence[T], Generic[T]):
         return len(self._source)
 
     @overload
-    def __getitem__(self, at: int) -> T: ...
+    def __getitem__(self, index: int) -> T: ...
     @overload
-    def __getitem__(self, at: slice) -> list[T]: ...
-    def __getitem__(self, at):
-        if isinstance(at, slice):
-            return self._rows(range(*at.indices(len(self))))
-        if not -len(self) <= at < len(self):
-            raise IndexError(f"row {at} of {len(self)}")
-        return self._rows([at % len(self)])[0]
+    def __getitem__(self, index: slice) -> list[T]: ...
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return self._rows(range(*index.indices(len(self))))
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"row {index} of {len(self)}")
+        return self._rows([index % len(self)])[0]
 
     def __iter__(self) -> Iterator[T]:
-        for at in range(0, len(self), BLOCK):
-            yield from self[at : at + BLOCK]
+        for start in range(0, len(self), READ_AHEAD):
+            yield from self[start : start + READ_AHEAD]
 
-    def _rows(self, places: Sequence[int]) -> list[T]:
-        read = self._source.__getitems__([int(place) for place in places]) if places else []
-        return [self._make(to_texts(record)) for record in read]
+    def _rows(self, indices: Sequence[int]) -> list[T]:
+        if not indices:  # which ArrayRecord refuses
+            return []
+        records = self._source.__getitems__([int(index) for index in indices])
+        return [self._make(to_texts(record)) for record in records]
 
 
 def read_prepared(folder: Path, language: str) -> Corpus:
-    """The corpus that `experiments/prepare.py` made; nothing but its description is read yet.
+    """The corpus that `prepare` wrote; only its description is read now.
 
     Args:
-      folder: of one language, as `sources.prepared_folder` finds it.
-      language: of it.
+      folder: of one language, from `load.prepared_folder`.
+      language: of the folder.
 
     Returns:
-      The corpus. What it should be called, where it is not the published one, is in its notes.
+      The corpus. Unless it has the published sizes, its notes say what it should be called.
 
     Raises:
       InputError: damaged files.
     """
     try:
-        about = json.loads((folder / ABOUT).read_text("utf-8"))
+        about = read_json(folder / ABOUT)
         for file, size in about["bytes"].items():
-            if (found := (folder / file).stat().st_size) != size:
-                raise ValueError(f"{file} has {found:,} bytes, not {size:,}")
+            if (actual := (folder / file).stat().st_size) != size:
+                raise ValueError(f"{file} has {actual:,} bytes, not {size:,}")
         sources = tfds.builder_from_directory(folder).as_data_source(
             deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES
         )
         splits = {
-            name: Records(sources[split], _pair, about["sha256"][split])
-            for name, split in NAMES.items()
+            name: Records(
+                sources[split],
+                _candidate if name == "codebase" else _pair,
+                about["sha256"][split],
+            )
+            for name, split in TFDS_SPLITS.items()
         }
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError(
             f"{folder} is damaged ({error}): remove it and run experiments/prepare.py again"
         ) from error
-    codebase = Records(sources["codebase"], _candidate, about["sha256"]["codebase"])
-    notes = () if about["protocol"] == PROTOCOL else (about["protocol"],)
-    return Corpus(str(folder), language, **splits | {"codebase": codebase},
-                  notes=notes, protocol=about["protocol"])  # fmt: skip
+    protocol = about["protocol"]
+    notes = () if protocol == PROTOCOL else (protocol,)
+    return Corpus(str(folder), language, **splits, notes=notes, protocol=protocol)
 
 
 def _pair(texts: Texts) -> Pair:

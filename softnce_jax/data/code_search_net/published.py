@@ -1,13 +1,16 @@
-"""The sizes of the published splits: they tell whether the data were rebuilt right."""
+"""The sizes of the published splits, by which we see whether the data were rebuilt correctly."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+__all__ = ["ABOUT", "COUNTS", "PROTOCOL", "SPLITS", "differences", "protocol"]
+
 SPLITS = ("train", "validation", "test", "codebase")
-ABOUT = "softnce.json"  # beside the records: what they are
+ABOUT = "softnce.json"  # the file beside the records that describes them
 PROTOCOL = "CodeSearchNet, splits and candidates of GraphCodeBERT"
-# PAPER Table 7 (Li et al., EMNLP 2023), which are GraphCodeBERT's.
+# Of SPLITS, in each language of CodeSearchNet: PAPER Table 7 (Li et al., EMNLP 2023), which gives
+# GraphCodeBERT's.
 COUNTS = {
     "ruby": (24_927, 1_400, 1_261, 4_360),
     "javascript": (58_025, 3_885, 3_291, 13_981),
@@ -19,23 +22,22 @@ COUNTS = {
 
 
 def differences(language: str, counts: Mapping[str, int]) -> list[str]:
-    """Where the splits are not of the published sizes, with both numbers.
+    """The splits whose size is not the published one, with both numbers.
 
     Example:
       >>> counts = dict(zip(SPLITS, COUNTS["ruby"]))
       >>> differences("ruby", counts), differences("ruby", counts | {"codebase": 2661})
       ([], ['codebase 2,661 instead of 4,360'])
     """
-    published = zip(SPLITS, COUNTS[language], strict=True)
     return [
         f"{split} {counts[split]:,} instead of {count:,}"
-        for split, count in published
+        for split, count in zip(SPLITS, COUNTS[language], strict=True)
         if counts[split] != count
     ]
 
 
 def protocol(language: str, counts: Mapping[str, int], select: str) -> str:
-    """What a result on these data must be called.
+    """The name that a result on these data must be given.
 
     Example:
       >>> protocol("ruby", dict(zip(SPLITS, COUNTS["ruby"])), "lists")
@@ -43,5 +45,6 @@ def protocol(language: str, counts: Mapping[str, int], select: str) -> str:
     """
     if select == "rules":
         return "CodeSearchNet, cleaned by rules: not the published protocol"
-    found = differences(language, counts)
-    return f"{PROTOCOL}, but {'; '.join(found)}: not the published protocol" if found else PROTOCOL
+    if lines := differences(language, counts):
+        return f"{PROTOCOL}, but {'; '.join(lines)}: not the published protocol"
+    return PROTOCOL

@@ -1,6 +1,6 @@
-"""What files hold, told by their content: functions of a language, and lists of urls.
+"""CodeSearchNet's raw files, told by their content: functions of a language, and lists of urls.
 
-Functions lie in JSON lines, plain or gzipped, in Parquet, or in zips of the former; lists in text
+Functions are in JSON lines, plain or gzipped, in zips of those, or in Parquet; lists are in text
 files `LANGUAGE/SPLIT.txt`, or in a zip of those. Pickles are never read.
 """
 
@@ -22,22 +22,24 @@ import pyarrow.parquet as pq
 from softnce_jax.data.code_search_net.records import COLUMNS
 from softnce_jax.errors import InputError
 
+__all__ = ["LIST_NAMES", "Raw", "RawShard", "files_below", "find_raw", "read_list", "read_raw"]
+
 # Split -> the name of its list.
-LISTS = {"train": "train", "validation": "valid", "test": "test", "codebase": "codebase"}
-SHARD_ROWS = 20_000  # of a Parquet file that one process takes at a time
-BLOCK = 1_000  # of them that are in memory
+LIST_NAMES = {"train": "train", "validation": "valid", "test": "test", "codebase": "codebase"}
+SHARD_ROWS = 20_000  # of a Parquet file, read by one process
+PARQUET_BATCH = 1_000  # rows in memory at once
 _SPLIT = re.compile(r"(?:^|[^a-z])(train|valid|validation|dev|test)(?:[^a-z]|$)")
 _JSONL = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
 
 
-class Shard(NamedTuple):
-    """Some functions, which one process reads on its own.
+class RawShard(NamedTuple):
+    """Functions that one process reads by itself.
 
     Attributes:
       path: of a file.
-      member: of that file where it is a zip.
-      groups: of rows, from and to, where it is Parquet.
-      split: train, validation or test, as it was published.
+      member: the file in it, if it is a zip.
+      groups: the row groups, from and to, if it is Parquet.
+      split: train, validation or test, as published.
     """
 
     path: Path
@@ -46,29 +48,17 @@ class Shard(NamedTuple):
     split: str
 
     @property
-    def place(self) -> str:
-        """What messages call it."""
+    def location(self) -> str:
+        """Its name in messages."""
         groups = f" row groups {self.groups[0]} to {self.groups[1] - 1}" if self.groups else ""
         return f"{self.path}{f'!{self.member}' if self.member else ''}{groups}"
 
 
-class Found(NamedTuple):
-    """What files hold of a language: shards in order, and (path, member) of each split's list."""
+class Raw(NamedTuple):
+    """The raw data of a language: shards in order, and (path, member) of each split's list."""
 
-    shards: list[Shard]
+    shards: list[RawShard]
     lists: dict[str, tuple[Path, str | None]]
-
-
-def look(files: Iterable[Path], language: str) -> Found:
-    """Finds the functions and lists of a language in files; only their beginnings are read.
-
-    Raises:
-      InputError: a file that is not whole, or functions whose split nothing tells.
-    """
-    found = Found([], {})
-    for path in files:
-        _look_into(path, language, found)
-    return found
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -80,38 +70,51 @@ def files_below(folder: Path) -> list[Path]:
     return sorted(files, key=lambda path: path.relative_to(folder).parts)
 
 
-def _look_into(path: Path, language: str, found: Found) -> None:
+def find_raw(files: Iterable[Path], language: str) -> Raw:
+    """Finds the functions and lists of a language in files; only their beginnings are read.
+
+    Raises:
+      InputError: a file that is not whole, or functions whose split no name tells.
+    """
+    raw = Raw([], {})
+    for path in files:
+        _add_file(path, language, raw)
+    return raw
+
+
+def _add_file(path: Path, language: str, raw: Raw) -> None:
     with path.open("rb") as file:
         magic = file.read(4)
     if magic == b"PAR1":
-        _look_into_parquet(path, language, found)
+        _add_parquet(path, language, raw)
     elif magic == b"PK\x03\x04":
         try:
             with zipfile.ZipFile(path) as archive:
                 for member in sorted(archive.namelist()):
-                    _look_into_text(path, member, language, found)
+                    _add_text(path, member, language, raw)
         except zipfile.BadZipFile as error:
             raise InputError(f"{path}: not a whole zip: {error}") from error
     else:
-        _look_into_text(path, None, language, found)
+        _add_text(path, None, language, raw)
 
 
-def _look_into_text(path: Path, member: str | None, language: str, found: Found) -> None:
+def _add_text(path: Path, member: str | None, language: str, raw: Raw) -> None:
     name = PurePosixPath(member) if member else PurePosixPath(path.as_posix())
     if name.suffix == ".txt" and name.parent.name == language:
-        split = next((split for split, called in LISTS.items() if called == name.stem), None)
+        split = next((split for split, stem in LIST_NAMES.items() if stem == name.stem), None)
         if split is not None:
-            found.lists.setdefault(split, (path, member))
-    elif name.name.endswith(_JSONL) and _is_of(_first_json(path, member), language):
-        found.shards.append(Shard(path, member, None, _split_of(name, path)))
+            raw.lists.setdefault(split, (path, member))
+    elif name.name.endswith(_JSONL) and _has_language(_first_json(path, member), language):
+        raw.shards.append(RawShard(path, member, None, _split_of(name, path)))
 
 
-def _look_into_parquet(path: Path, language: str, found: Found) -> None:
+def _add_parquet(path: Path, language: str, raw: Raw) -> None:
     try:
         with pq.ParquetFile(path) as file:
             columns = [name for name in file.schema_arrow.names if name in COLUMNS]
             first = next(file.iter_batches(1, columns=columns), None)
-            if first is None or not _is_of((first.to_pylist() or [None])[0], language):
+            row = next(iter(first.to_pylist()), None) if first is not None else None
+            if not _has_language(row, language):
                 return
             sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
     except pa.ArrowException as error:
@@ -121,19 +124,19 @@ def _look_into_parquet(path: Path, language: str, found: Found) -> None:
     for number, size in enumerate(sizes, start=1):
         rows += size
         if rows >= SHARD_ROWS or number == len(sizes):
-            found.shards.append(Shard(path, None, (start, number), split))
+            raw.shards.append(RawShard(path, None, (start, number), split))
             start, rows = number, 0
 
 
-def _is_of(row: Any, language: str) -> bool:
+def _has_language(row: Any, language: str) -> bool:
     return isinstance(row, dict) and row.get("language") == language
 
 
 def _split_of(name: PurePosixPath, path: Path) -> str:
-    """The split that a file's name tells, or else the nearest folder's."""
-    for part in name.parts[:-4:-1]:  # not what lies above the data
-        if (told := _SPLIT.search(part.lower())) is not None:
-            return {"valid": "validation", "dev": "validation"}.get(told[1], told[1])
+    """The split that a file's name tells, or else that of the nearest folder."""
+    for part in name.parts[:-4:-1]:  # names further up are of the user's own folders
+        if (match := _SPLIT.search(part.lower())) is not None:
+            return {"valid": "validation", "dev": "validation"}.get(match[1], match[1])
     raise InputError(
         f"{path}: functions, but neither its name nor its folder's says train, valid or test (what "
         "is split already, with codebase.jsonl, is trained on with --data FOLDER)"
@@ -141,7 +144,7 @@ def _split_of(name: PurePosixPath, path: Path) -> str:
 
 
 def _first_json(path: Path, member: str | None) -> Any:
-    """The first object of JSON lines, None where there is none."""
+    """The first object of JSON lines, None if there is none."""
     try:
         with _open(path, member) as lines:
             return json.loads(next((line for line in lines if line.strip()), b"null"))
@@ -149,8 +152,8 @@ def _first_json(path: Path, member: str | None) -> Any:
         return None
 
 
-def read(shard: Shard) -> Iterator[dict[str, Any] | None]:
-    """The rows of a shard, None for a line that is no object; a block is in memory at most.
+def read_raw(shard: RawShard) -> Iterator[dict[str, Any] | None]:
+    """Yields the rows of a shard, None for a line that is no JSON object.
 
     Raises:
       InputError: the file is not whole.
@@ -163,10 +166,11 @@ def read(shard: Shard) -> Iterator[dict[str, Any] | None]:
             with pq.ParquetFile(shard.path) as file:
                 columns = [name for name in file.schema_arrow.names if name in COLUMNS]
                 groups = range(*shard.groups)
-                for block in file.iter_batches(BLOCK, row_groups=groups, columns=columns):
-                    yield from block.to_pylist()
+                batches = file.iter_batches(PARQUET_BATCH, row_groups=groups, columns=columns)
+                for batch in batches:
+                    yield from batch.to_pylist()
     except (EOFError, OSError, zlib.error, zipfile.BadZipFile, pa.ArrowException) as error:
-        raise InputError(f"{shard.place}: not whole: {error}") from error
+        raise InputError(f"{shard.location}: not whole: {error}") from error
 
 
 def read_list(path: Path, member: str | None) -> list[str]:
@@ -185,7 +189,7 @@ def _row(line: bytes) -> dict[str, Any] | None:
 
 @contextlib.contextmanager
 def _open(path: Path, member: str | None) -> Iterator[IO[bytes]]:
-    """A file, or a member of a zip, as bytes; unpacked on the way if it is gzipped."""
+    """Opens a file, or a file in a zip, as bytes; gzipped ones are unpacked while they are read."""
     with contextlib.ExitStack() as opened:
         file: Any = opened.enter_context(path.open("rb"))
         if member is not None:

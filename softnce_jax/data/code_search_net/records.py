@@ -1,7 +1,7 @@
-"""A function as a record: from the columns of any source to bytes, and back to what is read.
+"""Functions as records: from the columns of any mirror to bytes, and back to what training reads.
 
-A record is a tf.train.Example, byte for byte what TFDS makes of the same features, made without
-its checks of every value, which take twenty times as long.
+A record is a tf.train.Example, byte for byte the one that TFDS makes of the same features. TFDS
+also checks every value, which takes twenty times as long.
 """
 
 from __future__ import annotations
@@ -12,6 +12,19 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from tensorflow_datasets.proto import tf_example_pb2
+
+__all__ = [
+    "COLUMNS",
+    "TEXTS",
+    "TOKENS",
+    "Features",
+    "Texts",
+    "text_digest",
+    "to_bytes",
+    "to_features",
+    "to_texts",
+    "url_key",
+]
 
 # Feature -> its columns: CodeSearchNet's own and those of its mirrors on the Hub.
 TEXTS = {
@@ -28,13 +41,13 @@ TOKENS = {
     "docstring_tokens": ("docstring_tokens", "func_documentation_tokens"),
 }
 COLUMNS = {name for names in (TEXTS | TOKENS).values() for name in names}
-NEEDED = ("url", "language", "code", "code_tokens", "docstring_tokens")
+REQUIRED = ("url", "language", "code", "code_tokens", "docstring_tokens")
 
-Function = dict[str, Any]  # every feature: a string, or a list of them
+Features = dict[str, Any]  # of a function, all of TEXTS and TOKENS: strings, and lists of them
 
 
 class Texts(NamedTuple):
-    """What training reads of a record."""
+    """The fields of a record that training reads."""
 
     query: str
     code: str
@@ -42,32 +55,34 @@ class Texts(NamedTuple):
     language: str
 
 
-def function(row: Mapping[str, Any]) -> Function | str:
-    """The features of a row, or why it has none.
+def to_features(row: Mapping[str, Any]) -> Features | str:
+    """The features of a row, or why it cannot be used.
 
     Example:
       >>> row = {"url": "u", "language": "go", "code": "f", "code_tokens": ["f"]}
-      >>> function(row), function(row | {"docstring_tokens": ["Does", "f"]})["docstring_tokens"]
-      ('a row without docstring_tokens', ['Does', 'f'])
+      >>> to_features(row)
+      'a row without docstring_tokens'
+      >>> to_features(row | {"docstring_tokens": ["Does", "f"]})["docstring_tokens"]
+      ['Does', 'f']
     """
-    found: Function = {}
-    for kind, features in ((str, TEXTS), (list, TOKENS)):
-        for feature, names in features.items():
-            value = next((row[name] for name in names if isinstance(row.get(name), kind)), None)
-            if value is None and feature in NEEDED:
+    features: Features = {}
+    for type_, columns in ((str, TEXTS), (list, TOKENS)):
+        for feature, names in columns.items():
+            value = next((row[name] for name in names if isinstance(row.get(name), type_)), None)
+            if value is None and feature in REQUIRED:
                 return f"a row without {feature}"
-            found[feature] = kind() if value is None else value
-    return found
+            features[feature] = type_() if value is None else value
+    return features
 
 
-def to_bytes(found: Function) -> bytes:
+def to_bytes(features: Features) -> bytes:
     """The record of a function."""
     example = tf_example_pb2.Example()
-    features = example.features.feature
-    for name in sorted(found):
-        value = found[name]
+    encoded = example.features.feature
+    for name in sorted(features):
+        value = features[name]
         texts = [value] if isinstance(value, str) else value
-        features[name].bytes_list.value.extend([t.encode("utf-8", "replace") for t in texts])
+        encoded[name].bytes_list.value.extend([t.encode("utf-8", "replace") for t in texts])
     return example.SerializeToString(deterministic=True)
 
 
@@ -76,7 +91,7 @@ def to_texts(record: bytes) -> Texts:
 
     Example:
       >>> row = {"url": "u", "language": "go", "code": "", "code_tokens": ["f", "(", ")"]}
-      >>> to_texts(to_bytes(function(row | {"docstring_tokens": ["Does", "f"]})))
+      >>> to_texts(to_bytes(to_features(row | {"docstring_tokens": ["Does", "f"]})))
       Texts(query='Does f', code='f ( )', url='u', language='go')
     """
     features = tf_example_pb2.Example.FromString(record).features.feature
@@ -87,12 +102,13 @@ def to_texts(record: bytes) -> Texts:
     return Texts(*joined.values())
 
 
-def digest(found: Function) -> bytes:
-    """SHA-256 of what training reads of a function."""
-    joined = [" ".join(found[name]).strip() for name in ("docstring_tokens", "code_tokens")]
-    return hashlib.sha256(json.dumps([*joined, found["url"], found["language"]]).encode()).digest()
+def text_digest(features: Features) -> bytes:
+    """SHA-256 of the fields that training reads."""
+    joined = [" ".join(features[name]).strip() for name in ("docstring_tokens", "code_tokens")]
+    text = json.dumps([*joined, features["url"], features["language"]])
+    return hashlib.sha256(text.encode()).digest()
 
 
-def key(url: str) -> bytes:
-    """Sixteen bytes that stand for a url."""
+def url_key(url: str) -> bytes:
+    """A 16-byte hash of a url."""
     return hashlib.blake2b(url.encode("utf-8", "replace"), digest_size=16).digest()

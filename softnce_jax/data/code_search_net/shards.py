@@ -1,43 +1,75 @@
-"""From a shard of raw functions to a part: the records that are kept, and which splits want them.
+"""From raw functions to the files of the prepared splits, in two steps.
 
-A part is two files: records (ArrayRecord) and, written last, an index of them. So a shard whose
-index is there is done, and preparing that was interrupted goes on with the others.
+First each raw shard becomes a shard: the records that are wanted (ArrayRecord) and, written last,
+an index of them. A shard whose index exists is done, so an interrupted `prepare` goes on with the
+others. Then the splits are put together: an order of the records of all shards, written to the
+split's files.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
-import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from array_record.python import array_record_data_source, array_record_module
+from array_record.python.array_record_data_source import ArrayRecordDataSource
+from array_record.python.array_record_module import ArrayRecordWriter
 
-from softnce_jax.data.cleaning import EMPTY, UNPARSED, unclean, unusable
-from softnce_jax.data.code_search_net import records
-from softnce_jax.data.code_search_net.raw import Shard, read
+from softnce_jax.data.cleaning import (
+    ONLY_COMMENTS,
+    UNPARSED,
+    reason_to_drop,
+    reason_to_drop_code,
+)
+from softnce_jax.data.code_search_net.raw import RawShard, read_raw
+from softnce_jax.data.code_search_net.records import (
+    Features,
+    text_digest,
+    to_bytes,
+    to_features,
+    url_key,
+)
+from softnce_jax.files import whole_file, whole_file_path
 
-FORMAT = 1  # raised when the same shard comes to give another part
-NO_ROW = "a line that is no JSON object"
+__all__ = [
+    "Shard",
+    "Split",
+    "SplitFile",
+    "assemble_splits",
+    "make_shard",
+    "read_shard",
+    "save_lists",
+    "split_into_files",
+    "write_split_file",
+]
+
+FORMAT = 1  # raised when the same raw shard comes to give another shard
+FILE_RECORDS = 16_384  # in a file of a split
+COPIED_AT_ONCE = 256  # records in memory while a file is written
+NOT_AN_OBJECT = "a line that is no JSON object"
 UNLISTED = "a function that is in no list"
 
+ListKeys = Mapping[str, set[bytes]]  # split -> the keys of its urls
+Selection = tuple[bool, bool, str | None]  # wanted by its split, by the codebase; why it is dropped
 
-class Part(NamedTuple):
-    """The records of a shard, as its index has them.
+
+class Shard(NamedTuple):
+    """The R records of a raw shard, as its index has them.
 
     Attributes:
       records: the file.
-      split: of the shard.
-      keys: of the records' urls (R, 16).
-      digests: of their texts (R, 32).
-      pair: whether the split wants the record (R,).
-      candidate: whether the codebase does (R,).
-      dropped: reason -> how many functions were left out for it.
+      split: of the raw shard.
+      keys: (R, 16) uint8, of the records' urls.
+      digests: (R, 32) uint8, of their texts.
+      pair: (R,) bool, whether the split wants the record.
+      candidate: (R,) bool, whether the codebase does.
+      dropped: reason -> number of functions left out for it.
     """
 
     records: Path
@@ -49,209 +81,218 @@ class Part(NamedTuple):
     dropped: dict[str, int]
 
 
-def part_path(folder: Path, shard: Shard) -> Path:
-    """Where the records of a shard go: named by its file, as that is now, and its place in it."""
-    stat = shard.path.stat()
-    about = [FORMAT, str(shard.path), stat.st_size, stat.st_mtime_ns, *map(str, shard[1:])]
-    name = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:24]
-    return folder / f"{name}.array_record"
-
-
-def make_part(shard: Shard, language: str, folder: Path, lists: Path | None) -> None:
-    """Writes the part of a shard.
+def make_shard(raw: RawShard, language: str, folder: Path, lists: Path | None) -> None:
+    """Writes the shard of a raw shard.
 
     Args:
-      shard: what to read.
-      language: of the functions that are kept.
-      folder: of parts.
-      lists: keys of the urls of each split, as `save_lists` wrote them; None to clean by rules.
+      raw: what to read.
+      language: of the functions that are wanted.
+      folder: of shards.
+      lists: the file of `save_lists`; None to clean by rules instead.
 
     Raises:
-      InputError: a file that is not whole.
+      InputError: a raw file that is not whole.
     """
-    path = part_path(folder, shard)
-    wants = by_rules if lists is None else functools.partial(by_lists, lists=keys_of(lists))
+    path = _shard_path(folder, raw)
+    select = _by_rules if lists is None else functools.partial(_by_lists, lists=_load_lists(lists))
     keys, digests, pair, candidate = [], [], [], []
     dropped: Counter[str] = Counter()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    writer = array_record_module.ArrayRecordWriter(str(temporary), "group_size:1")
-    try:
-        for row in read(shard):
-            found = NO_ROW if row is None else records.function(row)
-            if isinstance(found, dict) and found["language"] != language:
-                found = f"its language is {found['language']!r}"
-            if isinstance(found, str):
-                dropped[found] += 1
+    with _record_writer(path) as write:
+        for row in read_raw(raw):
+            features = _features(row, language)
+            if isinstance(features, str):
+                dropped[features] += 1
                 continue
-            as_pair, as_candidate, reason = wants(found, shard.split)
-            dropped[reason] += reason is not None
+            as_pair, as_candidate, reason = select(features, raw.split)
+            if reason is not None:
+                dropped[reason] += 1
             if as_pair or as_candidate:
-                writer.write(records.to_bytes(found))
-                keys.append(records.key(found["url"]))
-                digests.append(records.digest(found))
+                write(to_bytes(features))
+                keys.append(url_key(features["url"]))
+                digests.append(text_digest(features))
                 pair.append(as_pair)
                 candidate.append(as_candidate)
-    except BaseException:
-        writer.close()
-        temporary.unlink(missing_ok=True)
-        raise
-    writer.close()
-    os.replace(temporary, path)
-    del dropped[None]
-    _save(
-        path.with_suffix(".npz"),
-        keys=np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 16),
-        digests=np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32),
-        pair=np.array(pair, bool),
-        candidate=np.array(candidate, bool),
-        dropped=np.array(json.dumps(dropped)),
-    )
+    with whole_file(path.with_suffix(".npz")) as file:
+        np.savez(
+            file,
+            keys=np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 16),
+            digests=np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32),
+            pair=np.array(pair, bool),
+            candidate=np.array(candidate, bool),
+            dropped=np.array(json.dumps(dropped)),
+        )
 
 
-def read_part(shard: Shard, folder: Path) -> Part | None:
-    """The part of a shard, None where it is not there."""
-    path = part_path(folder, shard)
+def read_shard(raw: RawShard, folder: Path) -> Shard | None:
+    """The shard of a raw shard, None if it has not been made."""
+    path = _shard_path(folder, raw)
     if not path.with_suffix(".npz").exists():
         return None
     with np.load(path.with_suffix(".npz"), allow_pickle=False) as index:
         arrays = [index[name] for name in ("keys", "digests", "pair", "candidate")]
-        return Part(path, shard.split, *arrays, json.loads(str(index["dropped"])))
+        return Shard(path, raw.split, *arrays, json.loads(str(index["dropped"])))
 
 
-def by_lists(
-    found: records.Function, split: str, lists: dict[str, set[bytes]]
-) -> tuple[bool, bool, str | None]:
-    """Whether the split and the codebase want a function, and why neither does: their lists."""
-    url = records.key(found["url"])
-    pair = url in lists[split]
-    candidate = split != "train" and url in lists["codebase"]
+def _shard_path(folder: Path, raw: RawShard) -> Path:
+    """The file of a shard's records, named by the raw file as it is now, and by the part of it."""
+    stat = raw.path.stat()
+    identity = [FORMAT, str(raw.path), stat.st_size, stat.st_mtime_ns, *map(str, raw[1:])]
+    name = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24]
+    return folder / f"{name}.array_record"
+
+
+@contextlib.contextmanager
+def _record_writer(path: Path) -> Iterator[Callable[[bytes], None]]:
+    """A function that writes a record to a file, which is whole at the end."""
+    with (
+        whole_file_path(path) as temporary,
+        # Groups of one record, so that any record is read without its neighbours.
+        contextlib.closing(ArrayRecordWriter(str(temporary), "group_size:1")) as writer,
+    ):
+        yield writer.write
+
+
+def _features(row: Mapping | None, language: str) -> Features | str:
+    """The features of a raw row, or why it is left out."""
+    if row is None:
+        return NOT_AN_OBJECT
+    features = to_features(row)
+    if isinstance(features, dict) and features["language"] != language:
+        return f"its language is {features['language']!r}"
+    return features
+
+
+def _by_lists(features: Features, split: str, lists: ListKeys) -> Selection:
+    """Selects the functions that the lists of urls name."""
+    key = url_key(features["url"])
+    pair = key in lists[split]
+    candidate = split != "train" and key in lists["codebase"]
     return pair, candidate, None if pair or candidate else UNLISTED
 
 
-def by_rules(found: records.Function, split: str) -> tuple[bool, bool, str | None]:
-    """Whether the split and the codebase want a function, and why the split does not: the rules.
+def _by_rules(features: Features, split: str) -> Selection:
+    """Selects the functions that the cleaning rules leave.
 
-    What a query should be asks nothing of a candidate: there, code that parses is enough.
+    A function whose query is dropped is still a candidate if its code parses.
     """
-    if not found["code_tokens"]:
-        return False, False, EMPTY
-    code, language = found["code"], found["language"]
-    reason = unclean(found["docstring_tokens"], code, language)
+    if not features["code_tokens"]:
+        return False, False, ONLY_COMMENTS
+    code, language = features["code"], features["language"]
+    reason = reason_to_drop(features["docstring_tokens"], code, language)
     if split == "train" or reason is None:
         return reason is None, split != "train", reason
-    if reason in (UNPARSED, EMPTY):
+    if reason in (UNPARSED, ONLY_COMMENTS):
         return False, False, reason
-    return False, unusable(code, language) is None, reason
+    return False, reason_to_drop_code(code, language) is None, reason
 
 
-def save_lists(folder: Path, lists: dict[str, list[str]]) -> Path:
-    """Writes the keys of the urls of each split, under a name that says what they are."""
-    arrays = {split: key_array(urls) for split, urls in lists.items()}
-    whole = hashlib.sha256(b"".join(array.tobytes() + b"\0" for array in arrays.values()))
-    path = folder / f"lists-{whole.hexdigest()[:24]}.npz"
+def save_lists(folder: Path, lists: Mapping[str, Sequence[str]]) -> Path:
+    """Writes the keys of each split's urls, under a name made from the content."""
+    arrays = {split: _url_keys(urls) for split, urls in lists.items()}
+    digest = hashlib.sha256(b"".join(array.tobytes() + b"\0" for array in arrays.values()))
+    path = folder / f"lists-{digest.hexdigest()[:24]}.npz"
     if not path.exists():
-        _save(path, **arrays)
+        with whole_file(path) as file:
+            np.savez(file, **arrays)
     return path
 
 
-def key_array(urls: list[str]) -> np.ndarray:
-    """The keys of urls (U, 16)."""
-    return np.frombuffer(b"".join(map(records.key, urls)), np.uint8).reshape(-1, 16)
-
-
-@functools.cache
-def keys_of(path: Path) -> dict[str, set[bytes]]:
-    """The keys that `save_lists` wrote, for this process."""
+@functools.cache  # once in each process, which makes many shards
+def _load_lists(path: Path) -> ListKeys:
     with np.load(path, allow_pickle=False) as arrays:
         return {split: set(map(bytes, arrays[split])) for split in arrays}
 
 
-def _save(path: Path, **arrays: np.ndarray) -> None:
-    """Writes arrays whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        np.savez(file, **arrays)
-    os.replace(temporary, path)
-
-
-SHARD_RECORDS = 16_384
-BLOCK = 256  # records that are in memory at once
+def _url_keys(urls: Sequence[str]) -> np.ndarray:
+    """(U, 16) uint8, the keys of urls."""
+    return np.frombuffer(b"".join(map(url_key, urls)), np.uint8).reshape(-1, 16)
 
 
 class Split(NamedTuple):
-    """A split before it is written: its records' places in the parts end to end, and their hash."""
+    """A split before it is written.
 
-    order: np.ndarray  # (R,) int64
+    Attributes:
+      order: (R,) int64, indices of its records in the shards end to end.
+      sha256: of its records' texts.
+    """
+
+    order: np.ndarray
     sha256: str
 
 
-class Copy(NamedTuple):
-    """A file of a split to be written: records, by place, of files end to end."""
+class SplitFile(NamedTuple):
+    """A file of a split to be written.
+
+    Attributes:
+      sources: the files of all shards.
+      order: indices of its records in the sources end to end.
+      target: the file.
+    """
 
     sources: tuple[Path, ...]
     order: np.ndarray
     target: Path
 
 
-def splits_of(parts: Sequence[Part], lists: dict[str, list[str]] | None) -> dict[str, Split]:
-    """The splits that parts make.
+def assemble_splits(
+    shards: Sequence[Shard], lists: Mapping[str, Sequence[str]] | None
+) -> dict[str, Split]:
+    """The splits that shards make.
 
-    With lists, a split is in its list's order, and where functions have one url the last counts, as
-    in the published preparing; so the same data come from any source. Without, it is in the parts'
-    order, and the first counts. Queries are answerable: their function is a candidate.
+    With lists, a split is in the order of its list. If functions share a url the last one counts,
+    as in the published program, so the same data come from any mirror. Without lists, a split is in
+    the order of the shards, and the first one counts. Queries whose function is no candidate are
+    left out of validation and test.
     """
-    first = np.cumsum([0, *(len(part.keys) for part in parts)])
+    starts = np.cumsum([0, *(len(shard.keys) for shard in shards)])[:-1]
     splits, candidates = {}, set()
-    for name in ("codebase", "train", "validation", "test"):
-        keys, digests, places = [], [], []
-        for part, start in zip(parts, first, strict=False):
-            if name not in (part.split, "codebase"):
+    for name in ("codebase", "train", "validation", "test"):  # the codebase first: see below
+        keys, digests, indices = [], [], []
+        for shard, start in zip(shards, starts, strict=True):
+            if name not in (shard.split, "codebase"):
                 continue
-            wanted = np.flatnonzero(part.candidate if name == "codebase" else part.pair)
+            wanted = np.flatnonzero(shard.candidate if name == "codebase" else shard.pair)
             if name in ("validation", "test"):
-                answered = [bytes(part.keys[place]) in candidates for place in wanted]
-                wanted = wanted[np.array(answered, bool)]
-            keys.append(part.keys[wanted])
-            digests.append(part.digests[wanted])
-            places.append(start + wanted)
+                answerable = [bytes(shard.keys[i]) in candidates for i in wanted]
+                wanted = wanted[np.array(answerable, bool)]
+            keys.append(shard.keys[wanted])
+            digests.append(shard.digests[wanted])
+            indices.append(start + wanted)
         if keys:
-            columns = map(np.concatenate, (keys, digests, places))
-            urls = key_array(lists[name]) if lists else None
-            splits[name] = _ordered(*columns, urls)
+            columns = map(np.concatenate, (keys, digests, indices))
+            splits[name] = _ordered(*columns, _url_keys(lists[name]) if lists else None)
         if name == "codebase":
-            candidates = {bytes(key) for block in keys for key in block}
+            candidates = {bytes(key) for shard_keys in keys for key in shard_keys}
     return splits
 
 
 def _ordered(
-    keys: np.ndarray, digests: np.ndarray, places: np.ndarray, urls: np.ndarray | None
+    keys: np.ndarray, digests: np.ndarray, indices: np.ndarray, listed: np.ndarray | None
 ) -> Split:
-    if urls is None:
+    """A split of distinct urls, in the order of a list of keys or else of the records."""
+    if listed is None:
         _, firsts = np.unique(keys, axis=0, return_index=True)
         chosen = np.sort(firsts)
     else:
-        at = {bytes(key): place for place, key in enumerate(keys)}
-        found = (at.get(bytes(url)) for url in urls)
-        chosen = np.array([place for place in found if place is not None], np.int64)
+        last = {bytes(key): i for i, key in enumerate(keys)}
+        found = (last.get(bytes(key)) for key in listed)
+        chosen = np.array([i for i in found if i is not None], np.int64)
     sha256 = hashlib.sha256(np.ascontiguousarray(digests[chosen])).hexdigest()
-    return Split(places[chosen].astype(np.int64), sha256)
+    return Split(indices[chosen].astype(np.int64), sha256)
 
 
-def copy(work: Copy) -> int:
-    """Writes a file of a split; returns the bytes of its records."""
-    source = array_record_data_source.ArrayRecordDataSource([str(path) for path in work.sources])
-    writer = array_record_module.ArrayRecordWriter(str(work.target), "group_size:1")
+def split_into_files(order: np.ndarray) -> list[np.ndarray]:
+    """The order of a split, cut into those of its files."""
+    return [order[start : start + FILE_RECORDS] for start in range(0, len(order), FILE_RECORDS)]
+
+
+def write_split_file(file: SplitFile) -> int:
+    """Copies the records of a file of a split; returns their bytes."""
+    source = ArrayRecordDataSource([str(path) for path in file.sources])
     size = 0
-    try:
-        for at in range(0, len(work.order), BLOCK):
-            for record in source.__getitems__(work.order[at : at + BLOCK].tolist()):
-                writer.write(record)
+    with _record_writer(file.target) as write:
+        for start in range(0, len(file.order), COPIED_AT_ONCE):
+            for record in source.__getitems__(file.order[start : start + COPIED_AT_ONCE].tolist()):
+                write(record)
                 size += len(record)
-    finally:
-        writer.close()
     return size
-
-
-def file_orders(order: np.ndarray) -> Iterator[np.ndarray]:
-    """The order of a split, cut into its files."""
-    yield from (order[at : at + SHARD_RECORDS] for at in range(0, len(order), SHARD_RECORDS))

@@ -172,3 +172,9 @@ def write(folder: Path, files: dict[str, bytes]) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return str(folder)
+
+
+def by_url(split: str) -> list[dict]:
+    """The rows that a split's list names, in its order."""
+    rows = {row["url"]: row for rows in RAW.values() for row in rows}
+    return [rows[url] for url in LISTS[split]]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from softnce_jax.commands.prepare import prepare
+from softnce_jax.commands import prepare
 from softnce_jax.data import download
 from softnce_jax.data.code_search_net import mirrors, published
-from softnce_jax.train.prepare_config import PrepareConfig
+from softnce_jax.data.load import load_corpora
 from tests.data.code_search_net import archives
 from tests.data.server import serving
 
@@ -30,13 +30,13 @@ def server(monkeypatch):
 
 
 @pytest.fixture
-def run():
-    """Prepares Ruby in this process; returns what was said."""
+def run(caplog):
+    """Prepares Ruby in this process; returns the messages."""
 
     def run(**flags) -> list[str]:
-        said: list[str] = []
-        prepare(PrepareConfig(**{"lang": "ruby", "processes": 1} | flags), said.append)
-        return said
+        caplog.clear()
+        prepare.main(prepare.Flags(**{"lang": "ruby", "processes": 1} | flags))
+        return list(caplog.messages)
 
     return run
 
@@ -46,3 +46,11 @@ def by_hand(tmp_path):
     """A folder with the zip of functions and the zip of lists."""
     files = {"ruby.zip": archives.zenodo_zip(), "dataset.zip": archives.dataset_zip()}
     return archives.write(tmp_path / "by_hand", files)
+
+
+@pytest.fixture
+def corpus(run, by_hand):
+    """Prepared and loaded."""
+    run(folder=by_hand)
+    (corpus,), _ = load_corpora("auto", "ruby")
+    return corpus

@@ -11,36 +11,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow_datasets as tfds
-from tensorflow_datasets.core.example_serializer import ExampleSerializer
-from tensorflow_datasets.proto import tf_example_pb2
 
-from softnce_jax.data.code_search_net import records
 from softnce_jax.data.code_search_net.prepared import read_prepared
 from softnce_jax.data.corpus import Joined
 from softnce_jax.data.load import load_corpora, prepared_folder, read_corpus
 from softnce_jax.errors import InputError
 from softnce_jax.train.config import Config
-from softnce_jax.train.setup import prepare_data
+from softnce_jax.train.setup import read_data
 from tests.data.code_search_net import archives
 from tests.data.code_search_net.archives import write
 from tests.data.folders import write_folder
 
 
-@pytest.fixture
-def corpus(run, by_hand):
-    run(folder=by_hand)
-    (corpus,), _ = load_corpora("auto", "ruby")
-    return corpus
-
-
-def by_url(split: str) -> list[dict]:
-    rows = {row["url"]: row for rows in archives.RAW.values() for row in rows}
-    return [rows[url] for url in archives.LISTS[split]]
-
-
 def test_the_same_rows_as_from_json_lines(corpus, tmp_path):
-    splits = {name: by_url(name) for name in ("train", "valid", "test", "codebase")}
+    splits = {name: archives.by_url(name) for name in ("train", "valid", "test", "codebase")}
     plain = read_corpus(write_folder(tmp_path / "mine", **splits), "ruby")
     for name in splits:
         assert list(getattr(corpus, name)) == getattr(plain, name)
@@ -70,7 +54,7 @@ def test_the_hash_needs_no_rows_and_follows_them(corpus, monkeypatch):
 
 
 def test_training_pairs_of_a_run_stay_on_disk(corpus):
-    prepared = prepare_data(Config(lang="ruby", encoder="tiny", batch_size=8, epochs=1))
+    prepared = read_data(Config(lang="ruby", encoder="tiny", batch_size=8, epochs=1))
     assert isinstance(prepared.train, Joined) and len(prepared.train) == 15
     assert list(prepared.train) == list(corpus.train) and prepared.train[7] == corpus.train[7]
 
@@ -79,19 +63,6 @@ def test_two_languages_end_to_end(corpus):
     both = Joined([corpus.train, [], corpus.test])
     assert len(both) == 20 and both[15] == corpus.test[0] and both[-1] == corpus.test[4]
     assert list(both) == [*corpus.train, *corpus.test] and both[13:17] == list(both)[13:17]
-
-
-def test_a_record_is_what_tfds_makes(corpus, data):
-    features = tfds.builder_from_directory(
-        prepared_folder(data / "code_search_net", "ruby")
-    ).info.features
-    serializer = ExampleSerializer(features.get_serialized_info())
-    for row in (by_url("train")[0], archives.row("train", 1, code_tokens=[], code="é\n\u2028")):
-        found = records.function(row)
-        theirs = serializer.serialize_example(features.encode_example(found))
-        parse = tf_example_pb2.Example.FromString
-        assert parse(records.to_bytes(found)) == parse(theirs)
-    assert parse(records.to_bytes(found)) != parse(records.to_bytes(found | {"path": "other"}))
 
 
 @pytest.mark.parametrize("name", ["train", "test"])
@@ -121,7 +92,7 @@ def test_the_newest_version_is_read(corpus, data):
 
 
 def test_files_in_the_data_folder_are_read_as_before(data):
-    splits = {name: by_url(name) for name in ("train", "valid", "test", "codebase")}
+    splits = {name: archives.by_url(name) for name in ("train", "valid", "test", "codebase")}
     write_folder(data / "code_search_net" / "ruby", **splits)
     (found,), notes = load_corpora("auto", "ruby")
     assert len(found.train) == 15 and found.protocol is None and not notes

@@ -76,9 +76,12 @@ LOCAL = {
 @pytest.mark.parametrize("form", LOCAL)
 def test_from_a_folder(run, tmp_path, data, form):
     folder = write(tmp_path / "by_hand", LOCAL[form])
-    said = run(folder=folder)
+    messages = run(folder=folder)
     version = data / "code_search_net" / "ruby" / "1.0.0"
-    assert said[-1] == f"ruby: 15 train, 5 validation, 5 test, 18 codebase, as published: {version}"
+    assert (
+        messages[-1]
+        == f"ruby: 15 train, 5 validation, 5 test, 18 codebase, as published: {version}"
+    )
     assert_published(load())
     assert not list((data / "downloads").rglob("*.array_record"))
 
@@ -127,10 +130,10 @@ def test_dead_sources_are_a_line_each_and_the_next_is_tried(run, server):
     for name, text in archives.list_texts().items():
         commit = "8e8979dcf1a953fc3c98f1dccb66f7416cdb98b0"
         server.files[f"/DeepSoftwareAnalytics/CoCoSoDa/{commit}/dataset/{name}"] = text
-    said = run()
+    messages = run()
     assert_published(load())
     size = len(files[path])
-    assert said[:3] == [
+    assert messages[:3] == [
         f"ruby: the Hub's {CLAUDIOS} failed: test-00000-of-00001.parquet: {size + 54:,} bytes "
         f"instead of {size:,}",
         f"ruby: the Hub's {OFFICIAL} (refs/convert/parquet) failed: HTTP 403",
@@ -173,9 +176,9 @@ def test_a_mirror_without_candidates_is_told(run, server, data):
     }
     archives.on_hub(server, CLEANED, "main", files)
     put_lists(server)
-    said = run()
-    assert "ruby: not as published: codebase 10 instead of 18" in said
-    assert len([line for line in said if "not as published" in line]) == 1
+    messages = run()
+    assert "ruby: not as published: codebase 10 instead of 18" in messages
+    assert len([line for line in messages if "not as published" in line]) == 1
     corpus = load()
     assert list(corpus.test) == pairs("test")
     assert corpus.protocol == (
@@ -206,7 +209,7 @@ def test_lists_by_hand_and_functions_from_the_network(run, server, tmp_path):
 
 def test_an_interrupted_preparing_goes_on(run, by_hand, monkeypatch, data):
     made = []
-    real = builder.make_part
+    real = builder.make_shard
 
     def interrupted(shard, **where):
         if len(made) == 2:
@@ -214,7 +217,7 @@ def test_an_interrupted_preparing_goes_on(run, by_hand, monkeypatch, data):
         made.append(shard.member)
         real(shard, **where)
 
-    monkeypatch.setattr(builder, "make_part", interrupted)
+    monkeypatch.setattr(builder, "make_shard", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(folder=by_hand)
     assert not (data / "code_search_net" / "ruby" / "1.0.0").exists()
@@ -223,7 +226,7 @@ def test_an_interrupted_preparing_goes_on(run, by_hand, monkeypatch, data):
         made.append(shard.member)
         real(shard, **where)
 
-    monkeypatch.setattr(builder, "make_part", counted)
+    monkeypatch.setattr(builder, "make_shard", counted)
     assert "ruby: 2 of 4 shards were done before" in run(folder=by_hand)
     assert len(made) == len(set(made)) == 4
     assert_published(load())
@@ -246,8 +249,8 @@ def test_a_shard_that_is_not_whole_is_named(run, tmp_path, data):
 
 def test_counts_that_differ_are_told_with_both_numbers(run, by_hand, monkeypatch):
     monkeypatch.setitem(published.COUNTS, "ruby", (15, 6, 5, 19))
-    said = run(folder=by_hand)
-    assert [line for line in said if "published" in line] == [
+    messages = run(folder=by_hand)
+    assert [line for line in messages if "published" in line] == [
         "ruby: not as published: validation 5 instead of 6",
         "ruby: not as published: codebase 18 instead of 19",
     ]
@@ -280,7 +283,7 @@ def test_by_rules(run, tmp_path):
     test = [archives.row("test", 0), archives.row("test", 1, docstring_tokens=[])]
     test.append(archives.row("test", 2, code="def f("))
     raw = {"train": train, "valid": [archives.row("valid", 0)], "test": test}
-    said = run(
+    messages = run(
         folder=write(tmp_path / "by_hand", {"r.zip": archives.zenodo_zip(raw)}), select="rules"
     )
     corpus = load()
@@ -290,15 +293,15 @@ def test_by_rules(run, tmp_path):
         raw["valid"][0]["url"], test[0]["url"], test[1]["url"]
     }  # fmt: skip
     assert corpus.protocol == "CodeSearchNet, cleaned by rules: not the published protocol"
-    assert not [line for line in said if "as published" in line]
-    assert "ruby: left out 2: code that does not parse" in said
-    assert "ruby: left out 1: a row without code" in said
-    assert "ruby: left out 1: its language is 'go'" in said
+    assert not [line for line in messages if "as published" in line]
+    assert "ruby: left out 2: code that does not parse" in messages
+    assert "ruby: left out 1: a row without code" in messages
+    assert "ruby: left out 1: its language is 'go'" in messages
 
 
 def test_what_is_prepared_stays(run, by_hand, tmp_path, monkeypatch):
     run(folder=by_hand)
-    monkeypatch.setattr(builder, "make_part", None)
+    monkeypatch.setattr(builder, "make_shard", None)
     assert len(run()) == 1
     with pytest.raises(InputError, match="was prepared with --select lists: remove it"):
         run(select="rules")
@@ -337,12 +340,12 @@ def test_models_are_fetched_by_the_same_command(run, by_hand, monkeypatch):
         asked.append((name, revision, download))
         return Path("cache") / name
 
-    monkeypatch.setattr("softnce_jax.commands.prepare.locate", locate)
-    said = run(folder=by_hand, encoder="unixcoder,someone/model,tiny")
+    monkeypatch.setattr("softnce_jax.pretrained.hub.locate", locate)
+    messages = run(folder=by_hand, encoder="unixcoder,someone/model,tiny")
     assert asked == [
         ("microsoft/unixcoder-base", "refs/pr/5", True), ("someone/model", "main", True)
     ]  # fmt: skip
-    assert said[0] == "unixcoder: cache/microsoft/unixcoder-base"
+    assert messages[0] == "unixcoder: cache/microsoft/unixcoder-base"
 
 
 def test_tfds_reads_it_by_name(run, by_hand, data):

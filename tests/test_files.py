@@ -26,12 +26,15 @@ from softnce_jax.files import (
     discard_folder,
     file_digest,
     lock,
+    open_part,
     printable,
+    publish,
     read_json,
     safe_join,
     safe_name,
     to_path,
     whole_file,
+    whole_file_path,
     whole_folder,
     write_bytes,
     write_json,
@@ -311,12 +314,33 @@ def test_text_for_a_terminal():
     assert printable("naïve 日本語 ع\tx\ny") == "naïve 日本語 ع\tx\ny"
 
 
+def test_a_file_that_a_library_writes_by_its_name(tmp_path):
+    path = tmp_path / "a" / "b.txt"
+    with whole_file_path(path) as temporary:
+        temporary.write_text("whole")
+        assert not path.exists() and temporary.parent == path.parent
+    assert path.read_text() == "whole" and visible(path.parent) == ["b.txt"]
+    with pytest.raises(ZeroDivisionError), whole_file_path(path) as temporary:
+        temporary.write_text("half")
+        raise ZeroDivisionError
+    assert path.read_text() == "whole" and len(list(path.parent.iterdir())) == 1
+
+
+def test_a_part_is_continued_and_published(tmp_path):
+    part, path = tmp_path / "a.part", tmp_path / "a"
+    for content, append in ((b"old", False), (b"ab", False), (b"cd", True)):
+        with open_part(part, append=append) as file:
+            file.write(content)
+    publish(part, path)
+    assert path.read_bytes() == b"abcd" and os.listdir(tmp_path) == ["a"]
+
+
 # Modules that write by other means, and why that is safe.
 MAY_WRITE: dict[str, dict[str, str]] = {}
 WRITERS = {"write_text", "write_bytes", "replace", "rename", "save", "savez", "savez_compressed",
            "save_file", "move", "copyfile", "copy2", "copytree", "mkstemp", "mkdtemp",
            "symlink_to", "touch"}  # fmt: skip
-MODULES = {"os", "shutil", "tempfile", "np", "numpy", "safetensors", "Path"}
+MODULES = {"os", "shutil", "tempfile", "np", "numpy", "safetensors.numpy"}
 METHODS = {"write_text", "write_bytes", "touch", "symlink_to"}
 
 
@@ -350,7 +374,7 @@ def writes(source: str) -> list[str]:
                       if isinstance(c, ast.Constant)}  # fmt: skip
             is_write = any(set(mode) & set("wxa+") for mode in modes)
         else:
-            known = owner.partition(".")[0] in MODULES or name in METHODS
+            known = owner in MODULES or (owner and name in METHODS)
             is_write = name in WRITERS and known
         if is_write:
             found.append(f"{node.lineno} {called}")

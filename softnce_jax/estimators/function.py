@@ -14,7 +14,9 @@ from softnce_jax.errors import InputError
 from softnce_jax.estimators.precomputed import Precomputed
 from softnce_jax.registry import find_function, source_of
 
-ROWS = 4096  # checked and written at a time
+__all__ = ["function"]
+
+ROWS_PER_BLOCK = 4096  # checked and written at a time
 
 
 def function(name: str) -> Precomputed:
@@ -31,46 +33,47 @@ def function(name: str) -> Precomputed:
     Raises:
       InputError: no such module or function, or the module fails, by its first line.
     """
-    called, source = find_function(name, "--estimator"), source_of(name, "--estimator")
+    user_function, source = find_function(name, "--estimator"), source_of(name, "--estimator")
 
     def make(pairs: Sequence[Pair], _: Path) -> dict[str, Iterator[np.ndarray]]:
         queries, codes = [pair.query for pair in pairs], [pair.code for pair in pairs]
-        a_RF, b_RF = checked(called(queries, codes), len(pairs), name)
-        return {"a": blocks(a_RF, f"{name}: the first matrix"),
-                "b": blocks(b_RF, f"{name}: the second matrix")}  # fmt: skip
+        a_RF, b_RF = _check(user_function(queries, codes), len(pairs), name)
+        return {
+            "a": _finite_blocks(a_RF, f"{name}: the first matrix"),
+            "b": _finite_blocks(b_RF, f"{name}: the second matrix"),
+        }
 
-    return Precomputed(
-        name, hashlib.sha256(source.encode()).hexdigest(), ("queries", "codes"), make
-    )
+    source_hash = hashlib.sha256(source.encode()).hexdigest()
+    return Precomputed(name, source_hash, ("queries", "codes"), make)
 
 
-def checked(features: Any, rows: int, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """The two matrices, if they are float matrices of as many rows and equal widths."""
+def _check(features: Any, rows: int, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The two matrices, if they are float matrices with a row per pair and equal widths."""
     try:
         a, b = features
     except (TypeError, ValueError):
         raise InputError(f"{name} returned no two matrices but {type(features).__name__}") from None
     a, b = np.asarray(a), np.asarray(b)
-    for place, x in (("first", a), ("second", b)):
+    for which, x in (("first", a), ("second", b)):
         if x.ndim != 2 or len(x) != rows or not x.shape[1]:
             raise InputError(
-                f"{name}: the {place} matrix has shape {x.shape}; it must be ({rows}, F), a row "
+                f"{name}: the {which} matrix has shape {x.shape}; it must be ({rows}, F), a row "
                 "for every pair"
             )
         if not np.issubdtype(x.dtype, np.floating):
-            raise InputError(f"{name}: the {place} matrix holds {x.dtype}, not floats")
+            raise InputError(f"{name}: the {which} matrix holds {x.dtype}, not floats")
     if a.shape != b.shape:
         raise InputError(f"{name}: widths {a.shape[1]} and {b.shape[1]} differ: no product a bᵀ")
     return a, b
 
 
-def blocks(matrix_RF: np.ndarray, what: str) -> Iterator[np.ndarray]:
-    """The matrix as float32, some rows at a time, if every number is finite."""
-    for start in range(0, len(matrix_RF), ROWS):
-        with np.errstate(over="ignore"):  # the check below says it better
-            block_RF = np.asarray(matrix_RF[start : start + ROWS], np.float32)
+def _finite_blocks(matrix_RF: np.ndarray, title: str) -> Iterator[np.ndarray]:
+    """The matrix as float32 in blocks of rows. Raises InputError at a row that is not finite."""
+    for start in range(0, len(matrix_RF), ROWS_PER_BLOCK):
+        with np.errstate(over="ignore"):  # the check below names the row
+            block_RF = np.asarray(matrix_RF[start : start + ROWS_PER_BLOCK], np.float32)
         finite_R = np.isfinite(block_RF).all(axis=1)
         if not finite_R.all():
             row = start + int(np.argmin(finite_R))
-            raise InputError(f"{what} is not finite in row {row} (as float32)")
+            raise InputError(f"{title} is not finite in row {row} (as float32)")
         yield block_RF

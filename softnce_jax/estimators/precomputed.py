@@ -1,4 +1,8 @@
-"""Precomputed estimators: their features never change, so they are made once for a training set."""
+"""Precomputed estimators: their features never change, so they are made once for a training set.
+
+`sentence` and `teacher` are encoders that training does not change; estimators/function.py makes
+one of a user's function.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,18 +22,21 @@ from softnce_jax.encoders.embed import Embedder, embed_blocks
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.processor import Processor
 from softnce_jax.estimators.cache import cached
+from softnce_jax.files import discard_folder
 from softnce_jax.mesh import make_mesh, replicated
 from softnce_jax.pretrained.load import fingerprint, load
+
+__all__ = ["Precomputed", "precomputed_features", "sentence", "teacher"]
 
 
 class Precomputed(NamedTuple):
     """An estimator whose features depend on a pair's texts and on nothing that training changes.
 
     Attributes:
-      name: how it is called on the command line.
-      hash: of what it is: a model's fingerprint, a function's source.
-      sides: which texts the features are made of.
-      make: pairs and a folder, where blocks may be kept until all are made ->
+      name: its name on the command line.
+      hash: of the model or of the function's source.
+      sides: which texts the features depend on, "queries" and "codes".
+      make: pairs and a folder, where blocks may be stored until all are made →
         {"a": blocks, "b": blocks} of rows; without "b", b = a.
     """
 
@@ -41,17 +47,14 @@ class Precomputed(NamedTuple):
 
 
 def precomputed_features(
-    estimator: Precomputed,
-    pairs: Sequence[Pair],
-    *,
-    folder: Path,
+    estimator: Precomputed, pairs: Sequence[Pair], *, folder: Path
 ) -> tuple[np.ndarray, np.ndarray]:
     """The features of a whole training set, from the cache or made now.
 
-    What an interrupted program had embedded is not embedded again.
+    Blocks that an interrupted program has embedded are not embedded again.
 
     Args:
-      estimator: what makes them.
+      estimator: makes the features.
       pairs: R training pairs.
       folder: of the cache.
 
@@ -63,34 +66,13 @@ def precomputed_features(
         "queries": [pair.query for pair in pairs],
         "codes": [text for pair in pairs for text in (pair.language, pair.code)],
     }
-    about = {"estimator": estimator.name, "hash": estimator.hash}
-    about |= {side: texts_hash(texts[side]) for side in estimator.sides}
-    unfinished = folder / f"unfinished-{texts_hash([json.dumps(about)])[:32]}"
-    matrices = cached(folder, about, lambda: estimator.make(pairs, unfinished))
-    shutil.rmtree(unfinished, ignore_errors=True)
+    inputs = {"estimator": estimator.name, "hash": estimator.hash}
+    inputs |= {side: _texts_hash(texts[side]) for side in estimator.sides}
+    unfinished = folder / f"unfinished-{_texts_hash([json.dumps(inputs)])[:32]}"
+    matrices = cached(folder, inputs, lambda: estimator.make(pairs, unfinished))
+    if unfinished.exists():
+        discard_folder(unfinished)
     return matrices["a"], matrices.get("b", matrices["a"])
-
-
-def texts_hash(texts: Sequence[str]) -> str:
-    """SHA-256 of texts in their order.
-
-    Example:
-      >>> texts_hash(["ab", "c"]) == texts_hash(["a", "bc"])
-      False
-    """
-    digest = hashlib.sha256()
-    for text in texts:
-        digest.update(json.dumps(text).encode())
-    return digest.hexdigest()
-
-
-def on_local_devices(encoder: Encoder, params: Any) -> tuple[Embedder, Any]:
-    """An Embedder on this host's own devices, and the parameters there.
-
-    Not on all hosts': another one may find the features in its cache, and would not join in.
-    """
-    mesh = make_mesh(jax.local_devices())
-    return Embedder(encoder, mesh), jax.device_put(params, replicated(mesh))
 
 
 def sentence(model: str, *, download: bool = False) -> Precomputed:
@@ -114,10 +96,11 @@ def sentence(model: str, *, download: bool = False) -> Precomputed:
     def make(pairs: Sequence[Pair], unfinished: Path) -> dict[str, Iterator[np.ndarray]]:
         encoder, params = load(model, pooling="mean", download=download)
         encoder = dataclasses.replace(encoder, normalize=True)
-        to_rows, queries = Processor.of(encoder).queries, [pair.query for pair in pairs]
-        of = on_local_devices(encoder, params)
-        title = "sentence: queries"
-        return {"a": embed_blocks(*of, queries, to_rows, folder=unfinished, title=title)}
+        processor, queries = Processor.of(encoder), [pair.query for pair in pairs]
+        embed = functools.partial(
+            embed_blocks, *_on_local_devices(encoder, params), folder=unfinished
+        )
+        return {"a": embed(queries, processor.queries, title="sentence: queries")}
 
     return Precomputed("sentence", fingerprint(model, download=download), ("queries",), make)
 
@@ -145,10 +128,34 @@ def teacher(model: str, *, download: bool = False) -> Precomputed:
     def make(pairs: Sequence[Pair], unfinished: Path) -> dict[str, Iterator[np.ndarray]]:
         encoder, params = load(model, download=download)
         processor, queries = Processor.of(encoder), [pair.query for pair in pairs]
-        of = functools.partial(embed_blocks, *on_local_devices(encoder, params), folder=unfinished)
+        embed = functools.partial(
+            embed_blocks, *_on_local_devices(encoder, params), folder=unfinished
+        )
         return {
-            "a": of(queries, processor.queries, title="teacher: queries"),
-            "b": of(pairs, processor.codes, title="teacher: code"),
+            "a": embed(queries, processor.queries, title="teacher: queries"),
+            "b": embed(pairs, processor.codes, title="teacher: code"),
         }
 
     return Precomputed("teacher", fingerprint(model, download=download), ("queries", "codes"), make)
+
+
+def _texts_hash(texts: Sequence[str]) -> str:
+    """SHA-256 of texts in their order.
+
+    Example:
+      >>> _texts_hash(["ab", "c"]) == _texts_hash(["a", "bc"])
+      False
+    """
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(json.dumps(text).encode())
+    return digest.hexdigest()
+
+
+def _on_local_devices(encoder: Encoder, params: Any) -> tuple[Embedder, Any]:
+    """An Embedder on this host's own devices, and the parameters on them.
+
+    Not on the devices of all hosts: a host that has the features in its cache would not take part.
+    """
+    mesh = make_mesh(jax.local_devices())
+    return Embedder(encoder, mesh), jax.device_put(params, replicated(mesh))

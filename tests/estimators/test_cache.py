@@ -10,11 +10,11 @@ import threading
 import numpy as np
 import pytest
 
-from softnce_jax.estimators.cache import cached, write_matrix
+from softnce_jax.estimators.cache import _write_matrix, cached
 
 RANDOM = np.random.default_rng(0)
 A, B = RANDOM.normal(size=(2, 10, 3)).astype(np.float32)
-ABOUT = {"texts": "0a", "model": "1b"}
+INPUTS = {"texts": "0a", "model": "1b"}
 
 
 class Maker:
@@ -41,13 +41,13 @@ def assert_whole(matrices):
         assert isinstance(matrices[name], np.memmap) and not matrices[name].flags.writeable
 
 
-def test_made_once_then_mapped(tmp_path):
-    make, lines = Maker(), []
+def test_made_once_then_mapped(tmp_path, caplog):
+    make = Maker()
     for _ in range(3):
-        assert_whole(cached(tmp_path, ABOUT, make, lines.append))
-    assert make.calls == 1 and lines == []
+        assert_whole(cached(tmp_path, INPUTS, make))
+    assert make.calls == 1 and caplog.messages == []
     manifest = json.loads((entry_of(tmp_path) / "manifest.json").read_text())
-    assert manifest["about"] == {"format": 1, **ABOUT}
+    assert manifest["about"] == {"format": 1, **INPUTS}
     assert manifest["matrices"]["a"]["shape"] == [10, 3]
     assert manifest["matrices"]["a"]["dtype"] == "float32"
 
@@ -55,8 +55,8 @@ def test_made_once_then_mapped(tmp_path):
 @pytest.mark.parametrize("other", [{"texts": "0b"}, {"model": "1c"}, {"lengths": [8, 9]}])
 def test_a_changed_input_misses(other, tmp_path):
     make = Maker()
-    cached(tmp_path, ABOUT, make, print)
-    cached(tmp_path, ABOUT | other, make, print)
+    cached(tmp_path, INPUTS, make)
+    cached(tmp_path, INPUTS | other, make)
     assert make.calls == 2 and len(list(tmp_path.iterdir())) == 2
 
 
@@ -79,15 +79,16 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_entry_is_rebuilt_saying_so(damage, tmp_path):
-    make, lines = Maker(), []
-    cached(tmp_path, ABOUT, make, lines.append)
+def test_a_damaged_entry_is_rebuilt_saying_so(damage, tmp_path, caplog):
+    make = Maker()
+    cached(tmp_path, INPUTS, make)
     DAMAGE[damage](entry_of(tmp_path))
-    assert_whole(cached(tmp_path, ABOUT, make, lines.append))
-    assert make.calls == 2 and len(lines) == 1
-    assert "damaged" in lines[0] and str(entry_of(tmp_path)) in lines[0] and "\n" not in lines[0]
-    assert_whole(cached(tmp_path, ABOUT, make, lines.append))
-    assert make.calls == 2 and len(lines) == 1
+    assert_whole(cached(tmp_path, INPUTS, make))
+    (line,) = caplog.messages
+    assert make.calls == 2
+    assert "damaged" in line and str(entry_of(tmp_path)) in line and "\n" not in line
+    assert_whole(cached(tmp_path, INPUTS, make))
+    assert make.calls == 2 and caplog.messages == [line]
 
 
 def test_what_fails_half_way_leaves_nothing(tmp_path):
@@ -96,17 +97,17 @@ def test_what_fails_half_way_leaves_nothing(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cached(tmp_path, ABOUT, lambda: {"a": fail()}, print)
+        cached(tmp_path, INPUTS, lambda: {"a": fail()})
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(OSError, match="could not store features"):
-        cached(tmp_path / "file", ABOUT, Maker(), print)
+        cached(tmp_path / "file", INPUTS, Maker())
 
 
 @pytest.mark.parametrize("damaged", [False, True])
 def test_threads_that_write_at_once_agree(damaged, tmp_path):
     if damaged:
-        cached(tmp_path, ABOUT, Maker(), print)
+        cached(tmp_path, INPUTS, Maker())
         flip(entry_of(tmp_path) / "a.npy")
     ready, found = threading.Barrier(6, timeout=30), []
 
@@ -115,7 +116,7 @@ def test_threads_that_write_at_once_agree(damaged, tmp_path):
             ready.wait()
             return Maker()()
 
-        found.append(cached(tmp_path, ABOUT, make, print))
+        found.append(cached(tmp_path, INPUTS, make))
 
     threads = [threading.Thread(target=work) for _ in range(6)]
     for thread in threads:
@@ -124,7 +125,7 @@ def test_threads_that_write_at_once_agree(damaged, tmp_path):
         thread.join()
     for matrices in found:
         assert_whole(matrices)
-    assert_whole(cached(tmp_path, ABOUT, dict, print))
+    assert_whole(cached(tmp_path, INPUTS, dict))
     entry_of(tmp_path)
 
 
@@ -134,7 +135,7 @@ from pathlib import Path
 from softnce_jax.estimators.cache import cached
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 blocks = (np.full((1000, 768), i, np.float32) for i in range(100))
-a = cached(Path(sys.argv[1]), {}, lambda: {"a": blocks}, print)["a"]
+a = cached(Path(sys.argv[1]), {}, lambda: {"a": blocks})["a"]
 assert a.shape == (100000, 768) and a[99999, 0] == 99
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
@@ -150,5 +151,5 @@ def test_a_large_matrix_is_never_in_memory(tmp_path):
 def test_any_shape_has_a_header_of_the_same_length(tmp_path):
     for rows, width in ((1, 1), (123, 4567)):
         blocks = [np.ones((1, width), np.float32)] * rows
-        assert write_matrix(tmp_path / "a.npy", blocks) == (rows, width)
+        assert _write_matrix(tmp_path / "a.npy", blocks) == (rows, width)
         assert np.load(tmp_path / "a.npy", allow_pickle=False).sum() == rows * width

@@ -44,9 +44,7 @@ def user(tmp_path, monkeypatch):
 
 
 def features(estimator, tmp_path):
-    return precomputed_features(
-        estimator, pairs(QUERIES, CODES), folder=tmp_path / "features", say=print
-    )
+    return precomputed_features(estimator, pairs(QUERIES, CODES), folder=tmp_path / "features")
 
 
 def test_texts_in_two_matrices_out(user, tmp_path):

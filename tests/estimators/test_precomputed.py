@@ -16,13 +16,11 @@ from tests.estimators.conftest import CODES, QUERIES, pairs
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Several blocks for a handful of texts."""
-    monkeypatch.setattr(embed, "BLOCK", 2)
+    monkeypatch.setattr(embed, "BLOCK_ROWS", 2)
 
 
-def features(estimator, folder, queries=QUERIES, codes=CODES, say=print):
-    return precomputed_features(
-        estimator, pairs(queries, codes), folder=folder / "features", say=say
-    )
+def features(estimator, folder, queries=QUERIES, codes=CODES):
+    return precomputed_features(estimator, pairs(queries, codes), folder=folder / "features")
 
 
 def one_by_one(model, texts, length, pooling):
@@ -32,9 +30,13 @@ def one_by_one(model, texts, length, pooling):
     for text in texts:
         ids = np.array(encoder.tokenizer.tokenize([text], length))
         mask = np.ones(ids.shape, bool)
-        states = encoder.states(params, ids, mask, encoder.positions(mask))
-        mean = states[0].mean(axis=0)
-        vectors.append(mean if pooling == "mean" else encoder.pool(params, states, mask)[0])
+        positions = encoder.position_ids(mask, np.arange(ids.size)[None])
+        states = encoder.states(params, ids, mask, positions)[0]
+        if pooling == "mean":
+            vectors.append(states.mean(axis=0))
+        else:
+            first = encoder.module.apply({"params": params}, states[:1], method="pooled")[0]
+            vectors.append(first / np.linalg.norm(first) if encoder.normalize else first)
     return np.array(vectors, np.float64)
 
 

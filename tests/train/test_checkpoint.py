@@ -52,17 +52,17 @@ def steps_in(folder):
     return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
 
 
-def test_restores_to_the_bit(make, tmp_path):
+def test_restores_to_the_bit(make, tmp_path, caplog):
     saved(make, [3, 5], lambda step: Best(3, 0.5))
-    lines = []
-    restored = make().restore(state_at(0), lines.append)
-    assert same(restored.state, state_at(5)) and restored.best == Best(3, 0.5) and lines == []
+    restored = make().restore(state_at(0))
+    assert same(restored.state, state_at(5)) and restored.best == Best(3, 0.5)
+    assert caplog.messages == []
     assert not same(restored.state, state_at(3))
     assert read_config(tmp_path / "checkpoints", 5) == CONFIG
 
 
 def test_nothing_saved_restores_nothing(make):
-    assert make().restore(state_at(0), print) is None
+    assert make().restore(state_at(0)) is None
 
 
 def test_keeps_the_latest_and_the_best(make, tmp_path):
@@ -103,28 +103,26 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_damage_falls_back_one_checkpoint(make, tmp_path, damage):
+def test_damage_falls_back_one_checkpoint(make, tmp_path, caplog, damage):
     saved(make, [3, 5])
     DAMAGE[damage](tmp_path / "checkpoints" / "5")
-    lines = []
     checkpoints = make()
-    restored = checkpoints.restore(state_at(0), lines.append)
+    restored = checkpoints.restore(state_at(0))
     assert same(restored.state, state_at(3))
-    assert len(lines) == 1 and lines[0].startswith("checkpoint 5 is damaged (")
-    assert "\n" not in lines[0]
+    (line,) = caplog.messages
+    assert line.startswith("checkpoint 5 is damaged (") and "\n" not in line
     # The damaged step can be saved again.
     checkpoints.save(state_at(5), None)
     checkpoints.wait()
-    assert same(make().restore(state_at(0), lines.append).state, state_at(5))
+    assert same(make().restore(state_at(0)).state, state_at(5))
 
 
-def test_all_damaged_restores_nothing(make, tmp_path):
+def test_all_damaged_restores_nothing(make, tmp_path, caplog):
     saved(make, [3, 5])
     for step in ("3", "5"):
         truncate(tmp_path / "checkpoints" / step)
-    lines = []
-    assert make().restore(state_at(0), lines.append) is None
-    assert len(lines) == 2
+    assert make().restore(state_at(0)) is None
+    assert len(caplog.messages) == 2
 
 
 def test_any_flipped_bit_changes_the_checksum():

@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 
 from softnce_jax.errors import InputError
-from softnce_jax.train import objective
-from softnce_jax.train.config import LOSSES, TWO_WAY, Config, differences, resolve
+from softnce_jax.pretrained.presets import PRESETS
+from softnce_jax.train.config import Config, differences, resolve
 
 
 def settle(train_pairs=24927, on_sample=False, **given):
@@ -137,13 +137,20 @@ def test_each_loss_has_its_values():
     assert (config.cancel_ratio, config.alpha, config.temperature) == (0.5, None, None)
 
 
-def test_the_two_tables_of_losses_agree():
-    assert LOSSES.keys() == objective.LOSSES.keys()
-    for name, loss in objective.LOSSES.items():
-        _, of_target = objective.TARGETS.get(loss.target, (None, ()))
-        read = {*loss.settings.values(), *of_target}
-        assert read - {"symmetric"} == LOSSES[name].keys()
-        assert ("symmetric" in read) == (name in TWO_WAY)
+def test_data_flow_of_presets_and_flags():
+    chosen = PRESETS["graphcodebert"]
+    assert (chosen.code_length, chosen.flow_length, chosen.query_length) == (256, 64, 128)
+    assert (chosen.learning_rate, chosen.batch_size, chosen.epochs) == (2e-5, 32, 30)
+    assert (chosen.pooling, chosen.dataflow) == ("pooler", "published")
+    config, _ = settle(encoder="graphcodebert")
+    assert (config.dataflow, config.flow_length) == ("published", 64)
+    config, _ = settle(encoder="graphcodebert", dataflow="none")
+    assert (config.dataflow, config.flow_length) == ("none", 0)
+    config, _ = settle(encoder="codebert")
+    assert (config.dataflow, config.flow_length) == ("none", 0)
+    for given in ({"flow_length": 3}, {"dataflow": "extended", "flow_length": 0}):
+        with pytest.raises(InputError, match=r"--flow-length . with --dataflow"):
+            settle(encoder="codebert", **given)
 
 
 def test_differences_name_the_fields():

@@ -70,7 +70,7 @@ def test_every_query_is_kept_and_its_batches_analysed(whole):
         assert values.keys() == summary.keys() and "negative_ndcg@10" in values
         for name, value_Q in values.items():
             assert value_Q.mean() == pytest.approx(summary[name]["value"])
-    assert len(queries.names["python"]["query"]) == 8
+    assert len(queries.hashes["python"]["query"]) == 8
     analysis = results["analysis"]["python"]
     assert analysis.keys() == {"untrained", "trained"}
     assert analysis["trained"]["batch_size"] == 8 and analysis["trained"]["batches"] == 1

@@ -11,9 +11,10 @@ import pytest
 from jax.sharding import AxisType
 
 from softnce_jax.mesh import shard_rows
+from softnce_jax.registry import LOSSES
 from softnce_jax.train.batches import Batch
-from softnce_jax.train.config import LOSSES, Config, resolve
-from softnce_jax.train.objective import objective, own_columns, own_of, similarity_of, target_of
+from softnce_jax.train.config import Config, resolve
+from softnce_jax.train.objective import Objective, query_rows
 from tests import reference
 
 RANDOM = np.random.default_rng(1)
@@ -29,7 +30,7 @@ def settled(**given):
 
 
 def found(batch=None, c=C, **given):
-    of_batch = jax.jit(objective(settled(**given), 2.0))
+    of_batch = jax.jit(Objective(settled(**given), 2.0))
     if batch is None:
         batch = PLAIN if given.get("duplicates", "keep") == "keep" else BATCH
     return of_batch(jnp.asarray(Q), jnp.asarray(c), jax.tree.map(jnp.asarray, batch))
@@ -69,7 +70,7 @@ def test_each_loss_reads_its_target(name):
 
 def test_duplicates_are_those_of_the_global_batch():
     """Four devices with two rows each: rows 0 and 2 and rows 3 and 5 are on different ones."""
-    of_batch = jax.jit(objective(settled(duplicates="exclude"), 2.0))
+    of_batch = jax.jit(Objective(settled(duplicates="exclude"), 2.0))
     mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,))
     wanted = found(duplicates="exclude")
     np.testing.assert_allclose(of_batch(*shard_rows((Q, C, BATCH), mesh)), wanted, rtol=1e-6)
@@ -91,29 +92,30 @@ def test_flags_reach_the_loss():
     assert abs(found(floor=0.9) - found()) > 1e-3
 
 
-# Two hard negatives a row, as a batch lays them out: of row 0 its own code, of row 1 one with the
+# Two hard negatives a row, as a batch has them: of row 0 its positive, of row 1 one with the
 # query of row 0, of row 2 the code of row 3 (and of row 5), of row 4 its own function twice.
 K = 2
 HARD_CODES = [[1, 31], [32, 33], [4, 34], [35, 36], [5, 5], [37, 38], [39, 31], [40, 41]]
 ASKED = [[60, 61], [62, 1], [3, 63], [64, 65], [66, 4], [67, 68], [69, 61], [70, 71]]
 HARD = RANDOM.normal(size=(8, K, 4)).astype(np.float32)
 HARD_B = RANDOM.normal(size=(8, K, 4)).astype(np.float32)
-OWN = np.arange(8) * (1 + K)
+POSITIVE = np.arange(8) * (1 + K)
 
 
-def together(own, hard):
-    """Each row's own entry, then its hard negatives', rows on end."""
-    return np.concatenate([np.asarray(own)[:, None], hard], axis=1).reshape(-1, *np.shape(own)[1:])
+def interleaved(positive, hard):
+    """Each row's positive, then its hard negatives, row after row."""
+    every = np.concatenate([np.asarray(positive)[:, None], hard], axis=1)
+    return every.reshape(-1, *np.shape(positive)[1:])
 
 
-CODES_N, ASKED_N = together(CODES, HARD_CODES), together(QUERIES, ASKED)
+CODES_N, ASKED_N = interleaved(CODES, HARD_CODES), interleaved(QUERIES, ASKED)
 HARD_BATCH = BATCH._replace(
-    code_features=together(B, HARD_B),
+    code_features=interleaved(B, HARD_B),
     code_keys=CODES_N.astype(np.int32),
     answers=ASKED_N[:, None].astype(np.int32),
 )
-C_N = together(C, HARD)
-EXCLUDED = reference.without_duplicates(QUERIES, CODES_N, OWN, ASKED_N[:, None])
+C_N = interleaved(C, HARD)
+EXCLUDED = reference.without_duplicates(QUERIES, CODES_N, POSITIVE, ASKED_N[:, None])
 IN_BATCH = np.arange(8 * (1 + K)) % (1 + K) == 0
 
 
@@ -124,7 +126,11 @@ def with_hard(**given):
 @pytest.mark.parametrize("name", LOSSES)
 def test_hard_negatives_that_are_right_never_count(name):
     settings = SETTINGS.get(name, {})
-    given = {"c": C_N, "similarity": A @ HARD_BATCH.code_features.T, "positive": OWN} | settings
+    given = {
+        "c": C_N,
+        "similarity": A @ HARD_BATCH.code_features.T,
+        "positive": POSITIVE,
+    } | settings
     masks = {"keep": EXCLUDED | IN_BATCH, "exclude": EXCLUDED}
     for duplicates, where in masks.items():
         wanted = expected(name, where, **given)
@@ -137,7 +143,7 @@ def test_hard_negatives_that_are_right_never_count(name):
 @pytest.mark.parametrize("name", ["infonce", "soft_infonce"])
 def test_hard_negatives_in_both_directions(name):
     similarity = A @ HARD_BATCH.code_features.T
-    given = {"c": C_N, "similarity": similarity, "positive": OWN, "symmetric": True}
+    given = {"c": C_N, "similarity": similarity, "positive": POSITIVE, "symmetric": True}
     wanted = expected(name, EXCLUDED | IN_BATCH, **given)
     np.testing.assert_allclose(with_hard(loss=name, symmetric=True), wanted, rtol=1e-5)
 
@@ -145,7 +151,7 @@ def test_hard_negatives_in_both_directions(name):
 @pytest.mark.parametrize("name", ["soft_infonce", "bce", "cancel_top_k"])
 @pytest.mark.parametrize("devices", [2, 4])
 def test_devices_hold_the_hard_negatives_of_their_rows(name, devices):
-    of_batch = jax.jit(objective(settled(loss=name), 2.0))
+    of_batch = jax.jit(Objective(settled(loss=name), 2.0))
     mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,),
                          devices=jax.devices()[:devices])  # fmt: skip
     value = of_batch(*shard_rows((Q, C_N, HARD_BATCH), mesh))
@@ -156,13 +162,13 @@ def test_devices_hold_the_hard_negatives_of_their_rows(name, devices):
 @pytest.mark.parametrize("hard", [False, True])
 def test_weighted_duplicates_are_the_most_similar_of_their_row(name, hard):
     batch, c = (HARD_BATCH, C_N) if hard else (BATCH, C)
-    own, where = (OWN, EXCLUDED | IN_BATCH) if hard else (np.arange(8), None)
+    positive, where = (POSITIVE, EXCLUDED | IN_BATCH) if hard else (np.arange(8), None)
     in_batch = IN_BATCH if hard else np.ones(8, bool)
     similarity = A @ batch.code_features.T
-    for i, j in np.argwhere(~reference.without_duplicates(QUERIES, batch.code_keys, own)):
+    for i, j in np.argwhere(~reference.without_duplicates(QUERIES, batch.code_keys, positive)):
         if in_batch[j]:
             similarity[i, j] = similarity[i].max()
-    given = {"c": c, "similarity": similarity, "positive": own} | SETTINGS.get(name, {})
+    given = {"c": c, "similarity": similarity, "positive": positive} | SETTINGS.get(name, {})
     weighted = found(batch, c, loss=name, duplicates="weight")
     np.testing.assert_allclose(weighted, expected(name, where, **given), rtol=1e-5)
     # The controls. To cancel_threshold what is as similar as that is no negative.
@@ -174,10 +180,8 @@ def test_the_weight_of_a_duplicate_is_the_floor_where_it_is_alone():
     """p near 1 on the only duplicate: (beta - alpha p) / (beta - alpha / m) is below 0."""
     batch = BATCH._replace(query_features=np.eye(8, dtype=np.float32) * 40,
                            code_features=np.eye(8, dtype=np.float32))  # fmt: skip
-    config = settled(duplicates="weight")
     batch = jax.tree.map(jnp.asarray, batch)
-    similarity = similarity_of(config, batch, own_of(batch, 8, 8))
-    w = target_of(config, "w", similarity, positive=own_columns(8, 8), where=None)
+    _, w = Objective(settled(duplicates="weight"), 1.0).weights(batch, query_rows(batch, 8, 8))
     same = ~reference.without_duplicates(QUERIES, CODES)
     np.testing.assert_allclose(np.asarray(w)[same], 0.1, rtol=1e-6)
     assert same.sum() == 4 and (np.asarray(w)[~same] >= 1).all()
@@ -186,7 +190,7 @@ def test_the_weight_of_a_duplicate_is_the_floor_where_it_is_alone():
 @pytest.mark.parametrize("given", [{}, {"loss": "bce"}, {"loss": "infonce"}])
 def test_no_product_is_rounded(given):
     """GPUs and TPUs round the factors of float32 products unless told not to."""
-    loss = objective(settled(**given), 2.0)
+    loss = Objective(settled(**given), 2.0)
     program = str(jax.make_jaxpr(jax.value_and_grad(loss, (0, 1)))(Q, C, PLAIN))
     products = program.count("dot_general[")
     exact = re.findall(r"precision=\(?(?:Precision\.)?HIGHEST", program)

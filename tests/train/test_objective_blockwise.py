@@ -53,8 +53,12 @@ def arrays(hard: bool, keys: bool, *, rows: int = B):
 
 def value_and_gradients(config, q, c, batch):
     scale = 1.0 if config.scale is None else config.scale
-    of = jax.value_and_grad(objective.objective(config, scale), (0, 1))
+    of = jax.value_and_grad(objective.Objective(config, scale), (0, 1))
     return jax.jit(of)(q, c, batch)
+
+
+def diagnosis_of(config):
+    return diagnosis(config, objective.Objective(config, 1.0))
 
 
 @pytest.fixture
@@ -82,7 +86,7 @@ def test_values_and_gradients_are_those_of_the_dense_form(hard, name, small_bloc
     data = arrays(hard, hard or "duplicates" in given)
     wanted = value_and_gradients(config, *data)
     small_blocks()
-    assert "scan" in str(jax.make_jaxpr(objective.objective(config, 1.0))(*data))
+    assert "scan" in str(jax.make_jaxpr(objective.Objective(config, 1.0))(*data))
     assert_same(value_and_gradients(config, *data), wanted)
     # The control: without its setting the loss is another.
     if given:
@@ -101,7 +105,7 @@ def test_sharded_batches(devices, duplicates, small_blocks):
     small_blocks()
     mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,),
                          devices=jax.devices()[:devices])  # fmt: skip
-    assert "scan" in str(jax.make_jaxpr(objective.objective(config, 1.0))(*data))
+    assert "scan" in str(jax.make_jaxpr(objective.Objective(config, 1.0))(*data))
     assert_same(value_and_gradients(config, *shard_rows(data, mesh)), wanted)
     # The control: a hard negative that stands elsewhere.
     q, c, batch = data
@@ -115,7 +119,7 @@ def test_gradients_of_parameters_through_both_towers(small_blocks):
     q, c, batch = arrays(hard=True, keys=True)
 
     def of_parameters(parameters, q, c, batch):
-        return objective.objective(config, 2.0)(q @ parameters, c @ parameters, batch)
+        return objective.Objective(config, 2.0)(q @ parameters, c @ parameters, batch)
 
     given = jnp.eye(D) * 1.5 + 0.1, q, c, batch
     step = lambda: jax.jit(jax.value_and_grad(of_parameters))(*given)
@@ -127,8 +131,8 @@ def test_gradients_of_parameters_through_both_towers(small_blocks):
 
 def temporary_bytes(config, rows, *, keys):
     data = jax.eval_shape(lambda: jax.tree.map(jnp.asarray, arrays(False, keys, rows=rows)))
-    step = jax.jit(jax.value_and_grad(objective.objective(config, 1.0), (0, 1)))
-    found = diagnosis(config)
+    step = jax.jit(jax.value_and_grad(objective.Objective(config, 1.0), (0, 1)))
+    found = diagnosis_of(config)
     both = jax.jit(lambda q, c, batch: (step(q, c, batch), found(batch)))
     return both.lower(*data).compile().memory_analysis().temp_size_in_bytes
 
@@ -138,7 +142,7 @@ def test_memory_of_loss_and_diagnostics_is_linear(duplicates, monkeypatch):
     """Four times the rows, about four times the memory, duplicates told apart or not."""
     config = settled(duplicates=duplicates)
     monkeypatch.setattr(blockwise, "BLOCK", 2**16)
-    monkeypatch.setattr(diagnose, "SAMPLE", 4)
+    monkeypatch.setattr(diagnose, "SAMPLE_ROWS", 4)
     of = functools.partial(temporary_bytes, config, keys=duplicates != "keep")
     dense = of(2**11)
     for module in (objective, diagnose):
@@ -151,17 +155,16 @@ def test_memory_of_loss_and_diagnostics_is_linear(duplicates, monkeypatch):
 def test_diagnostics_of_a_large_batch_are_those_of_some_rows(hard, small_blocks, monkeypatch):
     config = settled(duplicates="exclude")
     batch = jax.tree.map(jnp.asarray, arrays(hard, keys=True)[2])
-    whole = diagnosis(config)(batch)
+    whole = diagnosis_of(config)(batch)
     small_blocks()
-    assert_same(diagnosis(config)(batch), whole)
-    monkeypatch.setattr(diagnose, "SAMPLE", 4)
+    assert_same(diagnosis_of(config)(batch), whole)
+    monkeypatch.setattr(diagnose, "SAMPLE_ROWS", 4)
     rows = np.arange(0, B, 3)
-    own = jax.tree.map(lambda x: x[rows], objective.own_of(batch, B, len(batch.code_features)))
-    given = {"positive": own.positive_B, "where": objective.kept_pairs(config, batch, own)}
-    similarity = objective.similarity_of(config, batch, own)
-    w = objective.target_of(config, "w", similarity, **given)
-    found = diagnosis(config)(batch)
-    spread = np.abs(np.where(given["where"], np.asarray(w) - 1, 0)).max()
+    every = objective.query_rows(batch, B, len(batch.code_features))
+    some, loss = jax.tree.map(lambda x: x[rows], every), objective.Objective(config, 1.0)
+    _, w = loss.weights(batch, some)
+    found = diagnosis_of(config)(batch)
+    spread = np.abs(np.where(loss.valid_pairs(batch, some), np.asarray(w) - 1, 0)).max()
     np.testing.assert_allclose(found["weight_spread"], spread, rtol=1e-6)
     assert abs(found["p_max"] - whole["p_max"]) > 1e-3
 

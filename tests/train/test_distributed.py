@@ -15,6 +15,8 @@ import jax
 import numpy as np
 import pytest
 import tyro
+from softnce_jax.train.launch import GRACE_SECONDS, VARIABLE, free_port
+from softnce_jax.train.simcse_config import SimcseConfig
 
 from softnce_jax.commands.train_simcse import train_simcse
 from softnce_jax.data.load import load_corpora
@@ -22,8 +24,6 @@ from softnce_jax.errors import InputError
 from softnce_jax.train import distributed
 from softnce_jax.train.config import Config
 from softnce_jax.train.fit import fit
-from softnce_jax.train.launch import GRACE_SECONDS, VARIABLE, free_port
-from softnce_jax.train.simcse_config import SimcseConfig
 from tests.small_model import write_model
 from tests.train.corpus import write_tasks
 from tests.train.runs import metrics

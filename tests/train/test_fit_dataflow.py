@@ -12,7 +12,7 @@ from softnce_jax.data.sample import load_sample
 from softnce_jax.dataflow.example import GraphRows
 from softnce_jax.errors import InputError
 from softnce_jax.pretrained.load import load
-from softnce_jax.pretrained.presets import PRESETS, preset
+from softnce_jax.pretrained.presets import preset
 from softnce_jax.train.batches import batch_indices, batches
 from softnce_jax.train.config import Config, EvaluateConfig, resolve
 from softnce_jax.train.fit import fit
@@ -83,7 +83,7 @@ def test_batches_have_one_shape(run):
         shapes = {tuple(array.shape for array in jax.tree.leaves(text)) for text in texts}
         if packed:  # in rows and edges; the number of rows may differ
             shapes = {tuple(shape[2:] for shape in arrays) for arrays in shapes}
-            assert texts[0].rows.edges.shape[2] == processor.room.edges == 64
+            assert texts[0].rows.edges.shape[2] == processor.capacity.edges == 64
         else:
             assert isinstance(texts[0].codes, GraphRows) and texts[0].codes.ids.shape == (8, 64)
         assert len(shapes) == 1
@@ -100,23 +100,6 @@ def test_the_rules_and_the_graph_change_the_rows(run):
     assert all(isinstance(ids, list) for ids in found["none"])
     ways = zip(found["published"], found["extended"], strict=True)
     assert any(a.edges.tolist() != b.edges.tolist() for a, b in ways)
-
-
-def test_presets_and_flags():
-    chosen = PRESETS["graphcodebert"]
-    assert (chosen.code_length, chosen.flow_length, chosen.query_length) == (256, 64, 128)
-    assert (chosen.learning_rate, chosen.batch_size, chosen.epochs) == (2e-5, 32, 30)
-    assert (chosen.pooling, chosen.dataflow) == ("pooler", "published")
-    options = {"on_sample": False, "train_pairs": 99}
-    config, _ = resolve(Config(encoder="graphcodebert"), **options)
-    assert (config.dataflow, config.flow_length) == ("published", 64)
-    config, _ = resolve(Config(encoder="graphcodebert", dataflow="none"), **options)
-    assert (config.dataflow, config.flow_length) == ("none", 0)
-    config, _ = resolve(Config(encoder="codebert"), **options)
-    assert (config.dataflow, config.flow_length) == ("none", 0)
-    for given in ({"flow_length": 3}, {"dataflow": "extended", "flow_length": 0}):
-        with pytest.raises(InputError, match=r"--flow-length . with --dataflow"):
-            resolve(Config(encoder="codebert", **given), **options)
 
 
 @pytest.mark.slow

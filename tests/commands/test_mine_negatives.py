@@ -14,7 +14,7 @@ from softnce_jax.train.hard_negatives_config import HardNegativesConfig
 
 from softnce_jax.commands.evaluate import open_model
 from softnce_jax.commands.mine_negatives import mine_negatives
-from softnce_jax.data.corpus import functions_of
+from softnce_jax.data.corpus import unique_functions
 from softnce_jax.data.hard_negatives import read_negatives
 from softnce_jax.data.load import read_corpus
 from softnce_jax.data.sample import load_sample
@@ -113,7 +113,7 @@ def test_a_model_by_the_full_matrix(tasks, tmp_path):
     encoder, params = load(model)
     embed = Embedder(encoder, jax.make_mesh((1,), ("data",), devices=jax.devices()[:1]))
     processor = Processor(encoder.tokenizer, encoder.query_length, encoder.code_length)
-    first = [pairs[r] for r in functions_of(pairs).pair_M]
+    first = [pairs[r] for r in unique_functions(pairs).pair_M]
     q = embed(params, processor.queries([pair.query for pair in pairs])).astype(float)
     score_QM = q @ embed(params, processor.codes(first)).astype(float).T
     for line, row in zip(lines, full_matrix(pairs, score_QM, 9, last=9), strict=True):

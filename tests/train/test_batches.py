@@ -41,8 +41,8 @@ def texts_of(batch):
         found.append([])
         for group, slot_T in enumerate(slot_GT):
             for slot in slot_T:
-                row, own = divmod(int(slot), PACKED.room.slots)
-                found[-1].append(rows.ids[group, row][rows.slot[group, row] == own].tolist())
+                row, own = divmod(int(slot), PACKED.capacity.slots)
+                found[-1].append(rows.ids[group, row][rows.slots[group, row] == own].tolist())
     return found
 
 
@@ -91,12 +91,12 @@ def test_rows_hold_the_pair(processor, groups):
         rows = batch.texts.rows
         assert len(rows.ids) == groups
         # Numbers are of the batch: queries, then codes.
-        assert set(rows.text.ravel()) == {-1, *range(8)}
-        assert rows.ids[rows.text == 2].tolist() == queries[2]
-        assert rows.ids[rows.text == 4 + 3].tolist() == codes[3]
+        assert set(rows.segment_ids.ravel()) == {-1, *range(8)}
+        assert rows.ids[rows.segment_ids == 2].tolist() == queries[2]
+        assert rows.ids[rows.segment_ids == 4 + 3].tolist() == codes[3]
 
 
-SIZES = sizes(PACKED.codes(PAIRS), PACKED.room)
+SIZES = sizes(PACKED.codes(PAIRS), PACKED.capacity)
 
 
 def assert_parts(whole, parts):

@@ -1,7 +1,8 @@
 """The command line: `softnce COMMAND`, `python -m softnce_jax COMMAND`, `experiments/COMMAND.py`.
 
-A command is a module of `commands/` with a dataclass of flags and a `main`; it is imported when it
-is called, and what it needs when it runs, so that help answers at once and without jax.
+A command is a module of `commands/` with a dataclass `Flags` and a function `main`. The module is
+imported when the command is called, and what it computes with when `main` runs, so help answers at
+once and needs no jax.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ import importlib
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from softnce_jax.errors import InputError
+
+__all__ = ["COMMANDS", "main", "run"]
 
 # In the order in which a person needs them.
 COMMANDS = {
@@ -26,7 +30,7 @@ COMMANDS = {
     "figures": "Draw the figures of finished runs.",
     "negatives": "Measure how losses order the negatives.",
 }
-# What each extra installs, by the names under which programs import it.
+# What each extra installs, by the names of the packages in an import.
 EXTRAS = {
     "train": [
         "absl",
@@ -38,7 +42,6 @@ EXTRAS = {
         "grain",
         "huggingface_hub",
         "importlib_resources",
-        "numpy",
         "optax",
         "orbax",
         "pathspec",
@@ -66,86 +69,101 @@ EXTRAS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command that the arguments name; those of the program by default."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    """Runs the command that the arguments name, by default those of this process."""
+    program = "softnce"
+    if arguments is None:
+        if Path(sys.argv[0]).name == "__main__.py":
+            program = "python -m softnce_jax"
+        arguments = sys.argv[1:]
     name = arguments[0].replace("_", "-") if arguments else "--help"
     if name in ("-h", "--help"):
-        print(usage())
+        print(_usage(program))
     elif name in ("-V", "--version"):
         from softnce_jax import __version__
 
         print(f"softnce_jax {__version__}")
     elif name in COMMANDS:
-        run(name, arguments[1:], program=f"softnce {name}")
+        run(name, arguments[1:], program=f"{program} {name}")
     else:
         print(f"error: no command {arguments[0]!r}: {', '.join(COMMANDS)}", file=sys.stderr)
         sys.exit(2)
 
 
-def usage() -> str:
-    """What `softnce --help` prints."""
+def _usage(program: str) -> str:
     width = max(map(len, COMMANDS))
     lines = [f"  {name:<{width}}  {about}" for name, about in COMMANDS.items()]
     return "\n".join(
         [
-            "usage: softnce COMMAND [FLAGS]",
+            f"usage: {program} COMMAND [FLAGS]",
             "",
             *lines,
             "",
-            "softnce COMMAND --help lists its flags.",
+            f"{program} COMMAND --help lists its flags.",
         ]
     )
 
 
 def run(name: str, arguments: Sequence[str] | None = None, *, program: str | None = None) -> None:
-    """Runs one command on its flags; one line and exit 1 where it fails.
+    """Runs one command; where it fails, prints one line and exits with status 1.
 
-    Only what the user or the machine can be told in a line is caught: input that cannot be used,
-    files that cannot be read or written, a training that diverged, an extra that is not installed.
+    This holds for what a user can cure: input that cannot be used, files that cannot be read or
+    written, training that diverged, an extra that is not installed. Other errors are ours and
+    keep their trace.
 
     Args:
       name: a key of COMMANDS.
-      arguments: its flags; those of the program by default.
-      program: its name in help; by default that of the file that was started.
+      arguments: its flags, by default those of this process.
+      program: its name in help, by default that of the file that was started.
     """
-    log_to_terminal()
+    _log_to_terminal()
     try:
         import tyro
 
         module = importlib.import_module(f"softnce_jax.commands.{name.replace('-', '_')}")
+        program = program or Path(sys.argv[0]).name
         module.main(tyro.cli(module.Flags, prog=program, args=arguments))
     except (InputError, OSError, FloatingPointError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-    except ModuleNotFoundError as error:
-        if (line := missing_extra(error)) is None:
+        _fail(f"{error}")
+    except ImportError as error:
+        if (missing := _missing_extra(error)) is None:
             raise
-        print(f"error: softnce {name}: {line}", file=sys.stderr)
-        sys.exit(1)
+        _fail(f"softnce {name}: {missing}")
+    except KeyboardInterrupt:  # before or after training, which stops by itself
+        sys.exit(130)
 
 
-def missing_extra(error: ModuleNotFoundError) -> str | None:
-    """What to install for a package that is not there; None where no extra of ours brings it.
+def _fail(line: str) -> None:
+    print(f"error: {line}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _missing_extra(error: BaseException | None) -> str | None:
+    """What to install for a package that is missing; None if none of our extras installs it.
 
     Example:
-      >>> missing_extra(ModuleNotFoundError("...", name="flax.struct"))
+      >>> _missing_extra(ModuleNotFoundError("...", name="flax.struct"))
       'flax is not installed: pip install "softnce_jax[train]"'
     """
-    package = (error.name or "").partition(".")[0]
-    extra = next((extra for extra, names in EXTRAS.items() if package in names), None)
-    return extra and f'{package} is not installed: pip install "softnce_jax[{extra}]"'
+    while error is not None:
+        if isinstance(error, ModuleNotFoundError):
+            package = (error.name or "").partition(".")[0]
+            for extra, packages in EXTRAS.items():
+                if package in packages:
+                    return f'{package} is not installed: pip install "softnce_jax[{extra}]"'
+        error = error.__cause__  # a package may raise an error of its own, transformers for one
+    return None
 
 
 class _Terminal(logging.Handler):
-    """Messages as lines of standard output, warnings and errors of standard error."""
+    """Prints messages to standard output, warnings and errors to standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
         is_warning = record.levelno >= logging.WARNING
         print(self.format(record), file=sys.stderr if is_warning else sys.stdout, flush=True)
 
 
-def log_to_terminal() -> None:
-    """Shows what the package logs. A library's user has logging set up otherwise, or not at all."""
+def _log_to_terminal() -> None:
+    """Shows what the package logs. Users of the library set up logging themselves, or see none."""
     logger = logging.getLogger("softnce_jax")
     if not any(isinstance(handler, _Terminal) for handler in logger.handlers):
         logger.addHandler(_Terminal())

@@ -1,0 +1,263 @@
+"""The command line: help without jax, one line where something is missing, an exit status."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import softnce_jax
+from softnce_jax import cli
+from softnce_jax.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "softnce_jax"
+SETUP = configparser.ConfigParser()
+SETUP.read(ROOT / "setup.cfg")
+
+# Runs command lines where some packages cannot be found, as if they were not installed.
+WITHOUT = """
+import contextlib, io, json, sys
+
+missing = sys.argv[1].split(",")
+
+
+class Finder:
+    def __init__(self, real):
+        self.real = real
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] not in missing:
+            return self.real.find_spec(name, path, target)
+
+    def __getattr__(self, name):
+        return getattr(self.real, name)
+
+
+sys.meta_path[:] = map(Finder, sys.meta_path)
+from softnce_jax.cli import main
+
+for arguments in json.loads(sys.argv[2]):
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main(arguments)
+        except SystemExit as exit:
+            status = exit.code
+    print(json.dumps([status, out.getvalue(), err.getvalue()]))
+"""
+
+
+def without(packages: str, *lines: list[str], cwd: Path) -> list[tuple[int, str, str]]:
+    """The status, output and errors of each command line, all in one process."""
+    command = [sys.executable, "-c", WITHOUT, packages, json.dumps(lines)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
+
+
+def file_of(command: str) -> str:
+    return command.replace("-", "_") + ".py"
+
+
+def test_each_command_has_a_module_and_a_program():
+    for folder in (PACKAGE / "commands", ROOT / "experiments"):
+        names = {path.name for path in folder.glob("*.py")} - {"__init__.py"}
+        assert names == {file_of(name) for name in cli.COMMANDS}
+    assert SETUP["options.entry_points"]["console_scripts"].split() == [
+        "softnce", "=", "softnce_jax.cli:main"
+    ]  # fmt: skip
+
+
+def test_help_lists_the_commands(tmp_path):
+    """With nothing installed but Python."""
+    ((status, out, err),) = without("jax,numpy,tyro,flax,filelock", ["--help"], cwd=tmp_path)
+    assert status == 0 and not err
+    assert out.startswith("usage: softnce COMMAND")
+    for name, about in cli.COMMANDS.items():
+        assert f"  {name} " in out and about in out
+
+
+def test_help_of_a_command_needs_no_device_code(tmp_path):
+    missing = "jax,jaxlib,flax,optax,orbax,grain,transformers,tokenizers,tree_sitter,matplotlib"
+    shown = without(missing, *[[name, "--help"] for name in cli.COMMANDS], cwd=tmp_path)
+    for name, (status, out, err) in zip(cli.COMMANDS, shown, strict=True):
+        assert (status, err) == (0, "")
+        assert out.startswith(f"usage: softnce {name} ")
+
+
+def test_without_the_extra_every_program_says_so_in_a_line(tmp_path):
+    shown = without("tyro", *[[name, "--help"] for name in cli.COMMANDS], cwd=tmp_path)
+    for name, result in zip(cli.COMMANDS, shown, strict=True):
+        line = f'error: softnce {name}: tyro is not installed: pip install "softnce_jax[train]"\n'
+        assert result == (1, "", line)
+
+
+SAMPLE = ("--data", "sample")
+MISSING = [
+    ("finetune", SAMPLE, "flax grain tokenizers transformers optax orbax safetensors tqdm"),
+    ("evaluate", ("--model", "m", *SAMPLE), "flax tokenizers safetensors"),
+    ("mine", ("source", "--lang", "ruby", "--out", "out"), "pathspec datasketch tree_sitter"),
+    ("prepare", (), "absl tensorflow_datasets requests"),
+    ("mine-negatives", ("--model", "bm25", *SAMPLE), "bm25s"),
+    ("train-simcse", SAMPLE, "flax"),
+    ("sweep", SAMPLE, "flax"),
+    ("tables", ("runs",), "tabulate"),
+    ("figures", ("runs",), "matplotlib"),
+    ("negatives", (), "flax"),
+]
+CASES = [(name, flags, package) for name, flags, all in MISSING for package in all.split()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "flags", "package"), CASES)
+def test_a_missing_package_is_told_in_a_line(name, flags, package, tmp_path):
+    (tmp_path / "source").mkdir()
+    (tmp_path / "runs").mkdir()
+    ((status, _, err),) = without(package, [name, *flags], cwd=tmp_path)
+    extra = "figures" if package == "matplotlib" else "train"
+    line = f'error: softnce {name}: {package} is not installed: pip install "softnce_jax[{extra}]"'
+    assert (status, err.splitlines()[-1:]) == (1, [line])
+    assert {path.name for path in tmp_path.rglob("*")} == {"source", "runs"}  # before any work
+
+
+def test_all_programs_show_the_same_flags(tmp_path):
+    """`softnce`, `python -m softnce_jax` and experiments/, each under its own name."""
+    entry = "import sys; sys.argv[0] = '/bin/softnce'; from softnce_jax.cli import main; main()"
+    name = "mine-negatives"
+    programs = {
+        f"softnce {name}": ["-c", entry, name],
+        f"python -m softnce_jax {name}": ["-m", "softnce_jax", name],
+        file_of(name): [str(ROOT / "experiments" / file_of(name))],
+    }
+    shown = set()
+    for program, arguments in programs.items():
+        done = subprocess.run([sys.executable, *arguments, "--help"], cwd=tmp_path,
+                              capture_output=True, text=True, check=True)  # fmt: skip
+        usage, _, flags = done.stdout.partition("\n")
+        assert usage.startswith(f"usage: {program} ")
+        shown.add(flags)
+    assert len(shown) == 1 and "--data" in shown.pop()
+
+
+def test_names_may_have_underscores(monkeypatch):
+    called = []
+    monkeypatch.setattr(cli, "run", lambda name, flags, program: called.append((name, flags)))
+    cli.main(["mine_negatives", "--k", "3"])
+    cli.main(["mine-negatives"])
+    assert called == [("mine-negatives", ["--k", "3"]), ("mine-negatives", [])]
+
+
+def test_version_help_and_unknown_commands(capsys):
+    cli.main(["--version"])
+    assert capsys.readouterr().out == f"softnce_jax {softnce_jax.__version__}\n"
+    cli.main([])
+    assert capsys.readouterr().out.startswith("usage: softnce COMMAND")
+    with pytest.raises(SystemExit) as exit:
+        cli.main(["finetone"])
+    assert exit.value.code == 2
+    assert capsys.readouterr().err.startswith("error: no command 'finetone': finetune, evaluate")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "printed"),
+    [
+        (InputError("--k 0 is not positive"), 1, "error: --k 0 is not positive\n"),
+        (PermissionError(13, "Permission denied", "a"), 1, "error: [Errno 13] Perm"),
+        (FloatingPointError("loss at step 3"), 1, "error: loss at step 3\n"),
+        (KeyboardInterrupt(), 130, ""),
+        (ModuleNotFoundError("", name="flax.linen"), 1, "error: softnce mine: flax is not"),
+        (SystemExit(143), 143, ""),
+    ],
+)
+def test_what_a_user_can_cure_is_one_line(error, status, printed, monkeypatch, capsys):
+    def fail(_):
+        raise error
+
+    monkeypatch.setattr("softnce_jax.commands.mine.main", fail)
+    with pytest.raises(SystemExit) as exit:
+        cli.run("mine", ["source", "--lang", "ruby", "--out", "out"])
+    assert exit.value.code == status
+    shown = capsys.readouterr()
+    assert shown.err.startswith(printed) and shown.err.count("\n") == bool(printed)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("ours"), ModuleNotFoundError("", name="scipy"), ImportError("ours")]
+)
+def test_other_errors_keep_their_trace(error, monkeypatch):
+    def fail(_):
+        raise error
+
+    monkeypatch.setattr("softnce_jax.commands.mine.main", fail)
+    with pytest.raises(type(error)):
+        cli.run("mine", ["source", "--lang", "ruby", "--out", "out"])
+
+
+def test_a_package_missing_behind_another_packages_error():
+    try:
+        try:
+            raise ModuleNotFoundError("", name="safetensors.numpy")
+        except ModuleNotFoundError as error:
+            raise RuntimeError("Failed to import transformers.models") from error
+    except RuntimeError as error:
+        line = cli._missing_extra(error)
+    assert line == 'safetensors is not installed: pip install "softnce_jax[train]"'
+
+
+def third_party() -> set[str]:
+    """The packages that the source imports, by the first part of their names."""
+    names = set()
+    for path in PACKAGE.rglob("*.py"):
+        if path.parent.parent.name == "sample":
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names.add(node.module)
+    return {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
+
+
+def test_every_package_that_is_imported_belongs_to_an_extra():
+    listed = {package for packages in cli.EXTRAS.values() for package in packages}
+    # jax brings numpy; jaxtyping is for type checkers; torch is asked for where it is used.
+    others = {"softnce_jax", "jax", "numpy", "jaxtyping", "torch"}
+    names = third_party()
+    assert names - listed == others and "flax" in names
+
+
+@pytest.mark.parametrize("extra", cli.EXTRAS)
+def test_extras_are_those_of_the_package(extra):
+    """What setup.cfg installs is listed by a name under which it is imported."""
+    lines = SETUP["options.extras_require"][extra].splitlines()
+    installed = {re.split(r"[<>=]", line)[0].lower() for line in lines if line and line[0] != "#"}
+    packages = metadata.packages_distributions()
+    of = {name: {d.lower().replace("_", "-") for d in packages.get(name, [])}
+          for name in cli.EXTRAS[extra]}  # fmt: skip
+    for distribution in installed:
+        assert any(distribution.replace("_", "-") in names for names in of.values()), distribution
+    if "filelock" in of:  # negative control
+        assert "matplotlib" not in set().union(*of.values())
+
+
+def test_messages_go_to_the_terminal(tmp_path):
+    program = """
+import logging
+from softnce_jax import cli
+cli._log_to_terminal()
+cli._log_to_terminal()
+log = logging.getLogger("softnce_jax.train")
+log.info("told"); log.warning("warned"); log.debug("hidden")
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=dict(os.environ),
+                          capture_output=True, text=True)  # fmt: skip
+    assert (done.stdout, done.stderr) == ("told\n", "warned\n")

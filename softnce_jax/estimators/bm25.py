@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float, Int
 
-LAST_SPECIAL = 3  # <s>, <pad>, </s> and <unk> are no words
-FEWEST_COLUMNS = 128
+__all__ = ["average_length", "bm25_features", "corpus_idf"]
+
+LAST_SPECIAL = 3  # the largest of the ids of <s>, <pad>, </s> and <unk>, which are no words
+MIN_COLUMNS = 128
 
 
 def average_length(
@@ -40,7 +42,7 @@ def average_length(
     """
     if len(ids) == 0:
         raise ValueError("0 rows have no average length; give at least 1")
-    return len(words(ids)[0]) / len(ids)
+    return len(_words(ids)[0]) / len(ids)
 
 
 def corpus_idf(
@@ -60,7 +62,7 @@ def corpus_idf(
       ValueError: there are no rows.
 
     Example:
-      Token 5 stands in one of two rows.
+      Token 5 occurs in one of two rows.
 
       >>> print(f"{corpus_idf([[0, 5, 5, 2], [0, 6, 2]])[5]:.4f} {np.log(2):.4f}")
       0.6931 0.6931
@@ -70,7 +72,7 @@ def corpus_idf(
     """
     if len(ids) == 0:
         raise ValueError("0 rows have no idf; give at least 1")
-    word, row = words(ids)
+    word, row = _words(ids)
     once = np.unique(np.stack([word, row]), axis=1)[0]
     rows_V = np.bincount(once, minlength=LAST_SPECIAL + 1)
     idf_V = np.log1p((len(ids) - rows_V + 0.5) / (rows_V + 0.5))
@@ -95,8 +97,8 @@ def bm25_features(
 
     c_iv counts token v in row i, n_v the rows that hold it and dl_j the words of row j. Words are
     ids above 3. Without `idf` the batch is its own document collection, so give the queries of the
-    global batch. Documents beyond them, the queries of hard negatives, are scored and not counted:
-    they change no similarity within the batch.
+    global batch. Further documents, the queries of hard negatives, are scored but not counted: they
+    change no similarity within the batch.
 
     Args:
       ids: token ids of the batch's queries, B rows of any length, padded or not.
@@ -104,9 +106,9 @@ def bm25_features(
         length has no influence.
       documents: token ids of N rows; by default the queries themselves.
       idf: of every token, as of `corpus_idf`; by default the batch's.
-      lone_words: whether words that stand in one query only have columns. Without them F is about
-        half and the similarity of two queries the same; only that of a query with itself, which
-        is no negative, lacks them. Not where documents are added: they may share such a word.
+      lone_words: whether words that occur in one query only have columns. Without them F is about
+        half, and the similarity of two queries is the same; only that of a query with itself, which
+        is no negative, lacks them. Keep them where documents are added, which may share such words.
       k1: how soon repetitions stop counting.
       b: how strongly long rows are discounted, 0 to 1.
 
@@ -120,7 +122,7 @@ def bm25_features(
         token.
 
     Example:
-      Token 5 stands in two of two rows, idf = log(0.5 / 2.5); the rows have the average length.
+      Token 5 occurs in two of two rows, idf = log(0.5 / 2.5); the rows have the average length.
 
       >>> a, b = bm25_features([[0, 5, 2], [0, 5, 2]], 1.0)
       >>> a.shape
@@ -135,75 +137,71 @@ def bm25_features(
         raise ValueError("0 rows have no features; give at least 1")
     if not average_length >= 0:
         raise ValueError(f"average_length is {average_length}; give words per row, at least 0")
-    query = counts(ids)
+    query = _count(ids)
     word_U, rows_U = np.unique(query.word_E, return_counts=True)
-    idf_U = batch_idf(rows_U, len(ids)) if idf is None else idf_of(idf, word_U)
+    if idf is None:  # the published one, with the batch as the collection
+        idf_U = np.log((len(ids) - rows_U + 0.5) / (rows_U + 0.5))
+    elif len(word_U) and word_U[-1] >= len(idf):
+        raise ValueError(f"token {word_U[-1]} is beyond the {len(idf)} of the idf")
+    else:
+        idf_U = idf[word_U]
     if not lone_words:
         word_U, idf_U = word_U[rows_U > 1], idf_U[rows_U > 1]
-    document = query if documents is None else counts(documents)
+    document = query if documents is None else _count(documents)
     length_N = document.length_R
     relative_N = length_N / average_length if average_length > 0 else np.ones(len(length_N))
     half_E = k1 * (1 - b + b * relative_N)[document.row_E]
     gain_E = (k1 + 1) * document.count_E / (half_E + document.count_E)
-    query_column_E, document_column_E = (column_of(x.word_E, word_U) for x in (query, document))
-    weight_E = np.append(idf_U, 0)[document_column_E] * gain_E  # column −1 is of no word
-    width = max(FEWEST_COLUMNS, 1 << (len(word_U) - 1).bit_length())
+    query_column_E, document_column_E = (_columns(x.word_E, word_U) for x in (query, document))
+    weight_E = np.append(idf_U, 0)[document_column_E] * gain_E  # column −1 takes the 0 at the end
+    width = max(MIN_COLUMNS, 1 << (len(word_U) - 1).bit_length())
     return (
-        placed(query.count_E, query.row_E, query_column_E, (len(ids), width)),
-        placed(weight_E, document.row_E, document_column_E, (len(length_N), width)),
+        _scatter(query.count_E, query.row_E, query_column_E, (len(ids), width)),
+        _scatter(weight_E, document.row_E, document_column_E, (len(length_N), width)),
     )
 
 
-class Counts(NamedTuple):
-    """How often words stand in rows: an entry for each row and word that stands in it."""
+class _Counts(NamedTuple):
+    """Word counts of R rows: an entry for each row and each word that occurs in it."""
 
     word_E: np.ndarray
     row_E: np.ndarray
     count_E: np.ndarray
-    length_R: np.ndarray  # all words of each row
+    length_R: np.ndarray  # words of each row, repetitions included
 
 
-def counts(ids) -> Counts:
-    """The words of rows, counted."""
-    word, row = words(ids)
-    entry, count_E = np.unique(row * (word.max(initial=0) + 1) + word, return_counts=True)
-    row_E, word_E = np.divmod(entry, word.max(initial=0) + 1)
-    return Counts(word_E, row_E, count_E, np.bincount(row, minlength=len(ids)))
+def _count(ids: Sequence) -> _Counts:
+    word, row = _words(ids)
+    # (row, word) as one number, so that a single sort counts all rows.
+    base = word.max(initial=0) + 1
+    entry, count_E = np.unique(row * base + word, return_counts=True)
+    row_E, word_E = np.divmod(entry, base)
+    return _Counts(word_E, row_E, count_E, np.bincount(row, minlength=len(ids)))
 
 
-def batch_idf(rows_U: np.ndarray, rows: int) -> np.ndarray:
-    """The published idf, of the batch as the collection."""
-    return np.log((rows - rows_U + 0.5) / (rows_U + 0.5))
-
-
-def idf_of(idf_V: np.ndarray, word_U: np.ndarray) -> np.ndarray:
-    """The idf of some words."""
-    if len(word_U) and word_U[-1] >= len(idf_V):
-        raise ValueError(f"token {word_U[-1]} is beyond the {len(idf_V)} of the idf")
-    return idf_V[word_U]
-
-
-def column_of(word_E: np.ndarray, word_U: np.ndarray) -> np.ndarray:
-    """The place of each word among the sorted ones that have columns; −1 for none."""
+def _columns(word_E: np.ndarray, word_U: np.ndarray) -> np.ndarray:
+    """The index of each word among the sorted ones that have columns; −1 for none."""
     if len(word_U) == 0:
         return np.full(len(word_E), -1)
     column_E = np.minimum(np.searchsorted(word_U, word_E), len(word_U) - 1)
     return np.where(word_U[column_E] == word_E, column_E, -1)
 
 
-def placed(value_E, row_E, column_E, shape: tuple[int, int]) -> np.ndarray:
-    """A float32 matrix of the values in their places, zeros elsewhere.
+def _scatter(
+    value_E: np.ndarray, row_E: np.ndarray, column_E: np.ndarray, shape: tuple[int, int]
+) -> np.ndarray:
+    """A float32 matrix of the values at their rows and columns, zeros elsewhere.
 
     Only this is dense: at 4,096 rows and columns 64 MiB, where float64 counts took gigabytes.
     """
     matrix = np.zeros(shape, np.float32)
-    there_E = column_E >= 0
-    matrix[row_E[there_E], column_E[there_E]] = value_E[there_E]
+    has_column_E = column_E >= 0
+    matrix[row_E[has_column_E], column_E[has_column_E]] = value_E[has_column_E]
     return matrix
 
 
-def words(ids) -> tuple[np.ndarray, np.ndarray]:
-    """Every word of all rows and the row it stands in."""
+def _words(ids: Sequence) -> tuple[np.ndarray, np.ndarray]:
+    """Every word of all rows, and the row in which it occurs."""
     row = np.repeat(np.arange(len(ids)), [len(r) for r in ids])
     token = np.concatenate([np.asarray(r, dtype=np.int64) for r in ids])
     return token[token > LAST_SPECIAL], row[token > LAST_SPECIAL]

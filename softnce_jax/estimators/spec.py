@@ -1,4 +1,4 @@
-"""What `--estimator` says: a weighted sum of similarities, which is one similarity a bᵀ again."""
+"""`--estimator` parsed: a weighted sum of similarities, which is again one similarity a bᵀ."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import numpy as np
 
 from softnce_jax.errors import InputError
 from softnce_jax.registry import ESTIMATORS, FUNCTION
+
+__all__ = ["Term", "parse", "weighted_sum"]
 
 NUMBER = r"\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?"
 TERM = re.compile(rf"\s*(?:(?P<weight>{NUMBER})\s*\*\s*)?(?P<name>[^\s*+]*)\s*")
@@ -27,13 +29,13 @@ def parse(text: str) -> list[Term]:
     """The terms of a sum of estimators.
 
     Args:
-      text: one estimator, or several joined by +, each with `weight *` before it or not.
+      text: one estimator, or several joined by +, each with or without `weight *` before it.
 
     Returns:
       At least one Term.
 
     Raises:
-      InputError: what is not understood, where it stands (counted from 1), and what is known.
+      InputError: the part that is wrong, its character counted from 1, and the known estimators.
 
     Example:
       >>> parse("0.5*bm25+sentence")
@@ -69,11 +71,11 @@ def _error(text: str, at: int, part: str, problem: str) -> InputError:
 def weighted_sum(
     terms: Sequence[Term], features: Sequence[tuple[np.ndarray, np.ndarray]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features whose product is Σ weight a bᵀ: side by side, the weights on a's side.
+    """Features whose product is Σ weight a bᵀ: concatenated, with the weights in a.
 
     Args:
       terms: one or more.
-      features: (a, b) of each term, (B, F) and (N, F), every F its own.
+      features: (a, b) of each term, (B, F) and (N, F); terms may differ in F.
 
     Returns:
       (a, b): (B, ΣF) and (N, ΣF) float32.

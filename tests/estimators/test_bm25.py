@@ -71,7 +71,7 @@ def test_documents_are_scored_and_not_counted(statistics):
 
 
 @pytest.mark.parametrize("statistics", ["batch", "corpus"])
-def test_without_lone_words_only_the_own_similarity_differs(statistics):
+def test_without_lone_words_only_the_similarity_with_itself_differs(statistics):
     ids = queries(rows=150, vocabulary=9000)
     average, idf = average_length(ids), corpus_idf(ids) if statistics == "corpus" else None
     expected = reference.bm25(ids, average, collection=ids if idf is not None else None)
@@ -102,7 +102,7 @@ def test_memory_of_large_batches_is_that_of_the_result():
 
 
 def test_corpus_idf_is_never_negative():
-    """Word 5 stands in every row, word 4 in none, word 6 in one of 3; specials have no idf."""
+    """Word 5 occurs in every row, word 4 in none, word 6 in one of 3; specials have no idf."""
     idf = corpus_idf([[0, 5, 5, 6, 2], [0, 5, 2], [0, 5, 7, 2]])
     expected = [math.log(1 + (3 - n + 0.5) / (n + 0.5)) for n in (0, 3, 1, 1)]
     np.testing.assert_allclose(idf[4:], expected, rtol=1e-12)
@@ -112,7 +112,7 @@ def test_corpus_idf_is_never_negative():
 
 
 def test_bm25_by_hand():
-    """Row 0 holds word 8 twice, row 1 once; it stands in 2 of 3 rows; avgdl is 2."""
+    """Row 0 holds word 8 twice, row 1 once; it occurs in 2 of 3 rows; avgdl is 2."""
     ids = [[0, 8, 8, 2], [0, 8, 9, 2], [0, 7, 7, 2]]
     assert average_length(ids) == 2
     idf = math.log((3 - 2 + 0.5) / (2 + 0.5))

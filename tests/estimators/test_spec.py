@@ -43,7 +43,7 @@ def test_what_is_understood(text, terms):
         ("9a:b", "'9a:b' at character 1"),
     ],
 )
-def test_what_is_refused_names_the_place_and_what_is_known(text, message):
+def test_what_is_refused_names_the_character_and_what_is_known(text, message):
     with pytest.raises(InputError, match=message) as error:
         parse(text)
     assert "known: bm25, sentence, teacher, package.module:function" in str(error.value)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import sysconfig
 import tempfile
 from collections.abc import Iterable
@@ -21,7 +19,7 @@ QUERY_LENGTH, CODE_LENGTH = 128, 256
 
 def library_pairs() -> list[Pair]:
     """All pairs mined from the standard library of this Python."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+    with tempfile.TemporaryDirectory() as folder:
         mine(sysconfig.get_paths()["stdlib"], language="python", out=folder)
         corpus = read_corpus(folder, "python")
     return [*corpus.train, *corpus.valid, *corpus.test]

@@ -1,6 +1,6 @@
 """The source files of a tree, and why the others are left out.
 
-Links are never followed: what they lead to is in the tree and found there, or is not part of it.
+Links are never followed: what they lead to is in the tree and is found there, or is not part of it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
+from pathspec.pattern import Pattern
 from pathspec.patterns.gitignore import GitIgnorePatternError
 
-from softnce_jax.data.mining.languages import Language
+from softnce_jax.data.mining.languages import RULES
 from softnce_jax.data.mining.report import Counts
+from softnce_jax.languages import LANGUAGES
+
+__all__ = ["SourceFile", "read_source", "source_files"]
 
 LARGEST = 1_000_000  # bytes; larger files are tables and bundles
-LINE = 200  # mean bytes of a line, from which a file is minified
-HEADER = 2_000  # bytes in which a file says that it is generated
+LONGEST_LINES = 200  # mean bytes of a line; files with longer ones are minified
+HEADER = 2_000  # bytes at the start in which a file says that it is generated
+LARGEST_GITIGNORE = 1_000_000  # bytes
 
 VENDORED = re.compile(
     r"vendor|vendored|_vendor|node_modules|bower_components|jspm_packages|third[-_]?party|3rdparty"
@@ -38,61 +43,74 @@ GENERATED_HEADER = re.compile(
     rb"|^\W*(this (file|code|class|parser) (is|was|has been) )?generated (by|from|with|using)\b",
     re.IGNORECASE | re.MULTILINE,
 )
+# Patterns with more stars between two slashes could keep a regular expression busy for hours.
+MANY_STARS = re.compile(r"(?:\*[^/]*){4}")
+
+Ignored = tuple[tuple[str, GitIgnoreSpec], ...]  # the folders with a .gitignore, outermost first
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A file to be read: where it is, what it is called in the tree, and its repository."""
+class SourceFile:
+    """A file to read: its path, its name in the tree, and its repository's name in the tree."""
 
     path: str
     name: str
     repository: str
 
 
-def source_files(root: str, language: Language, counts: Counts) -> Iterator[Source]:
-    """The files of a language in a tree, in order of their names, without any that names exclude.
+def source_files(root: str, language: str, counts: Counts) -> Iterator[SourceFile]:
+    """Yields a language's files in a tree by name, without those that their names exclude.
 
     Args:
       root: an absolute path.
-      language: whose endings are looked for.
+      language: a key of LANGUAGES.
       counts: takes the files and folders left out, by reason.
 
     Yields:
-      Sources. A repository is the innermost folder with `.git`, else the folder below `root`.
+      SourceFiles. A repository is the innermost folder with `.git`, else the folder below `root`.
     """
-    folders: list[tuple[str, Rules, str | None]] = [(root, outside(root), None)]
+    endings = LANGUAGES[language].endings
+    # A stack of folders, because trees may be nested deeper than Python recurses.
+    folders: list[tuple[str, Ignored, str | None]] = [(root, _ignored_above(root), None)]
     while folders:
-        folder, rules, repository = folders.pop()
+        folder, ignored, repository = folders.pop()
         try:
-            with os.scandir(folder) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+            with os.scandir(folder) as scanned:
+                entries = sorted(scanned, key=lambda entry: entry.name)
         except OSError:
-            counts.drop("folders", "unreadable", name_in(root, folder))
+            counts.drop("folders", "unreadable", _name_in(root, folder))
             continue
         counts.keep("folders")
-        rules = with_folder(rules, folder)
+        ignored = _add_gitignore(ignored, folder)
         if folder != root and any(entry.name == ".git" for entry in entries):
-            repository = name_in(root, folder)
-        inner = []
+            repository = _name_in(root, folder)
+        subfolders = []
         for entry in entries:
-            name = name_in(root, entry.path)
+            name = _name_in(root, entry.path)
             is_folder = os.path.isdir(entry.path)
-            if not is_folder and not entry.name.endswith(language.endings):
+            if not is_folder and not entry.name.endswith(endings):
                 continue
             kind = "folders" if is_folder else "files"
-            if reason := excluded(entry, language, rules, is_folder=is_folder):
+            if reason := _reason_to_exclude(entry, language, ignored, is_folder=is_folder):
                 counts.drop(kind, reason, name)
             elif is_folder:
-                inner.append((entry.path, rules, repository or (None if folder != root else name)))
+                inner = repository or (name if folder == root else None)
+                subfolders.append((entry.path, ignored, inner))
             else:
-                yield Source(entry.path, name, repository or ".")
-        folders.extend(reversed(inner))
+                yield SourceFile(entry.path, name, repository or ".")
+        folders.extend(reversed(subfolders))
 
 
-def excluded(
-    entry: os.DirEntry, language: Language, rules: Rules, *, is_folder: bool
+def _name_in(root: str, path: str) -> str:
+    """A path relative to the root, with `/`, in characters that UTF-8 can encode."""
+    name = os.path.relpath(path, root).replace(os.sep, "/")
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _reason_to_exclude(
+    entry: os.DirEntry, language: str, ignored: Ignored, *, is_folder: bool
 ) -> str | None:
-    """Why a file or folder is left out for what it is called or what it is, or None."""
+    """Why a file or folder is left out by its name or type, None if it is not."""
     stem = entry.name if is_folder else entry.name.rsplit(".", 1)[0]
     if entry.is_symlink():
         return "a link"
@@ -102,21 +120,21 @@ def excluded(
         return "hidden"
     if is_folder and (VENDORED.fullmatch(stem) or os.path.exists(f"{entry.path}/pyvenv.cfg")):
         return "vendored"
-    if is_ignored(rules, entry.path, is_folder=is_folder):
+    if _is_ignored(ignored, entry.path, is_folder=is_folder):
         return "ignored by .gitignore"
-    if is_test(stem, is_folder=is_folder) or language.tests.fullmatch(stem):
+    if _is_test(stem, is_folder=is_folder) or RULES[language].tests.fullmatch(stem):
         return "a test"
     if not is_folder and GENERATED_NAME.fullmatch(stem):
         return "generated"
     return None
 
 
-def is_test(stem: str, *, is_folder: bool) -> bool:
-    """Whether a name is that of tests: a folder one of whose words says so, a file's first or last.
+def _is_test(stem: str, *, is_folder: bool) -> bool:
+    """Whether a name is that of tests: any word of a folder's, a file's first or last word.
 
     Example:
       >>> names = ["test_sort", "sort_test", "SortTest", "sort.test", "latest", "KeySpec"]
-      >>> [name for name in names if is_test(name, is_folder=False)]
+      >>> [name for name in names if _is_test(name, is_folder=False)]
       ['test_sort', 'sort_test', 'SortTest', 'sort.test']
     """
     if is_folder:
@@ -126,11 +144,10 @@ def is_test(stem: str, *, is_folder: bool) -> bool:
     )
 
 
-def read(source: Source) -> tuple[bytes, None] | tuple[None, str]:
+def read_source(source: SourceFile) -> tuple[bytes, None] | tuple[None, str]:
     """The bytes of a file, UTF-8 with lines that end in LF, or why it is left out."""
     try:
-        size = os.path.getsize(source.path)
-        if size > LARGEST:
+        if os.path.getsize(source.path) > LARGEST:
             return None, f"larger than {LARGEST / 1e6:.0f} MB"
         with open(source.path, "rb") as file:
             data = file.read(LARGEST)
@@ -146,53 +163,40 @@ def read(source: Source) -> tuple[bytes, None] | tuple[None, str]:
         return None, "not UTF-8"
     if GENERATED_HEADER.search(data[:HEADER]):
         return None, "generated"
-    if len(data) > LINE * (data.count(b"\n") + 1):
-        return None, f"lines of more than {LINE} bytes in the mean"
+    if len(data) > LONGEST_LINES * (data.count(b"\n") + 1):
+        return None, f"lines of more than {LONGEST_LINES} bytes in the mean"
     return data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n"), None
 
 
-def name_in(root: str, path: str) -> str:
-    """A path below the root, with `/`, in characters that UTF-8 has."""
-    name = os.path.relpath(path, root).replace(os.sep, "/")
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-LARGEST_GITIGNORE = 1_000_000  # bytes of a .gitignore
-# More stars between two slashes could keep a regular expression busy for hours.
-STARS = re.compile(r"(?:\*[^/]*){4}")
-
-Rules = tuple[tuple[str, GitIgnoreSpec], ...]  # folders with a .gitignore, outermost first
-
-
-def with_folder(rules: Rules, folder: str) -> Rules:
-    """The rules that hold inside a folder: those from outside and its own."""
-    spec = read_gitignore(os.path.join(folder, ".gitignore"))
-    return (*rules, (folder, spec)) if spec else rules
-
-
-def outside(root: str) -> Rules:
-    """The rules of the folders around `root`, up to the repository's; none that ignore `root`."""
+def _ignored_above(root: str) -> Ignored:
+    """What the folders above `root` ignore, up to their repository; nothing if that is `root`."""
     parents = [str(parent) for parent in Path(root).parents]
     top = next((n for n, path in enumerate(parents) if os.path.exists(f"{path}/.git")), None)
     if top is None or os.path.exists(f"{root}/.git"):
         return ()
-    rules: Rules = ()
+    ignored: Ignored = ()
     for folder in reversed(parents[: top + 1]):
-        rules = with_folder(rules, folder)
-    return () if is_ignored(rules, root, is_folder=True) else rules
+        ignored = _add_gitignore(ignored, folder)
+    return () if _is_ignored(ignored, root, is_folder=True) else ignored
 
 
-def is_ignored(rules: Rules, path: str, *, is_folder: bool = False) -> bool:
-    """Whether the innermost rule that speaks of a path leaves it out."""
-    for folder, spec in reversed(rules):
-        inner = os.path.relpath(path, folder) + "/" * is_folder
-        if (include := spec.check_file(inner).include) is not None:
-            return include
+def _add_gitignore(ignored: Ignored, folder: str) -> Ignored:
+    """What is ignored inside a folder: by the folders around it and by its own .gitignore."""
+    spec = _read_gitignore(os.path.join(folder, ".gitignore"))
+    return (*ignored, (folder, spec)) if spec else ignored
+
+
+def _is_ignored(ignored: Ignored, path: str, *, is_folder: bool) -> bool:
+    """Whether the innermost .gitignore that matches a path excludes it."""
+    for folder, spec in reversed(ignored):
+        name = os.path.relpath(path, folder) + "/" * is_folder
+        if (include := spec.check_file(name).include) is not None:
+            return include  # in a .gitignore, to include is to ignore
     return False
 
 
-def read_gitignore(path: str) -> GitIgnoreSpec | None:
-    """The rules of a file; lines that are no rules are none. Links are not followed."""
+def _read_gitignore(path: str) -> GitIgnoreSpec | None:
+    """The patterns of a .gitignore, malformed ones left out; None if it is no readable file."""
     try:
         if (
             os.path.islink(path)
@@ -204,12 +208,12 @@ def read_gitignore(path: str) -> GitIgnoreSpec | None:
             lines = file.read().splitlines()
     except OSError:
         return None
-    return GitIgnoreSpec([p for line in lines if (p := pattern(line)) is not None])
+    patterns = (_gitignore_pattern(line) for line in lines)
+    return GitIgnoreSpec([pattern for pattern in patterns if pattern is not None])
 
 
-def pattern(line: str):
-    """A line's pattern, or None."""
-    if not line.strip() or line.startswith("#") or STARS.search(line.replace("**", "")):
+def _gitignore_pattern(line: str) -> Pattern | None:
+    if not line.strip() or line.startswith("#") or MANY_STARS.search(line.replace("**", "")):
         return None
     try:
         return GitIgnoreSpec.from_lines([line]).patterns[0]

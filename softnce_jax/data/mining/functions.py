@@ -8,22 +8,27 @@ from dataclasses import dataclass
 
 import tree_sitter
 
-from softnce_jax.data.cleaning import parser, unclean, without_comments
-from softnce_jax.data.mining.languages import LANGUAGES, Language
+from softnce_jax.data.cleaning import reason_to_drop, without_comments
+from softnce_jax.data.mining.languages import RULES
 from softnce_jax.data.mining.report import Counts
-from softnce_jax.dataflow.extract import GRAMMARS
+from softnce_jax.languages import grammar, parser
 
-SHORTEST = 3  # lines of a body
-LONGEST_TEXT = 5_000  # characters of documentation that are looked at
-LONGEST = 300  # lines of a function; in longer ones, modules in disguise, the inner ones are mined
-TORN = 2_000  # nodes that are broken, from which a file is not looked at further
-DEEP = 20_000  # levels of a tree, from which a file is not looked at further
+__all__ = ["Function", "functions"]
+
+MIN_BODY_LINES = 3
+MAX_LINES = 300  # longer functions are modules in disguise: those inside them are mined instead
+MAX_DOCUMENTATION = 5_000  # characters of documentation that are read
+# Trees in which queries could take quadratic time: their files are left out.
+MAX_BROKEN_NODES = 2_000
+MAX_DEPTH = 20_000
 TEST_NAME = re.compile(r"tests?(_.*|[A-Z].*)?")
+
+Match = dict[str, tree_sitter.Node]  # of a query in languages.RULES: nodes by their labels
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function and what its documentation says; lines count from 1."""
+    """A function and the text of its documentation; lines count from 1."""
 
     name: str
     query: str
@@ -35,10 +40,10 @@ class Function:
 def functions(source: bytes, language: str, counts: Counts, name: str) -> list[Function]:
     """The functions of a file that make pairs; the others are counted by reason.
 
-    A function inside one that is kept is part of it.
+    Functions inside a function that is kept are part of it.
 
     Args:
-      source: UTF-8, lines ended by LF.
+      source: UTF-8, lines end in LF.
       language: a key of LANGUAGES.
       counts: takes every function, kept or dropped.
       name: of the file, for the report.
@@ -47,38 +52,48 @@ def functions(source: bytes, language: str, counts: Counts, name: str) -> list[F
       The functions in their order.
     """
     root = parser(language).parse(source).root_node
-    unusable = is_deep(root) or (root.has_error and is_torn(root))
-    counts.broken += unusable or root.has_error
-    if unusable:
+    is_unusable = _is_too_deep(root) or (root.has_error and _is_too_broken(root))
+    counts.broken += is_unusable or root.has_error
+    if is_unusable:
         return []
-    matches = tree_sitter.QueryCursor(query(language)).matches(root)
-    found = [{label: nodes[0] for label, nodes in match.items()} for _, match in matches]
-    comments = Comments([each["comment"] for each in found if "comment" in each], source)
-    found = [each for each in found if "comment" not in each]
+    matches = tree_sitter.QueryCursor(_query(language)).matches(root)
+    matches = [{label: nodes[0] for label, nodes in match.items()} for _, match in matches]
+    comments = _Comments([match["comment"] for match in matches if "comment" in match], source)
     kept: list[Function] = []
-    end = 0
-    for nodes in sorted(found, key=position):
-        whole = next(iter(nodes.values())) if "constructor" in nodes else nodes["function"]
+    end = 0  # of the last function that was kept
+    for match in sorted((m for m in matches if "comment" not in m), key=_position):
+        node = _whole(match)
         function = None
-        if whole.start_byte < end:
+        if node.start_byte < end:
             reason = "inside a function that is kept"
         else:
-            function, reason = judge(nodes, source, comments, language)
+            function, reason = _to_function(match, source, comments, language)
         if function is None:
-            counts.drop("functions", reason, f"{name}#L{whole.start_point.row + 1}")
+            counts.drop("functions", reason, f"{name}#L{node.start_point.row + 1}")
         else:
             counts.keep("functions")
             kept.append(function)
-            end = whole.end_byte
+            end = node.end_byte
     return kept
 
 
-def is_deep(root: tree_sitter.Node) -> bool:
-    """Whether a tree is nested deeper than any code is; there queries may take quadratic time."""
-    if root.end_byte < DEEP:  # a level takes a byte at least
+def _whole(match: Match) -> tree_sitter.Node:
+    """The node of the whole function or constructor."""
+    return match["constructor"] if "constructor" in match else match["function"]
+
+
+def _position(match: Match) -> tuple[int, int]:
+    """Orders matches by their start; of two that start together, the longer one is first."""
+    node = _whole(match)
+    return node.start_byte, -node.end_byte
+
+
+def _is_too_deep(root: tree_sitter.Node) -> bool:
+    """Whether a tree is nested deeper than MAX_DEPTH."""
+    if root.end_byte < MAX_DEPTH:  # a level takes a byte at least
         return False
     cursor = root.walk()
-    while cursor.depth <= DEEP:
+    while cursor.depth <= MAX_DEPTH:
         if not cursor.goto_first_child():
             while not cursor.goto_next_sibling():
                 if not cursor.goto_parent():
@@ -86,78 +101,79 @@ def is_deep(root: tree_sitter.Node) -> bool:
     return True
 
 
-def is_torn(root: tree_sitter.Node) -> bool:
-    """Whether large parts of a tree are broken; there queries may take quadratic time."""
+def _is_too_broken(root: tree_sitter.Node) -> bool:
+    """Whether more than MAX_BROKEN_NODES nodes of a tree hold errors."""
     nodes, broken = [root], 0
     while nodes:
         node = nodes.pop()
         broken += node.child_count if node.type == "ERROR" else 1
-        if broken > TORN:
+        if broken > MAX_BROKEN_NODES:
             return True
         nodes.extend(child for child in node.children if child.has_error)
     return False
 
 
-def position(nodes: dict[str, tree_sitter.Node]) -> tuple[int, int]:
-    """Where a match starts; of two that start together the longer one is first."""
-    whole = nodes.get("function") or nodes["constructor"]
-    return whole.start_byte, -whole.end_byte
-
-
-def judge(
-    nodes: dict[str, tree_sitter.Node], source: bytes, comments: Comments, language: str
+def _to_function(
+    match: Match, source: bytes, comments: _Comments, language: str
 ) -> tuple[Function, None] | tuple[None, str]:
-    """The function that a match makes, or why it makes none; the cheapest reasons first."""
-    rules = LANGUAGES[language]
-    if "constructor" in nodes:
+    """The function of a match, or why it is dropped. The cheapest checks come first."""
+    rules = RULES[language]
+    if "constructor" in match:
         return None, "a constructor"
-    whole, body = nodes["function"], nodes["body"]
-    name = re.split(r"[.\s]", nodes["name"].text.decode("utf-8", "replace"))[-1].strip("\"'#")
+    node, body = match["function"], match["body"]
+    name = re.split(r"[.\s]", match["name"].text.decode("utf-8", "replace"))[-1].strip("\"'#")
     if rules.constructors.fullmatch(name):
         return None, "a constructor"
     if rules.standard.fullmatch(name):
         return None, "a standard method"
     if TEST_NAME.fullmatch(name):
         return None, "a test"
-    text = comments.inside(body) if rules.comment == "docstring" else comments.above(whole, rules)
+    is_inside = rules.documentation == "docstring"
+    text = comments.inside(body) if is_inside else comments.above(node, rules.documentation)
     if text is None:
         return None, "no documentation"
-    if whole.end_point.row - whole.start_point.row >= LONGEST:
-        return None, f"longer than {LONGEST} lines"
-    if whole.has_error:
+    if node.end_point.row - node.start_point.row >= MAX_LINES:
+        return None, f"longer than {MAX_LINES} lines"
+    if node.has_error:
         return None, "broken syntax"
-    if not (prose := rules.markup(text[:LONGEST_TEXT])):
+    if not (query := rules.markup(text[:MAX_DOCUMENTATION])):
         return None, "documentation without prose"
-    code = text_of(whole, source)
-    if (bare := without_comments(code, language)) is None:
+    code = without_comments(_text(node, source), language)
+    if code is None:
         return None, "broken syntax"
-    if body_lines(bare, whole, body, source) < SHORTEST:
-        return None, f"a body of fewer than {SHORTEST} lines"
-    if reason := unclean(prose, bare, language):
+    if _body_lines(code, node, body, source) < MIN_BODY_LINES:
+        return None, f"a body of fewer than {MIN_BODY_LINES} lines"
+    if reason := reason_to_drop(query, code, language):
         return None, reason
-    return Function(name, prose, bare, whole.start_point.row + 1, whole.end_point.row + 1), None
+    return Function(name, query, code, node.start_point.row + 1, node.end_point.row + 1), None
 
 
-class Comments:
-    """The comments of a file by the line they end on, and the docstrings of bodies."""
+class _Comments:
+    """The comments of a file by their last line, and the docstrings of bodies."""
 
     def __init__(self, nodes: list[tree_sitter.Node], source: bytes):
-        self._source = source
-        self._ending = {
+        # Some grammars end a line comment at the start of the next line. A comment that follows
+        # code on its line documents no function.
+        self._by_last_row = {
             node.end_point.row - (node.end_point.column == 0): node
             for node in nodes
-            if not source[line_start(node) : node.start_byte].strip()
+            if not source[_line_start(node) : node.start_byte].strip()
         }
 
-    def above(self, function: tree_sitter.Node, language: Language) -> str | None:
-        """The documentation that ends on the line before a function's, as it is written."""
+    def above(self, function: tree_sitter.Node, where: str) -> str | None:
+        """The documentation that ends on the line above a function, as it is written.
+
+        Args:
+          function: its node.
+          where: "block" or "lines", see languages.Rules.
+        """
         row, adjacent = function.start_point.row - 1, []
-        while node := self._ending.get(row):
+        while node := self._by_last_row.get(row):
             adjacent.append(node.text.decode())
-            if language.comment == "block" and adjacent[-1].startswith("/**"):
+            if where == "block" and adjacent[-1].startswith("/**"):
                 return adjacent[-1]
             row = node.start_point.row - 1
-        if language.comment == "block" or not adjacent:
+        if where == "block" or not adjacent:
             return None
         return "\n".join(reversed(adjacent))
 
@@ -171,38 +187,33 @@ class Comments:
         return string.text.decode() if string.type == "string" else None
 
 
-def line_start(node: tree_sitter.Node) -> int:
-    """Where the line begins on which a node does."""
+def _line_start(node: tree_sitter.Node) -> int:
+    """The byte at which the line of a node's start begins."""
     return node.start_byte - node.start_point.column
 
 
-def text_of(node: tree_sitter.Node, source: bytes) -> str:
-    """A node's text; the indentation of its first line leaves the others, too."""
-    line = source[line_start(node) : node.start_byte].decode()
+def _text(node: tree_sitter.Node, source: bytes) -> str:
+    """A node's text, its lines indented by as much less as the first one is."""
+    line = source[_line_start(node) : node.start_byte].decode()
     indent = line[: len(line) - len(line.lstrip())]
     first, *rest = node.text.decode().split("\n")
     return "\n".join([first, *(text.removeprefix(indent) for text in rest)])
 
 
-def body_lines(bare: str, whole: tree_sitter.Node, body: tree_sitter.Node, source: bytes) -> int:
-    """Lines of a function's body that hold code, without braces or `end` around it."""
-    lines = [line for line in bare.split("\n") if line.strip()]
+def _body_lines(
+    code: str, function: tree_sitter.Node, body: tree_sitter.Node, source: bytes
+) -> int:
+    """The lines of a function's body that hold code, without braces or `end` around it."""
+    lines = [line for line in code.split("\n") if line.strip()]
     opening = source[body.start_byte : body.start_byte + 1] == b"{"
-    header = body.start_point.row - whole.start_point.row + opening
+    header = body.start_point.row - function.start_point.row + opening
     closing = bool(re.match(r"\s*(\}|end\b)", lines[-1])) if lines else 0
     return len(lines) - header - closing
 
 
 @functools.cache
-def grammar(language: str) -> tree_sitter.Language:
-    """The grammar of a language."""
-    return tree_sitter.Language(GRAMMARS[language][0]())
-
-
-@functools.cache
-def query(language: str) -> tree_sitter.Query:
-    """The query for functions, and comments unless documentation is elsewhere."""
-    kinds = {"java": "[(line_comment) (block_comment)]"}
-    comments = f"{kinds.get(language, '(comment)')} @comment"
-    text = LANGUAGES[language].functions
-    return tree_sitter.Query(grammar(language), text + comments * bool(LANGUAGES[language].comment))
+def _query(language: str) -> tree_sitter.Query:
+    """The query for functions, and for the comments that may document them."""
+    rules = RULES[language]
+    text = f"{rules.functions} {rules.comments} @comment"
+    return tree_sitter.Query(grammar(language), text)

@@ -1,8 +1,8 @@
-r"""The six languages side by side: what a function is, where its documentation stands.
+"""What mining knows of each language: what a function is, where its documentation stands.
 
-A query names in its matches: `function`, the code that is kept; its `name` and `body`; or a
-`constructor`, where that is a node type of its own.
-Functions without a body (abstract ones, arrows to an expression) match nothing.
+A query labels in its matches `function`, the code that is kept, its `name` and `body`; or
+`constructor`, if that is a node type of its own. Functions without a body (abstract ones, arrows
+to an expression) match nothing.
 """
 
 from __future__ import annotations
@@ -14,40 +14,41 @@ from typing import Literal
 
 from softnce_jax.data.mining.documentation import docstring, godoc, javadoc, jsdoc, phpdoc, rdoc
 
+__all__ = ["RULES", "Rules"]
+
 
 @dataclass(frozen=True)
-class Language:
+class Rules:
     """What mining knows of a language.
 
     Attributes:
-      endings: of its files.
       functions: the query that finds them.
-      comment: what documentation is: a "block", the last `/**` above the function; its "lines",
-        all comments above it; or a "docstring" inside.
+      documentation: where it stands: in the last "block" `/** */` above the function, in all
+        comment "lines" above it, or in a "docstring" inside.
       markup: makes plain text of the first paragraph of documentation.
-      constructors: by name.
-      standard: methods that every class may have and whose documentation says nothing of it.
-      tests: matches names of tests' folders and files (without their endings), beside those that
-        all languages share.
+      constructors: matches their names.
+      standard: matches methods that any class may have; their documentation says nothing of it.
+      tests: matches names of tests' folders and files (without endings), beside those that all
+        languages share.
+      comments: the query that finds them.
     """
 
-    endings: tuple[str, ...]
     functions: str
-    comment: Literal["block", "lines", "docstring"]
+    documentation: Literal["block", "lines", "docstring"]
     markup: Callable[[str], str]
     constructors: re.Pattern[str]
     standard: re.Pattern[str]
     tests: re.Pattern[str]
+    comments: str = "(comment)"
 
 
-LANGUAGES = {
-    "ruby": Language(
-        endings=(".rb", ".rake"),
+RULES = {
+    "ruby": Rules(
         functions="""
             (method name: (_) @name body: (_) @body) @function
             (singleton_method name: (_) @name body: (_) @body) @function
         """,
-        comment="lines",
+        documentation="lines",
         markup=rdoc,
         constructors=re.compile("initialize"),
         standard=re.compile(
@@ -55,8 +56,7 @@ LANGUAGES = {
         ),
         tests=re.compile("specs?|.*_spec|tc_.*"),
     ),
-    "javascript": Language(
-        endings=(".js", ".mjs", ".cjs", ".jsx"),
+    "javascript": Rules(
         functions="""
             (function_declaration name: (_) @name body: (_) @body) @function
             (generator_function_declaration name: (_) @name body: (_) @body) @function
@@ -74,55 +74,52 @@ LANGUAGES = {
               (function_expression body: (_) @body)
               (arrow_function body: (statement_block) @body)]) @function
         """,
-        comment="block",
+        documentation="block",
         markup=jsdoc,
         constructors=re.compile("constructor"),
         standard=re.compile("toString|valueOf|toJSON|toLocaleString"),
         tests=re.compile(r"specs?|__mocks__|cypress|.*\.(spec|cy|stories)|karma\.conf"),
     ),
-    "go": Language(
-        endings=(".go",),
+    "go": Rules(
         functions="""
             (function_declaration name: (_) @name body: (_) @body) @function
             (method_declaration name: (_) @name body: (_) @body) @function
         """,
-        comment="lines",
+        documentation="lines",
         markup=godoc,
         constructors=re.compile("init"),
         standard=re.compile("String|GoString|Error|MarshalJSON|UnmarshalJSON"),
         tests=re.compile("(?!)"),
     ),
-    "python": Language(
-        endings=(".py",),
+    "python": Rules(
         functions="""
             (function_definition name: (_) @name body: (_) @body) @function
         """,
-        comment="docstring",
+        documentation="docstring",
         markup=docstring,
         constructors=re.compile("__(init|new|post_init)__"),
         standard=re.compile(r"__\w+__"),
         tests=re.compile("conftest"),
     ),
-    "java": Language(
-        endings=(".java",),
+    "java": Rules(
         functions="""
             (method_declaration name: (_) @name body: (_) @body) @function
             (constructor_declaration) @constructor
             (compact_constructor_declaration) @constructor
         """,
-        comment="block",
+        documentation="block",
         markup=javadoc,
         constructors=re.compile("(?!)"),
         standard=re.compile("toString|hashCode|equals|clone|finalize|compareTo"),
         tests=re.compile("Test[A-Z].*|.*TestCase|.*[a-z]IT"),
+        comments="[(line_comment) (block_comment)]",
     ),
-    "php": Language(
-        endings=(".php", ".inc"),
+    "php": Rules(
         functions="""
             (function_definition name: (_) @name body: (_) @body) @function
             (method_declaration name: (_) @name body: (_) @body) @function
         """,
-        comment="block",
+        documentation="block",
         markup=phpdoc,
         constructors=re.compile("__construct"),
         standard=re.compile(r"__\w+"),

@@ -1,39 +1,47 @@
-"""From a source tree to a folder of pairs: files, functions, duplicates, splits, a report.
+"""From a source tree to training data: files, functions, distinct pairs, splits, a report.
 
-Files are read in processes of their own. What they find goes to a spool on disk; in memory stay a
-few hundred bytes a pair, until the splits are known and the rows are written once more.
+Files are read in several processes. The pairs are staged on disk; a few hundred bytes of each stay
+in memory until the splits are known. Then the staged rows are written to their splits.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
+import logging
 import os
 import re
-import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-from softnce_jax.data.mining import dedup, files
-from softnce_jax.data.mining.dedup import split
-from softnce_jax.data.mining.files import Source, source_files
+from softnce_jax.data.mining import dedup
+from softnce_jax.data.mining.files import SourceFile, read_source, source_files
 from softnce_jax.data.mining.functions import functions
-from softnce_jax.data.mining.languages import LANGUAGES
-from softnce_jax.data.mining.report import Counts, table
+from softnce_jax.data.mining.report import Counts, format_report
 from softnce_jax.errors import InputError
-from softnce_jax.files import write_json
-from softnce_jax.processes import run
+from softnce_jax.files import whole_file, whole_folder, write_json
+from softnce_jax.languages import LANGUAGES
+from softnce_jax.processes import imap
+
+__all__ = ["mine"]
+
+log = logging.getLogger(__name__)
+
+CHUNK = 16  # files that a process reads at once
+FEW_FILES = 100  # which take no longer than starting processes
+
+SplitBy = Literal["file", "folder"]
 
 
 def mine(
@@ -41,17 +49,17 @@ def mine(
     *,
     language: str,
     out: str,
-    split_by: Literal["file", "folder"] = "file",
+    split_by: SplitBy = "file",
     processes: int | None = None,
 ) -> Path:
-    """Mines a tree, writes the data and prints the report.
+    """Mines a tree, writes the data and logs the report.
 
     Args:
       path: the folder to read.
       language: of the functions.
       out: where the data go: a folder of the language's name is made in it.
       split_by: what is never split: a file, or a folder below `path` (and each repository in it).
-      processes: at work; by default one a core.
+      processes: that work at once; by default one a core.
 
     Returns:
       The folder written: `{train,valid,test,codebase}.jsonl` and `report.json`.
@@ -59,30 +67,27 @@ def mine(
     Raises:
       InputError: an unknown language, no such folder, a folder that exists, too few pairs.
     """
-    root, final = checked(path, language, out)
+    folder = Path(out) / language
+    _check(path, language, folder)
     started = time.perf_counter()
-    made = not final.parent.exists()
-    final.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{language}.", dir=final.parent))
+    is_new = not folder.parent.exists()
     try:
-        report = write(path, root, partial, language, split_by, processes)
-        partial.chmod(0o755)
-        os.replace(partial, final)
+        with whole_folder(folder) as unfinished:
+            report = _mine_into(unfinished, path, language, split_by, processes)
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        if made and not any(final.parent.iterdir()):
-            final.parent.rmdir()
+        if is_new:  # leave nothing, unless others have put something there
+            with contextlib.suppress(OSError):
+                folder.parent.rmdir()
         raise
-    print(table(report))
-    found, seconds = report["functions"]["found"], time.perf_counter() - started
-    print(f"{found} functions in {seconds:.1f} s, {found / seconds:.0f} a second: {final}")
+    count, seconds = report["functions"]["found"], time.perf_counter() - started
+    log.info(format_report(report))
+    log.info(f"{count} functions in {seconds:.1f} s, {count / seconds:.0f} a second: {folder}")
     flags = f"--lang {language} --data {out} --encoder tiny"
-    print(f"next: python experiments/finetune.py {flags}")
-    return final
+    log.info(f"next: python experiments/finetune.py {flags}")
+    return folder
 
 
-def checked(path: str, language: str, out: str) -> tuple[str, Path]:
-    """The root, absolute, and the folder to be made."""
+def _check(path: str, language: str, folder: Path) -> None:
     if language not in LANGUAGES:
         known = ", ".join(LANGUAGES)
         raise InputError(f"unknown language {language!r}: --lang takes {known}")
@@ -90,126 +95,125 @@ def checked(path: str, language: str, out: str) -> tuple[str, Path]:
         raise InputError(f"{path}: clone it first, then give the folder")
     if not os.path.isdir(path):
         raise InputError(f"{path}: no such folder")
-    final = Path(out) / language
-    if final.exists():
-        raise InputError(f"{final} exists: remove it or choose another --out")
-    return os.path.realpath(path), final
+    if folder.exists():
+        raise InputError(f"{folder} exists: remove it or choose another --out")
 
 
-def write(
-    path: str, root: str, folder: Path, language: str, split_by: str, processes: int | None
-) -> dict:
-    """Writes the data into a folder; returns the report, written beside them."""
+def _mine_into(
+    folder: Path, path: str, language: str, split_by: SplitBy, processes: int | None
+) -> dict[str, Any]:
+    """Writes the data of a tree into a folder; returns the report, which is written beside them."""
+    root = os.path.realpath(path)
     counts = Counts()
-    sources = list(source_files(root, LANGUAGES[language], counts))
-    with tempfile.TemporaryDirectory(dir=folder) as spooled:
-        spool = Spool(Path(spooled))
-        found = read_all(sources, counts, language, split_by, processes)
-        spool.fill(without_duplicates(found, counts))
-        groups = dedup.near_duplicates(spool.signatures())
-        near = Counter(groups.of(place) for place in range(len(spool.homes)))
+    sources = list(source_files(root, language, counts))
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        staging = _Staging(Path(temporary))
+        rows = _read_all(sources, counts, language, split_by, processes)
+        staging.fill(_without_duplicates(rows, counts))
+        groups = dedup.near_duplicates(staging.signatures())
+        sizes = Counter(groups.find(i) for i in range(len(staging.units)))
         try:
-            names = split(spool.homes, groups)
+            splits = dedup.split(staging.units, groups)
         except InputError as error:
-            raise InputError(f"{path}: {error}{most_dropped(counts)}") from error
-        write_splits(folder, zip(spool.lines(), names, strict=True))
-    sizes = {name: names.count(name) for name in ("train", "valid", "test")}
+            raise InputError(f"{path}: {error}{_most_dropped(counts)}") from error
+        _write_splits(folder, zip(staging.lines(), splits, strict=True))
+    pairs = {name: splits.count(name) for name in ("train", "valid", "test")}
     report = {
         "path": path,
-        "remote": remote_of(root),
+        "remote": _remote(root),
         "language": language,
         "split_by": split_by,
         **counts.as_dict(),
         "near-duplicates": {
-            "groups": sum(size > 1 for size in near.values()),
-            "functions in them": sum(size for size in near.values() if size > 1),
-            "the largest": max(near.values()),
+            "groups": sum(size > 1 for size in sizes.values()),
+            "functions in them": sum(size for size in sizes.values() if size > 1),
+            "the largest": max(sizes.values()),
         },
-        "pairs": sizes | {"candidates": sizes["valid"] + sizes["test"]},
+        "pairs": pairs | {"candidates": pairs["valid"] + pairs["test"]},
     }
     write_json(folder / "report.json", report)
     return report
 
 
-def most_dropped(counts: Counts) -> str:
-    """What most functions or files were dropped for, to be added to an error."""
-    kinds = counts.as_dict()
-    for kind in ("functions", "files"):
-        numbers = kinds.get(kind, {"found": 0, "dropped": {}})
-        if numbers["dropped"]:
-            reason, first = next(iter(numbers["dropped"].items()))
-            number = first["count"]
-            return f"; of {numbers['found']} {kind} {number} were dropped for: {reason}"
-    return ""
+class _Row(NamedTuple):
+    """A pair as it is staged.
 
+    Attributes:
+      unit: the file or repository that is never split.
+      line: the pair as JSON.
+      code: a hash of its code without white space.
+      query: a hash of its query without case.
+      signature: the MinHash signature of its code.
+    """
 
-CHUNK = 16  # files
-FEW = 100  # files that take about as long as starting processes
-
-
-class Row(NamedTuple):
-    """A pair as it is spooled: its JSON, hashes of its code and query, and its signature."""
-
-    home: str
+    unit: str
     line: str
     code: bytes
     query: bytes
     signature: bytes
 
 
-def read_all(
-    sources: Sequence[Source], counts: Counts, language: str, split_by: str, processes: int | None
-) -> Iterator[Row]:
-    """The rows of all files, in order, under a progress bar."""
-    few = len(sources) <= FEW
-    processes = processes or (1 if few else os.cpu_count() or 1)
-    chunks = [sources[at : at + CHUNK] for at in range(0, len(sources), CHUNK)]
-    work = functools.partial(read_chunk, language=language, by=split_by)
-    calm = 0.2 if sys.stderr.isatty() else 20
-    with tqdm(total=len(sources), unit="file", disable=few, mininterval=calm) as bar:
+def _read_all(
+    sources: Sequence[SourceFile],
+    counts: Counts,
+    language: str,
+    split_by: SplitBy,
+    processes: int | None,
+) -> Iterator[_Row]:
+    """Yields the rows of all files, in order, under a progress bar."""
+    are_few = len(sources) <= FEW_FILES
+    processes = processes or (1 if are_few else os.cpu_count() or 1)
+    chunks = [sources[start : start + CHUNK] for start in range(0, len(sources), CHUNK)]
+    read = functools.partial(_read_chunk, language=language, split_by=split_by)
+    interval = 0.2 if sys.stderr.isatty() else 20
+    with tqdm(total=len(sources), unit="file", disable=are_few, mininterval=interval) as bar:
         try:
-            for chunk, (rows, counted) in zip(chunks, run(work, chunks, processes), strict=True):
-                counts.add(counted)
+            results = imap(read, chunks, processes)
+            for chunk, (rows, chunk_counts) in zip(chunks, results, strict=True):
+                counts.add(chunk_counts)
                 yield from rows
                 bar.update(len(chunk))
         except BrokenProcessPool as error:
             raise InputError("a process died; try --processes 1") from error
 
 
-def read_chunk(sources: Sequence[Source], language: str, by: str) -> tuple[list[Row], Counts]:
-    """The rows of some files and what was counted in them."""
+def _read_chunk(
+    sources: Sequence[SourceFile], language: str, split_by: SplitBy
+) -> tuple[list[_Row], Counts]:
+    """The rows of some files, and what was kept and dropped in them."""
     rows, counts = [], Counts()
     for source in sources:
-        data, reason = files.read(source)
-        if data is None:
+        text, reason = read_source(source)
+        if text is None:
             counts.drop("files", reason, source.name)
             continue
         counts.keep("files")
-        home = source.name if by == "file" else source.repository
-        for found in functions(data, language, counts, source.name):
-            row = {
-                "url": f"{source.name}#L{found.first}-L{found.last}",
+        unit = source.name if split_by == "file" else source.repository
+        for function in functions(text, language, counts, source.name):
+            fields = {
+                "url": f"{source.name}#L{function.first}-L{function.last}",
                 "path": source.name,
-                "func_name": found.name,
+                "func_name": function.name,
                 "language": language,
-                "docstring": found.query,
-                "code": found.code,
+                "docstring": function.query,
+                "code": function.code,
             }
-            code, query = hashed("".join(found.code.split())), hashed(found.query.casefold())
-            signature = dedup.signature(found.code).tobytes()
-            rows.append(Row(home, json.dumps(row), code, query, signature))
+            code = _hash("".join(function.code.split()))
+            query = _hash(function.query.casefold())
+            signature = dedup.signature(function.code).tobytes()
+            rows.append(_Row(unit, json.dumps(fields), code, query, signature))
     return rows, counts
 
 
-def hashed(text: str) -> bytes:
-    """16 bytes that stand for a text."""
+def _hash(text: str) -> bytes:
+    """16 bytes, because those of all pairs are in memory."""
     return hashlib.sha256(text.encode()).digest()[:16]
 
 
-def without_duplicates(rows: Iterable[Row], counts: Counts) -> Iterator[Row]:
-    """The rows whose code and whose query no earlier row has; white space and case aside.
+def _without_duplicates(rows: Iterable[_Row], counts: Counts) -> Iterator[_Row]:
+    """Yields the rows whose code and whose query no earlier row has.
 
-    A query of several functions is boilerplate, which none of them answers better than the others.
+    A query that several functions have is boilerplate: none of them answers it better than others.
     """
     codes: set[bytes] = set()
     queries: set[bytes] = set()
@@ -217,74 +221,91 @@ def without_duplicates(rows: Iterable[Row], counts: Counts) -> Iterator[Row]:
         if row.code not in codes and row.query not in queries:
             yield row
         else:
-            reason = "a duplicate" if row.code in codes else "the documentation of another function"
+            is_copy = row.code in codes
+            reason = "a duplicate" if is_copy else "the documentation of another function"
             counts.kept["functions"] -= 1
             counts.drop("functions", reason, json.loads(row.line)["url"])
         codes.add(row.code)
         queries.add(row.query)
 
 
-@dataclass
-class Spool:
-    """Pairs on disk, in order; of each, its file or folder in memory."""
+class _Staging:
+    """Pairs on disk, in order; in memory is only the unit of each.
 
-    folder: Path
-    homes: list[str] = field(default_factory=list)
+    Attributes:
+      units: the file or repository of each pair.
+    """
 
-    def fill(self, rows: Iterable[Row]) -> None:
-        """Appends rows to the spool's two files."""
-        with open(self.folder / "rows", "w") as lines, open(self.folder / "bands", "wb") as bands:
+    def __init__(self, folder: Path):
+        self._rows, self._signatures = folder / "rows", folder / "signatures"
+        self.units: list[str] = []
+
+    def fill(self, rows: Iterable[_Row]) -> None:
+        """Writes all rows, as they come."""
+        with whole_file(self._rows, "w") as lines, whole_file(self._signatures) as signatures:
             for row in rows:
                 lines.write(f"{row.line}\n")
-                bands.write(row.signature)
-                self.homes.append(row.home)
+                signatures.write(row.signature)
+                self.units.append(row.unit)
 
     def signatures(self) -> np.ndarray:
-        """uint32, (pairs, BANDS * ROWS), mapped."""
-        shape = (len(self.homes), dedup.BANDS * dedup.ROWS)
-        if not self.homes:
-            return np.zeros(shape, np.uint32)
-        return np.memmap(self.folder / "bands", np.uint32, "r", shape=shape)
+        """(pairs, SIGNATURE) uint32, a mapped file."""
+        shape = (len(self.units), dedup.SIGNATURE)
+        if not self.units:
+            return np.zeros(shape, np.uint32)  # empty files cannot be mapped
+        return np.memmap(self._signatures, np.uint32, "r", shape=shape)
 
     def lines(self) -> Iterator[str]:
-        """The rows' JSON."""
-        with open(self.folder / "rows") as lines:
+        """Yields each pair as JSON."""
+        with open(self._rows, encoding="utf-8") as lines:
             yield from lines
 
 
-def write_splits(folder: Path, rows: Iterable[tuple[str, str]]) -> None:
-    """Writes each row to its split, and the candidates: the functions of valid and test."""
-    names = ("train", "valid", "test", "codebase")
-    opened = {name: open(folder / f"{name}.jsonl", "w", encoding="utf-8") for name in names}  # noqa: SIM115
-    try:
-        for line, name in rows:
-            opened[name].write(line)
-            if name != "train":
-                row = json.loads(line)
-                del row["docstring"]
-                opened["codebase"].write(f"{json.dumps(row)}\n")
-    finally:
-        for file in opened.values():
-            file.close()
+def _write_splits(folder: Path, rows: Iterable[tuple[str, str]]) -> None:
+    """Writes each line to its split, and the functions of valid and test to the codebase."""
+    with contextlib.ExitStack() as stack:
+        files = {
+            name: stack.enter_context(whole_file(folder / f"{name}.jsonl", "w"))
+            for name in ("train", "valid", "test", "codebase")
+        }
+        for line, split in rows:
+            files[split].write(line)
+            if split != "train":
+                candidate = json.loads(line)
+                del candidate["docstring"]
+                files["codebase"].write(f"{json.dumps(candidate)}\n")
 
 
-def remote_of(root: str) -> str | None:
-    """The address of `origin`, without a user's name or password; None where none is known."""
+def _most_dropped(counts: Counts) -> str:
+    """Why most functions, or else files, were dropped: the end of an error message."""
+    numbers = counts.as_dict()
+    for kind in ("functions", "files"):
+        of_kind = numbers.get(kind, {"found": 0, "dropped": {}})
+        if of_kind["dropped"]:
+            reason, dropped = next(iter(of_kind["dropped"].items()))
+            return f"; of {of_kind['found']} {kind} {dropped['count']} were dropped for: {reason}"
+    return ""
+
+
+def _remote(root: str) -> str | None:
+    """The address of the repository's `origin`, None if there is none.
+
+    The file is read, since git itself would run programs that a repository's configuration names.
+    """
     for folder in (Path(root), *Path(root).parents):
         if (folder / ".git").exists():
             try:
-                text = (folder / ".git" / "config").read_text("utf-8", "replace")
+                return _origin((folder / ".git" / "config").read_text("utf-8", "replace"))
             except OSError:
                 return None
-            return origin(text)
     return None
 
 
-def origin(config: str) -> str | None:
-    r"""The address of `origin` in the text of a configuration.
+def _origin(config: str) -> str | None:
+    r"""The address of `origin` in a git configuration, without a user's name or password.
 
     Example:
-      >>> origin('[remote "origin"]\n\turl = https://me:secret@host.org/a/b.git\n')
+      >>> _origin('[remote "origin"]\n\turl = https://me:secret@host.org/a/b.git\n')
       'https://host.org/a/b.git'
     """
     section = re.search(r'^\[remote "origin"\]\n((?:[^\[\n].*\n?|\n)*)', config, re.MULTILINE)

@@ -1,19 +1,21 @@
-"""What was kept and what was dropped, and why."""
+"""The report of mining: what was kept, what was dropped, and why."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
 
+__all__ = ["Counts", "format_report"]
+
 
 class Counts:
-    """Things by kind (files, functions) and what became of them.
+    """Numbers of folders, files and functions that were kept and dropped.
 
     Attributes:
-      kept: of each kind.
-      dropped: of each kind and reason.
-      broken: files whose syntax is, in places at least.
-      first: the place where a kind was dropped first for a reason.
+      kept: by kind.
+      dropped: by kind and reason.
+      broken: files with broken syntax.
+      first: the location of the first one dropped, by kind and reason.
     """
 
     def __init__(self):
@@ -23,28 +25,28 @@ class Counts:
         self.first: dict[tuple[str, str], str] = {}
 
     def keep(self, kind: str, number: int = 1) -> None:
-        """Counts what is kept."""
+        """Counts one as kept, or several."""
         self.kept[kind] += number
 
-    def drop(self, kind: str, reason: str, place: str) -> None:
-        """Counts what is dropped."""
+    def drop(self, kind: str, reason: str, location: str) -> None:
+        """Counts one as dropped."""
         self.dropped[kind, reason] += 1
-        self.first.setdefault((kind, reason), place)
+        self.first.setdefault((kind, reason), location)
 
     def add(self, other: Counts) -> None:
-        """Adds the counts of what comes later."""
+        """Adds the counts of files that come later."""
         self.kept += other.kept
         self.dropped += other.dropped
         self.broken += other.broken
         self.first = other.first | self.first
 
     def as_dict(self) -> dict[str, dict]:
-        """For each kind the number found, kept and dropped by reason, most frequent first."""
+        """The numbers found, kept and dropped of each kind; the most frequent reasons first."""
         kinds = sorted({*self.kept, *(kind for kind, _ in self.dropped)})
         broken = {"files": {"with broken syntax": self.broken}}
-        return {kind: self._of(kind) | broken.get(kind, {}) for kind in kinds}
+        return {kind: self._of_kind(kind) | broken.get(kind, {}) for kind in kinds}
 
-    def _of(self, kind: str) -> dict:
+    def _of_kind(self, kind: str) -> dict:
         dropped = [(n, reason) for (k, reason), n in self.dropped.items() if k == kind]
         reasons = {
             reason: {"count": n, "first": self.first[kind, reason]}
@@ -54,14 +56,14 @@ class Counts:
         return {"found": found, "kept": self.kept[kind], "dropped": reasons}
 
 
-def table(report: Mapping) -> str:
-    """The report as lines to print.
+def format_report(report: Mapping) -> str:
+    """The report as lines of text.
 
     Example:
       >>> counts = Counts()
       >>> counts.keep("files", 2)
       >>> counts.drop("files", "a test", "test_sort.py")
-      >>> print(table(counts.as_dict() | {"pairs": {"train": 8, "valid": 1}}))
+      >>> print(format_report(counts.as_dict() | {"pairs": {"train": 8, "valid": 1}}))
       files         3
         kept        2
         with broken syntax      0
@@ -75,10 +77,11 @@ def table(report: Mapping) -> str:
         if not isinstance(numbers, Mapping):
             continue
         rows.append((kind, numbers.get("found", ""), ""))
-        reasons = numbers.get("dropped", {})
         for name, number in numbers.items():
             if name not in ("found", "dropped"):
                 rows.append((f"  {name}", number, ""))
-        rows += [(f"  {reason}", d["count"], d["first"]) for reason, d in reasons.items()]
+        for reason, dropped in numbers.get("dropped", {}).items():
+            rows.append((f"  {reason}", dropped["count"], dropped["first"]))
     width = max(len(name) for name, _, _ in rows) + 2
-    return "\n".join(f"{n:<{width}}{number:>7}  {place}".rstrip() for n, number, place in rows)
+    lines = (f"{name:<{width}}{number:>7}  {location}" for name, number, location in rows)
+    return "\n".join(line.rstrip() for line in lines)

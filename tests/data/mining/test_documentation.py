@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from softnce_jax.data.mining.documentation import docstring, godoc, javadoc, jsdoc, phpdoc, rdoc
-from softnce_jax.data.mining.functions import LONGEST_TEXT
+from softnce_jax.data.mining.functions import MAX_DOCUMENTATION
 
 PYTHON = {
     '"""One line."""': "One line.",
@@ -114,4 +114,4 @@ def test_first_paragraph_in_plain_words(words, comment, expected):
     "unit", ["{", "[", "<a ", "`", "*", "{@code ", "_a", "# ", "=", "(", ":a:`"]
 )
 def test_hostile_comments_take_no_time(words, unit):
-    assert isinstance(words(unit * (LONGEST_TEXT // len(unit))), str)
+    assert isinstance(words(unit * (MAX_DOCUMENTATION // len(unit))), str)

@@ -6,9 +6,7 @@ import os
 
 import pytest
 
-from softnce_jax.data.mining import files
-from softnce_jax.data.mining.files import source_files
-from softnce_jax.data.mining.languages import LANGUAGES
+from softnce_jax.data.mining.files import read_source, source_files
 from softnce_jax.data.mining.report import Counts
 from tests.data.mining.trees import write_tree
 
@@ -16,12 +14,12 @@ from tests.data.mining.trees import write_tree
 def found(root, language="ruby"):
     """The names of the files that are read, and the reasons for the others by name."""
     counts = Counts()
-    names = [s.name for s in source_files(str(root), LANGUAGES[language], counts)]
-    reasons = {place: reason for (_, reason), place in counts.first.items()}
+    names = [s.name for s in source_files(str(root), language, counts)]
+    reasons = {location: reason for (_, reason), location in counts.first.items()}
     return names, reasons
 
 
-PLACES = [
+NAMES = [
     ("ruby", "lib/sort.rb", None),
     ("ruby", "lib/sort.py", "another language"),
     ("ruby", "vendor/a/sort.rb", "vendored"),
@@ -62,7 +60,7 @@ PLACES = [
 ]
 
 
-@pytest.mark.parametrize(("language", "name", "reason"), PLACES)
+@pytest.mark.parametrize(("language", "name", "reason"), NAMES)
 def test_names(language, name, reason, tmp_path):
     names, reasons = found(write_tree(tmp_path, {name: "x = 1"}), language)
     assert names == ([name] if reason is None else [])
@@ -140,7 +138,7 @@ def test_links_and_odd_files_are_not_followed(tmp_path):
     (tree / "gone.rb").symlink_to(tree / "nowhere")
     os.mkfifo(tree / "pipe.rb")
     counts = Counts()
-    names = [s.name for s in source_files(str(tree), LANGUAGES["ruby"], counts)]
+    names = [s.name for s in source_files(str(tree), "ruby", counts)]
     assert names == ["lib/a.rb"]
     assert counts.dropped["files", "a link"] == counts.dropped["folders", "a link"] == 2
     assert counts.dropped["files", "no regular file"] == 1
@@ -177,7 +175,7 @@ CONTENTS = {
 @pytest.mark.parametrize(("text", "reason"), CONTENTS.items())
 def test_contents(text, reason, tmp_path):
     write_tree(tmp_path, {"a.rb": text.encode("utf-8", "surrogateescape")})
-    data, why = files.read(next(source_files(str(tmp_path), LANGUAGES["ruby"], Counts())))
+    data, why = read_source(next(source_files(str(tmp_path), "ruby", Counts())))
     assert why == reason
     if reason is None:
         assert data.decode() == text.replace("\r\n", "\n").removeprefix("\ufeff")
@@ -185,10 +183,10 @@ def test_contents(text, reason, tmp_path):
 
 def test_large_and_unreadable_files(tmp_path):
     write_tree(tmp_path, {"big.rb": b"x" * 20_000_000, "gone.rb": "x"})
-    big, gone = source_files(str(tmp_path), LANGUAGES["ruby"], Counts())
+    big, gone = source_files(str(tmp_path), "ruby", Counts())
     (tmp_path / "gone.rb").unlink()
-    assert files.read(big) == (None, "larger than 1 MB")
-    assert files.read(gone) == (None, "unreadable")
+    assert read_source(big) == (None, "larger than 1 MB")
+    assert read_source(gone) == (None, "unreadable")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
@@ -197,10 +195,10 @@ def test_files_and_folders_that_may_not_be_read(tmp_path):
     (tmp_path / "a.rb").chmod(0)
     (tmp_path / "locked").chmod(0)
     counts = Counts()
-    (source,) = source_files(str(tmp_path), LANGUAGES["ruby"], counts)
+    (source,) = source_files(str(tmp_path), "ruby", counts)
     (tmp_path / "locked").chmod(0o755)
     assert counts.dropped["folders", "unreadable"] == 1
-    assert files.read(source) == (None, "unreadable")
+    assert read_source(source) == (None, "unreadable")
 
 
 def test_repositories_are_folders_with_git_or_those_below_the_root(tmp_path):
@@ -212,7 +210,7 @@ def test_repositories_are_folders_with_git_or_those_below_the_root(tmp_path):
         "two/a.rb": "x",
     }
     write_tree(tmp_path, tree | {"two/in/lib/a.rb": "x"})
-    sources = source_files(str(tmp_path), LANGUAGES["ruby"], Counts())
+    sources = source_files(str(tmp_path), "ruby", Counts())
     assert {source.name: source.repository for source in sources} == {
         "a.rb": ".",
         "one/a.rb": "one",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from softnce_jax.data.mining.functions import LONGEST, functions
-from softnce_jax.data.mining.languages import LANGUAGES
+from softnce_jax.data.mining.functions import MAX_LINES, functions
 from softnce_jax.data.mining.report import Counts
+from softnce_jax.languages import LANGUAGES
 
 RUBY = """
 # Sums the numbers.
@@ -392,8 +392,8 @@ def python(body: int, name: str = "f", text: str = "Return the first thing.") ->
         (python(3), None),
         (python(2), "a body of fewer than 3 lines"),
         (python(2) + "    # a comment is no line\n\n", "a body of fewer than 3 lines"),
-        (python(LONGEST - 2), None),
-        (python(LONGEST), f"longer than {LONGEST} lines"),
+        (python(MAX_LINES - 2), None),
+        (python(MAX_LINES), f"longer than {MAX_LINES} lines"),
         (python(3) + "    b = = 1\n", "broken syntax"),
         (python(3, text=""), "documentation without prose"),
         (python(3, text="Return it."), None),
@@ -409,7 +409,7 @@ def test_reasons(source, reason):
 
 def test_in_a_function_too_long_to_keep_the_inner_ones_are_found():
     inner = python(3, name="inner").replace("\n", "\n    ")
-    source = python(LONGEST) + "    " + inner
+    source = python(MAX_LINES) + "    " + inner
     assert [function.name for function in mined(source, "python")[0]] == ["inner"]
 
 

@@ -1,4 +1,4 @@
-"""Batch n is a pure function of (seed, n); hosts share a batch without changing it."""
+"""Batch n is a pure function of (seed, n); processes share a batch without changing it."""
 
 from __future__ import annotations
 
@@ -14,40 +14,35 @@ from softnce_jax.train.batches import batch_indices, batches, load_ahead
 
 
 class Words:
-    """A tokenizer of the tests: one id a word, found by its number."""
+    """A tokenizer of words that are numbers: each is its id."""
 
     pad_id = 1
 
     def tokenize(self, texts, max_length):
         return [[int(word) for word in text.split()][:max_length] for text in texts]
 
-    def pad(self, ragged, length):
-        return np.array([row + [1] * (length - len(row)) for row in ragged], np.int32)
-
 
 PAIRS = [Pair(f"{10 + i} {10 + i % 3}", f"{100 + i} {200 + i} 7", f"u{i}", "go") for i in range(13)]
-LAYOUT = Processor(Words(), 4, 6, packed=False)
-PACKED = LAYOUT._replace(packed=True)
-every_layout = pytest.mark.parametrize("layout", [LAYOUT, PACKED], ids=["padded", "packed"])
+PROCESSOR = Processor(Words(), 8, 16)  # two slots a row
+either_plan = pytest.mark.parametrize("padded", [True, False], ids=["padded", "packed"])
 
 
 def texts_of(batch):
     """The ids of each query and of each candidate, unpadded, as the encoder would find them."""
-    if not batch.packed:
-        return [[[i for i in row if i != 1] for row in ids.tolist()] for ids in batch.texts]
     rows, *slots = batch.texts
     found = []
     for slot_GT in slots:
         found.append([])
         for group, slot_T in enumerate(slot_GT):
             for slot in slot_T:
-                row, own = divmod(int(slot), PACKED.capacity.slots)
-                found[-1].append(rows.ids[group, row][rows.slots[group, row] == own].tolist())
+                row, number = divmod(int(slot), PROCESSOR.capacity.slots)
+                here = rows.slots[group, row] == number
+                found[-1].append(rows.ids[group, row][here].tolist())
     return found
 
 
 def bm25(_, query_ids, index_N):
-    documents = LAYOUT.queries([PAIRS[i].query for i in index_N])
+    documents = PROCESSOR.queries([PAIRS[i].query for i in index_N])
     return bm25_features(query_ids, 2.0, documents=documents)
 
 
@@ -66,9 +61,10 @@ def test_pure_function_of_seed_and_step():
     assert any((first[n] != other[n]).any() for n in range(3))
 
 
-@every_layout
-def test_resuming_reads_the_same_batches(processor):
-    dataset = batches(batch_indices(13, 4, seed=3), PAIRS, processor, bm25)
+@either_plan
+def test_resuming_reads_the_same_batches(padded):
+    indices = batch_indices(13, 4, seed=3)
+    dataset = batches(indices, PAIRS, PROCESSOR, bm25, one_text_per_row=padded)
     whole = load_ahead(dataset, 0)
     straight = [next(whole) for _ in range(9)]
     resumed = load_ahead(dataset, 5)
@@ -79,65 +75,67 @@ def test_resuming_reads_the_same_batches(processor):
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
-@every_layout
-def test_rows_hold_the_pair(processor, groups):
+@either_plan
+def test_rows_hold_the_pair(padded, groups):
     indices = batch_indices(13, 4, seed=0)
-    batch = batches(indices, PAIRS, processor, groups=groups)[2]
+    batch = batches(indices, PAIRS, PROCESSOR, groups=groups, one_text_per_row=padded)[2]
     assert batch.query_features is None and batch.pairs == 4
     queries, codes = texts_of(batch)
     assert queries == [[10 + i, 10 + i % 3] for i in indices[2]]
     assert codes == [[100 + i, 200 + i, 7] for i in indices[2]]
-    if processor.packed:
-        rows = batch.texts.rows
-        assert len(rows.ids) == groups
-        # Numbers are of the batch: queries, then codes.
-        assert set(rows.segment_ids.ravel()) == {-1, *range(8)}
-        assert rows.ids[rows.segment_ids == 2].tolist() == queries[2]
-        assert rows.ids[rows.segment_ids == 4 + 3].tolist() == codes[3]
+    rows = batch.texts.rows
+    assert len(rows.ids) == groups
+    # Numbers are of the batch: queries, then codes.
+    assert set(rows.segment_ids.ravel()) == {-1, *range(8)}
+    assert rows.ids[rows.segment_ids == 2].tolist() == queries[2]
+    assert rows.ids[rows.segment_ids == 4 + 3].tolist() == codes[3]
+    texts_in_row = [len({*row} - {-1}) for row in rows.segment_ids.reshape(-1, 16)]
+    assert sorted(texts_in_row) == ([1] * 8 if padded else [2] * 4)
 
 
-SIZES = sizes(PACKED.codes(PAIRS), PACKED.capacity)
+SIZES = sizes(PROCESSOR.codes(PAIRS), PROCESSOR.capacity)
 
 
-def assert_parts(whole, parts):
-    """The arrays of hosts end to end are those of one."""
-    joined = jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)
+def assert_shares(whole, shares):
+    """The arrays of processes, concatenated, are those of one."""
+    joined = jax.tree.map(lambda *arrays: np.concatenate(arrays), *shares)
     jax.tree.map(np.testing.assert_array_equal, joined, whole)
 
 
-@every_layout
-@pytest.mark.parametrize("hosts", [2, 4])
-def test_hosts_hold_the_rows_of_one_batch(hosts, processor):
+@either_plan
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_hold_the_rows_of_one_batch(processes, padded):
     indices = batch_indices(13, 4, seed=1)
-    options = {"keys": True, "groups": 4, "code_sizes": SIZES}
-    whole = batches(indices, PAIRS, processor, bm25, **options)[6]
-    parts = [
-        batches(indices, PAIRS, processor, bm25, shard=(h, hosts), **options)[6]
-        for h in range(hosts)
+    options = {"keys": True, "groups": 4, "code_sizes": SIZES, "one_text_per_row": padded}
+    whole = batches(indices, PAIRS, PROCESSOR, bm25, **options)[6]
+    shares = [
+        batches(indices, PAIRS, PROCESSOR, bm25, shard=(index, processes), **options)[6]
+        for index in range(processes)
     ]
-    assert_parts(whole, parts)
-    # The control: statistics of a host's own queries only would be others.
-    own = bm25_features(LAYOUT.queries([PAIRS[i].query for i in indices[6][: 4 // hosts]]), 2.0)
-    assert not np.array_equal(
-        own[1] @ own[1].T, (parts[0].code_features @ parts[0].code_features.T)
-    )
+    assert_shares(whole, shares)
+    # The control: statistics of one process's queries only would be others.
+    some = PROCESSOR.queries([PAIRS[i].query for i in indices[6][: 4 // processes]])
+    _, alone = bm25_features(some, 2.0)
+    found = shares[0].code_features
+    assert not np.array_equal(alone @ alone.T, found @ found.T)
 
 
 def test_keys_only_where_they_are_wanted():
-    batch = batches(batch_indices(13, 4, seed=0), PAIRS, LAYOUT)[0]
+    batch = batches(batch_indices(13, 4, seed=0), PAIRS, PROCESSOR)[0]
     assert batch.query_keys is None and batch.code_keys is None and batch.answers is None
 
 
 NEGATIVES = np.array([[(i + 1) % 13, (i + 5) % 13] for i in range(13)])
 
 
-@every_layout
-def test_each_rows_candidates_lie_together(processor):
-    """Its own, then its hard negatives: ids, features and keys of the same pairs."""
+@either_plan
+def test_candidates_of_a_row_are_neighbours(padded):
+    """Its positive, then its hard negatives: ids, features and keys of the same pairs."""
     indices = batch_indices(13, 4, seed=0)
     b_RF = np.random.default_rng(0).normal(size=(13, 3))
     features = lambda index_B, _, index_N: (b_RF[index_B], b_RF[index_N])
-    batch = batches(indices, PAIRS, processor, features, keys=True, negatives=NEGATIVES)[2]
+    options = {"keys": True, "negatives": NEGATIVES, "one_text_per_row": padded}
+    batch = batches(indices, PAIRS, PROCESSOR, features, **options)[2]
     drawn = [j for i in indices[2] for j in (i, *NEGATIVES[i])]
     assert batch.pairs == len(batch.query_features) == 4
     assert texts_of(batch)[1] == [[100 + i, 200 + i, 7] for i in drawn]
@@ -149,9 +147,9 @@ def test_each_rows_candidates_lie_together(processor):
     np.testing.assert_array_equal(batch.query_keys, batch.answers[::3, 0])
 
 
-@every_layout
-@pytest.mark.parametrize("hosts", [2, 4])
-def test_hosts_hold_the_hard_negatives_of_their_rows(hosts, processor):
+@either_plan
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_hold_the_hard_negatives_of_their_rows(processes, padded):
     indices = batch_indices(13, 4, seed=1)
     seen = []
 
@@ -161,16 +159,17 @@ def test_hosts_hold_the_hard_negatives_of_their_rows(hosts, processor):
             return super().tokenize(texts, max_length)
 
     options = {"keys": True, "negatives": NEGATIVES, "groups": 4, "code_sizes": SIZES}
-    whole = batches(indices, PAIRS, processor, bm25, **options)[6]
-    processor = processor._replace(tokenizer=Counting())
-    parts = [
-        batches(indices, PAIRS, processor, bm25, **options, shard=(h, hosts))[6]
-        for h in range(hosts)
+    options |= {"one_text_per_row": padded}
+    whole = batches(indices, PAIRS, PROCESSOR, bm25, **options)[6]
+    counting = PROCESSOR._replace(tokenizer=Counting())
+    shares = [
+        batches(indices, PAIRS, counting, bm25, **options, shard=(index, processes))[6]
+        for index in range(processes)
     ]
-    assert_parts(whole, parts)
-    # Each host tokenized the code of its own share and nobody else's.
-    assert [len(texts) for texts in seen if texts] == [12 // hosts] * hosts
+    assert_shares(whole, shares)
+    # Each process tokenized the code of its share and no more.
+    assert [len(texts) for texts in seen if texts] == [12 // processes] * processes
 
 
 def test_average_length_is_of_the_training_split():
-    assert average_length(LAYOUT.queries([pair.query for pair in PAIRS])) == 2.0
+    assert average_length(PROCESSOR.queries([pair.query for pair in PAIRS])) == 2.0

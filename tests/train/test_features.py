@@ -19,9 +19,10 @@ from softnce_jax.train.batches import batch_indices, batches
 from softnce_jax.train.config import Config
 from softnce_jax.train.features import make_features, precomputed_estimators
 from softnce_jax.train.fit import fit
-from softnce_jax.train.setup import cache_folder, prepare_data
+from softnce_jax.train.setup import cache_folder
 from tests.small_model import write_model
 from tests.train.corpus import write_tasks
+from tests.train.prepare import prepare
 
 LENGTHS = """
 import numpy as np
@@ -63,14 +64,15 @@ def config(tasks, out, encoder="tiny", **given) -> Config:
 
 def drawn(tasks, **given):
     """The similarity of batch 2, its indices, the pairs and the token ids of their queries."""
-    data = prepare_data(config(tasks, "run", **given))
-    tokenizer = Tokenizer(train_tokenizer([pair.query for pair in data.train], 300))
-    processor = Processor(tokenizer, 12, 12)
-    features = make_features(data._replace(frozen=precomputed_estimators(data.config)), processor)
-    indices = batch_indices(len(data.train), 8, seed=0)
-    batch = batches(indices, data.train, processor, features)[2]
-    ids = processor.queries([pair.query for pair in data.train])
-    return batch.query_features @ batch.code_features.T, indices[2], data.train, ids
+    settled, data = prepare(config(tasks, "run", **given))
+    pairs = data.train
+    processor = Processor(Tokenizer(train_tokenizer([pair.query for pair in pairs], 300)), 12, 12)
+    precomputed = precomputed_estimators(settled)
+    features = make_features(settled, pairs, processor, precomputed, tasks / "features")
+    indices = batch_indices(len(pairs), 8, seed=0)
+    batch = batches(indices, pairs, processor, features)[2]
+    ids = processor.queries([pair.query for pair in pairs])
+    return batch.query_features @ batch.code_features.T, indices[2], pairs, ids
 
 
 def test_a_function_is_drawn_with_the_batch(tasks):
@@ -96,7 +98,7 @@ def test_bm25_of_the_batch_or_of_the_training_set(statistics, tasks):
     [({}, False), ({"duplicates": "exclude"}, False), ({"duplicates": "weight"}, True),
      ({"loss": "cancel_threshold"}, True), ({"loss": "bce"}, False)],
 )  # fmt: skip
-def test_the_own_similarity_is_whole_where_it_is_read(given, whole, tasks):
+def test_the_similarity_of_the_positive_is_whole_where_it_is_read(given, whole, tasks):
     found, index, _, ids = drawn(tasks, **given)
     a, b = bm25_features([ids[i] for i in index], average_length(ids))
     assert np.allclose(np.diag(found), np.diag(a @ b.T), atol=1e-5) == whole
@@ -131,17 +133,17 @@ def metrics(folder) -> list[dict]:
 
 
 @pytest.mark.slow
-def test_a_run_with_a_teacher_and_the_next_from_its_cache(tasks, model, tmp_path, capsys):
-    said = []
+def test_a_run_with_a_teacher_and_the_next_from_its_cache(tasks, model, tmp_path, capsys, caplog):
     given = {"estimator": "teacher+sentence", "teacher": str(model), "sentence_model": str(model)}
     given |= {"temperature": 0.2}
-    results = fit(config(tasks, tmp_path / "one", model, **given), said.append)
+    results = fit(config(tasks, tmp_path / "one", model, **given))
     err = capsys.readouterr().err
     assert "teacher: code: 100%" in err and "warning" not in err
-    assert f"estimator 1 * teacher, {model}" in said and f"estimator 1 * sentence, {model}" in said
+    for name in ("teacher", "sentence"):
+        assert f"estimator 1 * {name}, {model}" in caplog.messages
     hashes = results["config"]["estimator_hash"]
     assert sorted(hashes) == ["sentence", "teacher"] and len(set(hashes.values())) == 1
-    fit(config(tasks, tmp_path / "two", model, **given), lambda _: None)
+    fit(config(tasks, tmp_path / "two", model, **given))
     assert "teacher" not in capsys.readouterr().err
     first, again = metrics(tmp_path / "one"), metrics(tmp_path / "two")
     names = {"p_mean", "p_max", "weight_entropy", "weight_floor", "weight_effective"}
@@ -151,20 +153,18 @@ def test_a_run_with_a_teacher_and_the_next_from_its_cache(tasks, model, tmp_path
 
 
 @pytest.mark.slow
-def test_another_model_is_another_run(tasks, model, tmp_path, capsys):
+def test_another_model_is_another_run(tasks, model, tmp_path):
     copy = shutil.copytree(model / "model", tmp_path / "copy")
     given = {"estimator": "teacher", "temperature": 1e6}
-    results = fit(
-        config(tasks, tmp_path / "run", model, teacher=str(copy), **given), lambda _: None
-    )
+    results = fit(config(tasks, tmp_path / "run", model, teacher=str(copy), **given))
     moved = copy.rename(tmp_path / "moved")
     again = config(tasks, tmp_path / "run", model, teacher=str(moved), **given)
-    assert fit(again, lambda _: None) == results, "the same model elsewhere is the same"
+    assert fit(again) == results, "the same model elsewhere is the same"
     weights = bytearray((moved / "model.safetensors").read_bytes())
     weights[-1] ^= 1
     (moved / "model.safetensors").write_bytes(weights)
     with pytest.raises(InputError, match=r"another configuration \(estimator_hash"):
-        fit(again, lambda _: None)
+        fit(again)
 
 
 @pytest.mark.parametrize(
@@ -182,5 +182,5 @@ def test_errors_leave_no_run_behind(given, message, tasks, model, tmp_path):
         "    b = a.copy()\n    b[3, 1] = np.nan\n    return a, b\n"
     )
     with pytest.raises(InputError, match=message):
-        fit(config(tasks, tmp_path / "run", model, **given), lambda _: None)
+        fit(config(tasks, tmp_path / "run", model, **given))
     assert not (tmp_path / "run").exists()

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from softnce_jax.errors import InputError
+from softnce_jax.languages import LANGUAGES
 
 __all__ = ["COMMANDS", "main", "run"]
 
@@ -55,12 +56,7 @@ EXTRAS = {
         "tqdm",
         "transformers",
         "tree_sitter",
-        "tree_sitter_go",
-        "tree_sitter_java",
-        "tree_sitter_javascript",
-        "tree_sitter_php",
-        "tree_sitter_python",
-        "tree_sitter_ruby",
+        *(language.grammar.partition(":")[0] for language in LANGUAGES.values()),
         "tyro",
     ],
     "figures": ["matplotlib"],

@@ -1,4 +1,4 @@
-"""The mesh: devices on one axis, `data`, and arrays between the hosts and their devices.
+"""The mesh: devices on one axis, `data`, and arrays between the processes and their devices.
 
 Batches are split by rows over the axis; what every device needs whole is replicated.
 """
@@ -14,24 +14,34 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from softnce_jax.errors import InputError
 
+__all__ = [
+    "AXIS",
+    "by_rows",
+    "check_batch_size",
+    "make_mesh",
+    "put_global",
+    "replicated",
+    "shard_rows",
+]
+
 AXIS = "data"
 
 
 def make_mesh(devices: Sequence[jax.Device]) -> Mesh:
-    """A mesh of the devices given, host by host.
+    """A mesh of the given devices, those of each process side by side.
 
     Args:
-      devices: `jax.devices()` for all of all hosts, `jax.local_devices()` for this host's own, or
-        those of a topology that is described and not here, to compile for.
+      devices: `jax.devices()` for those of all processes, `jax.local_devices()` for this process's
+        own, or those of a topology that is described but not attached, to compile for.
 
     Returns:
       A mesh with the one axis `data`.
 
     Example:
-      >>> make_mesh(jax.devices()[:1]).shape
-      OrderedDict({'data': 1})
+      >>> dict(make_mesh(jax.devices()[:1]).shape)
+      {'data': 1}
     """
-    # Each host's rows of a batch must lie together on the axis, whatever the order of the ids.
+    # A process's rows of a batch are consecutive, so its devices must be; ids need not be.
     ordered = sorted(devices, key=lambda device: (device.process_index, device.id))
     return Mesh(np.array(ordered), (AXIS,), axis_types=(AxisType.Auto,))
 
@@ -47,16 +57,19 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 
 def shard_rows(tree: Any, mesh: Mesh) -> Any:
-    """Global arrays, split by rows, from the rows that each host has of its own."""
+    """Global arrays, split by rows, from each process's own rows."""
     return jax.tree.map(lambda x: jax.make_array_from_process_local_data(by_rows(mesh), x), tree)
 
 
 def put_global(tree: Any, sharding: NamedSharding) -> Any:
-    """Puts host-replicated arrays on a global sharding; each host copies its own devices' part.
+    """Puts host-replicated arrays on a global sharding; each process copies its devices' part.
 
     Args:
-      tree: arrays on the host, the same on every host.
-      sharding: of each of them.
+      tree: arrays on the host, the same in every process.
+      sharding: that of each of them.
+
+    Returns:
+      The same tree of global arrays.
 
     Example:
       >>> put_global(np.arange(3), replicated(make_mesh(jax.devices()[:1]))).tolist()
@@ -64,14 +77,14 @@ def put_global(tree: Any, sharding: NamedSharding) -> Any:
     """
     if jax.process_count() == 1:
         return jax.device_put(tree, sharding)
-    # device_put would have all hosts compare the arrays over the network.
+    # device_put would compare the arrays of all processes over the network.
     return jax.tree.map(
         lambda x: jax.make_array_from_callback(x.shape, sharding, x.__getitem__), tree
     )
 
 
 def check_batch_size(batch_size: int, mesh: Mesh, micro_batch: int | None = None) -> None:
-    """Raises InputError unless each device gets the same number of rows, of each slice too."""
+    """Raises InputError unless devices get equal numbers of rows, of the batch and of a slice."""
     for flag, size in (("batch-size", batch_size), ("micro-batch", micro_batch or batch_size)):
         if size % mesh.size:
             raise InputError(f"--{flag} {size} is not divisible by {mesh.size} devices")

@@ -1,4 +1,4 @@
-"""Self-attention of every head, written out or by cuDNN's fused kernel where nothing is dropped."""
+"""Self-attention, operation by operation or by cuDNN's fused kernel where nothing is dropped."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ import numpy as np
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float
 
+__all__ = ["attend", "attention_bias"]
+
 KERNEL_DTYPES = (jnp.bfloat16, jnp.float16)
-MOST_KERNEL_SIZE = 128  # of a head, on every GPU that has the kernel
+MAX_HEAD_SIZE = 128  # that the kernel takes, on every GPU that has it
 TOLERANCE = 0.02  # of the largest number: a few roundings of bfloat16
 
 
 def attention_bias(
     mask: Bool[Array, "R L"] | Bool[Array, "R L L"], dtype: jnp.dtype
 ) -> Float[Array, "R 1 _ L"]:
-    """0 where the mask is true, the smallest finite number elsewhere.
+    """0 where the mask is true, the lowest finite number elsewhere.
 
-    Finite, so that a row that sees nothing gets uniform weights instead of NaN.
+    Finite, so that a position that attends to nothing gets uniform weights instead of NaN.
 
     Args:
       mask: (R, L) or (R, L, L).
@@ -53,17 +55,17 @@ def attend(
     bias_R1LL: Float[Array, "R 1 _ L"],
     drop: Callable | None = None,
 ) -> Float[Array, "R L H D"]:
-    """Softmax of q·k / √D + bias, times v; the softmax is in float32.
+    """softmax(q·k / √D + bias) v; the softmax is in float32.
 
-    In half precision, without `drop`, an NVIDIA GPU runs cuDNN's kernel, which never holds the
-    (R, H, L, L) weights; if the kernel cannot be had, or disagrees when tried, a warning says so.
+    In half precision without `drop`, an NVIDIA GPU runs cuDNN's kernel, which never stores the
+    (R, H, L, L) weights. A warning says if the kernel is not there or gives other numbers.
 
     Args:
       query: of every head.
       key: of every head.
       value: of every head.
-      bias_R1LL: float32, as of `attention_bias`.
-      drop: what drops some of the weights (R, H, L, L); None where none are dropped.
+      bias_R1LL: float32, from `attention_bias`.
+      drop: drops some of the weights (R, H, L, L); None to drop none.
 
     Returns:
       (R, L, H, D), in the dtype of the values.
@@ -73,16 +75,16 @@ def attend(
       >>> attend(x, x, x, bias)[0, :, 0].tolist()
       [[1.0, 0.0], [1.0, 0.0]]
     """
-    given = query, key, value, bias_R1LL
+    given = (query, key, value, bias_R1LL)
     if drop is not None:
-        return written_out(*given, drop)
-    if not fits_kernel(query):
-        return written_out(*given)
-    return jax.lax.platform_dependent(*given, cuda=fused, default=written_out)
+        return _reference(*given, drop)
+    if not _fits_kernel(query):
+        return _reference(*given)
+    return jax.lax.platform_dependent(*given, cuda=_fused, default=_reference)
 
 
-def written_out(query, key, value, bias_R1LL, drop=None):
-    """As `attend`, operation by operation."""
+def _reference(query, key, value, bias_R1LL, drop=None):
+    """`attend`, operation by operation."""
     query = query / jnp.sqrt(query.shape[-1]).astype(query.dtype)
     scores_RHLL = jnp.einsum("rqhd,rkhd->rhqk", query, key, preferred_element_type=bias_R1LL.dtype)
     weights_RHLL = jax.nn.softmax(scores_RHLL + bias_R1LL).astype(value.dtype)
@@ -91,46 +93,46 @@ def written_out(query, key, value, bias_R1LL, drop=None):
     return jnp.einsum("rhqk,rkhd->rqhd", weights_RHLL, value)
 
 
-def fused(query, key, value, bias_R1LL, implementation: str = "cudnn"):
-    """As `attend` without `drop`, in one kernel."""
+def _fused(query, key, value, bias_R1LL, implementation: str = "cudnn"):
+    """`attend` without `drop`, in one kernel."""
     rows, length = query.shape[:2]
-    # A mask, for the bias's smallest float32 would be infinite in bfloat16.
+    # As a mask, because the bias, float32's lowest number, would be infinite in half precision.
     mask_R1LL = jnp.broadcast_to(bias_R1LL == 0, (rows, 1, length, length))
     return jax.nn.dot_product_attention(
         query, key, value, mask=mask_R1LL, implementation=implementation
     )
 
 
-def fits_kernel(query: Float[Array, "R L H D"]) -> bool:
-    """Whether the kernel takes such arrays and works here."""
+def _fits_kernel(query: Float[Array, "R L H D"]) -> bool:
+    """Whether the kernel takes arrays of this shape and type, and works here."""
     _, length, _, size = query.shape
     fits = query.dtype in KERNEL_DTYPES and length % 2 == 0
-    fits &= size % 8 == 0 and size <= MOST_KERNEL_SIZE
-    return fits and kernel_works(jnp.dtype(query.dtype).name, size)
+    fits &= size % 8 == 0 and size <= MAX_HEAD_SIZE
+    return fits and _kernel_works(jnp.dtype(query.dtype).name, size)
 
 
 @cache
-def kernel_works(dtype: str, size: int) -> bool:
-    """Whether this process has a CUDA GPU whose kernel agrees with `written_out`; tried once."""
+def _kernel_works(dtype: str, size: int) -> bool:
+    """Whether this process has a CUDA GPU whose kernel agrees with `_reference`; tried once."""
     try:
         device = jax.local_devices(backend="cuda")[0]
     except RuntimeError:
         return False
     with jax.ensure_compile_time_eval(), jax.default_device(device):
-        return agrees(fused, dtype, size)
+        return _agrees(_fused, dtype, size)
 
 
-def agrees(kernel: Callable, dtype: str, size: int) -> bool:
-    """Whether a kernel gives `written_out`'s values and gradients; warns where it does not.
+def _agrees(kernel: Callable, dtype: str, size: int) -> bool:
+    """Whether a kernel gives the values and gradients of `_reference`; warns if it does not.
 
-    On two rows: of two texts, and of a text beside places that see nothing.
+    Tried on two rows: one of two texts, and one of a text beside padding.
     """
     shape = (2, 64, 2, size)
     query, key, value, weight = (
         jax.random.normal(key, shape, dtype) for key in jax.random.split(jax.random.key(0), 4)
     )
     text_RL = jnp.array([[0] * 40 + [1] * 24, [0] * 50 + [-1] * 14])
-    weight *= (text_RL >= 0)[..., None, None]  # of who sees nothing no gradient is asked
+    weight *= (text_RL >= 0)[..., None, None]  # the output at padding is not compared
     bias = attention_bias(
         (text_RL[:, :, None] == text_RL[:, None]) & (text_RL[:, None] >= 0), jnp.float32
     )
@@ -140,17 +142,18 @@ def agrees(kernel: Callable, dtype: str, size: int) -> bool:
             mixed = attention(*qkv, bias)
             return jnp.sum(mixed.astype(jnp.float32) * weight), mixed
 
-        (_, mixed), slopes = jax.value_and_grad(total, (0, 1, 2), has_aux=True)(query, key, value)
-        return [np.asarray(x, np.float32) for x in (mixed, *slopes)]
+        value_and_grad = jax.value_and_grad(total, (0, 1, 2), has_aux=True)
+        (_, mixed), gradients = value_and_grad(query, key, value)
+        return [np.asarray(x, np.float32) for x in (mixed, *gradients)]
 
     try:
-        for found, expected in zip(
-            with_gradients(kernel), with_gradients(written_out), strict=True
+        for actual, expected in zip(
+            with_gradients(kernel), with_gradients(_reference), strict=True
         ):
-            error = np.abs(found - expected).max() / np.abs(expected).max()  # jnp's max skips NaN
-            if not error <= TOLERANCE:
+            error = np.abs(actual - expected).max() / np.abs(expected).max()  # jnp's max skips NaN
+            if not error <= TOLERANCE:  # true for NaN, too
                 raise ValueError(f"its numbers are off by {error:.3g} of the largest")
-    except Exception as error:  # of any class: a missing library, an unsupported GPU
+    except Exception as error:  # of any class, as for a missing library or an unsupported GPU
         warnings.warn(f"cuDNN's attention kernel is not used: {error}", stacklevel=2)
         return False
     return True

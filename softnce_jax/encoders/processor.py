@@ -1,4 +1,4 @@
-"""From texts and functions to ragged token ids, as one encoder reads them. On the host."""
+"""From texts and functions to the ragged token ids that an encoder reads. On the host."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from softnce_jax.dataflow.cache import GraphCodes
     from softnce_jax.dataflow.example import Example
     from softnce_jax.encoders.encoder import Encoder
+
+__all__ = ["Ids", "Processor"]
 
 Ids = Sequence[int] | np.ndarray  # of one text, unpadded
 
@@ -40,12 +42,12 @@ class Processor(NamedTuple):
         """The processor of an encoder.
 
         Args:
-          encoder: what the rows are for.
-          cache_folder: of its functions' data flow; None for no cache.
+          encoder: reads what the processor makes.
+          cache_folder: for the data flow of functions; None for no cache.
         """
         graphs = None
         if encoder.dataflow != "none":
-            from softnce_jax.dataflow.cache import GraphCodes, Settings  # six grammars: on demand
+            from softnce_jax.dataflow.cache import GraphCodes, Settings  # loads tree-sitter
 
             settings = Settings(encoder.dataflow, encoder.code_length, encoder.flow_length)
             graphs = GraphCodes(encoder.tokenizer, settings, folder=cache_folder)
@@ -62,12 +64,12 @@ class Processor(NamedTuple):
         return self.tokenizer.tokenize([row.code for row in rows], self.code_length)
 
     def caching(self) -> Processor:
-        """The same, tokenizing no text twice: training reads every text once an epoch."""
+        """Adds a cache of token ids: training reads every text once an epoch."""
         return self._replace(tokenizer=CachedTokenizer(self.tokenizer))
 
     @property
     def capacity(self) -> Capacity:
-        """Capacity of a packed row."""
+        """The capacity of a packed row: the longest text fits, with data flow its edges too."""
         if self.graphs is None:
             return Capacity(max(self.query_length, self.code_length))
         return Capacity(max(self.query_length, self.graphs.length), self.graphs.edge_capacity)

@@ -1,8 +1,8 @@
 """transformers' Flax RoBERTa with any attention mask, explicit positions and word embeddings.
 
-`setup` is inherited, so every parameter has its published name. BERT's modules have the same
-parameters and arithmetic, so BERT checkpoints fit too (their positions start at 0), and
-DistilBERT's once renamed. Dropout is ours: its bits follow the tokens wherever they stand.
+`setup` is inherited, so every parameter has its published name. BERT has the same parameters and
+arithmetic, so BERT checkpoints fit too (their positions start at 0), and so do DistilBERT's, once
+renamed. Dropout is not Flax's: its bits follow the tokens (`encoders/dropout.py`).
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ from softnce_jax.encoders.dropout import Dropout, Kind
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int
 
+__all__ = ["AnyMaskRobertaModule"]
+
 
 class AnyMaskRobertaModule(FlaxRobertaModule):
-    """RoBERTa or BERT whose rows may carry any attention mask.
+    """RoBERTa or BERT under any attention mask.
 
     Attributes:
-      attention_dropout: how attention weights are dropped, as in `Dropout.attention`.
+      attention_dropout: how attention weights are dropped; the `kind` of `Dropout.attention`.
 
     Example:
       >>> import jax
@@ -55,19 +57,19 @@ class AnyMaskRobertaModule(FlaxRobertaModule):
 
         Args:
           input_ids_RL: token ids.
-          mask: who is seen: (R, L), or who sees whom: (R, query L, key L).
+          mask: the positions to attend to (R, L), or which attends to which (R, query L, key L).
           position_ids_RL: rows of the position table.
           inputs_embeds: word embeddings to use instead of those of the ids.
-          dropout: where its bits come from; None for no dropout.
+          dropout: the source of its bits; None for no dropout.
 
         Returns:
           Last hidden states (R, L, D) in the module's dtype.
         """
         bias_R1LL = attention_bias(mask, jnp.float32)
         hidden_RLD = self._embed(input_ids_RL, position_ids_RL, inputs_embeds)
-        hidden_RLD = drop(hidden_RLD, self.config, dropout, 0)
+        hidden_RLD = _drop(hidden_RLD, self.config, dropout, 0)
         run = partial(
-            block, bias_R1LL=bias_R1LL, dropout=dropout, attention_dropout=self.attention_dropout
+            _block, bias_R1LL=bias_R1LL, dropout=dropout, attention_dropout=self.attention_dropout
         )
         if self.gradient_checkpointing and not self.is_initializing():
             return self._recomputed(run, hidden_RLD)
@@ -78,26 +80,24 @@ class AnyMaskRobertaModule(FlaxRobertaModule):
         return hidden_RLD
 
     def _recomputed(self, run, hidden_RLD):
-        """The layers one after the other in a loop, each recomputed for its gradient.
-
-        In a loop, for outside of one XLA finds on some platforms that both computations are the
-        same and keeps the first after all.
-        """
+        """The layers one after the other in a loop, each recomputed for its gradient."""
         layers = self.encoder.layer.layers
-        every = [layer.variables["params"] for layer in layers]
-        one = FlaxRobertaLayer(self.config, dtype=self.dtype, parent=None)
+        layer = FlaxRobertaLayer(self.config, dtype=self.dtype, parent=None)
 
         @jax.checkpoint
-        def apply(hidden_RLD, numbered):
-            params, site = numbered
-            return nn.apply(partial(run, site=site), one)({"params": params}, hidden_RLD), None
+        def apply(hidden_RLD, params_and_site):
+            params, site = params_and_site
+            return nn.apply(partial(run, site=site), layer)({"params": params}, hidden_RLD), None
 
         sites = 3 * jnp.arange(len(layers)) + 1
+        every = [layer.variables["params"] for layer in layers]
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *every)
+        # A scan, because without one XLA finds on some platforms that both computations are the
+        # same, and stores the first after all.
         return jax.lax.scan(apply, hidden_RLD, (stacked, sites))[0]
 
     def pooled(self, first_RD: Float[Array, "R D"]) -> Float[Array, "R D"]:
-        """The pooler's output tanh(W h + b) for states of first tokens."""
+        """The pooler's output tanh(W h + b) for the states of first tokens."""
         return self.pooler(first_RD[:, None])
 
     def _embed(self, input_ids_RL, position_ids_RL, inputs_embeds):
@@ -109,35 +109,35 @@ class AnyMaskRobertaModule(FlaxRobertaModule):
         return tables.LayerNorm(sum_RLD)
 
 
-def block(layer, hidden_RLD, *, bias_R1LL, dropout, site, attention_dropout):
+def _block(layer, hidden_RLD, *, bias_R1LL, dropout, site, attention_dropout):
     """One transformer layer: attention under the bias, then the feed-forward part.
 
-    Its three uses of dropout are `site`, the attention's, and the two that follow.
+    It uses dropout three times: at `site` in the attention, and at the two sites after it.
     """
     config, attention = layer.config, layer.attention
-    mixed_RLD = self_attention(
+    mixed_RLD = _self_attention(
         attention.self, hidden_RLD, bias_R1LL, dropout, site=site, kind=attention_dropout
     )
-    mixed_RLD = drop(attention.output.dense(mixed_RLD), config, dropout, site + 1)
+    mixed_RLD = _drop(attention.output.dense(mixed_RLD), config, dropout, site + 1)
     hidden_RLD = attention.output.LayerNorm(mixed_RLD + hidden_RLD)
     wide_RLD = layer.intermediate(hidden_RLD)
-    narrow_RLD = drop(layer.output.dense(wide_RLD), config, dropout, site + 2)
+    narrow_RLD = _drop(layer.output.dense(wide_RLD), config, dropout, site + 2)
     return layer.output.LayerNorm(narrow_RLD + hidden_RLD)
 
 
-def drop(x_RLD, config, dropout, site):
-    """States after the dropout of a site, if there is any."""
+def _drop(x_RLD, config, dropout, site):
+    """The states after the dropout of a site, if there is any."""
     return x_RLD if dropout is None else dropout.hidden(x_RLD, config.hidden_dropout_prob, site)
 
 
-def self_attention(attention, hidden_RLD, bias_R1LL, dropout, *, site, kind):
-    """The states that each place attends to under the bias, heads merged."""
+def _self_attention(attention, hidden_RLD, bias_R1LL, dropout, *, site, kind):
+    """What each position attends to under the bias, heads merged."""
     heads = (*hidden_RLD.shape[:2], attention.config.num_attention_heads, attention.head_dim)
     query, key, value = (
         project(hidden_RLD).reshape(heads)
         for project in (attention.query, attention.key, attention.value)
     )
-    rate, drop = attention.config.attention_probs_dropout_prob, None
+    rate, drop = attention.config.attention_probs_dropout_prob, None  # of weights, not states
     if dropout is not None and rate > 0 and kind != "off":
         drop = partial(dropout.attention, rate=rate, site=site, kind=kind)
     return attend(query, key, value, bias_R1LL, drop).reshape(hidden_RLD.shape)

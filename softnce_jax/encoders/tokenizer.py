@@ -1,4 +1,4 @@
-"""Tokenizing: texts to ragged lists of token ids, in batches, in the loader."""
+"""Tokenizers: texts to ragged lists of token ids, in batches, in the loader."""
 
 from __future__ import annotations
 
@@ -17,11 +17,20 @@ if TYPE_CHECKING:
     from jaxtyping import Int
 
 
+__all__ = ["CachedTokenizer", "Tokenizer", "as_fast"]
+
+
 class Tokenizer:
     """A fast tokenizer with the special tokens of one encoder around every text.
 
-    The special tokens, a prefix included, are what the tokenizer's own post-processor adds, so a
-    saved tokenizer keeps them. Nothing is changed after construction: threads may share it.
+    Its own post-processor adds the special tokens, a prefix included, so they are saved with it.
+    Nothing changes after construction: threads may share it.
+
+    Attributes:
+      head, tail: ids before and after a text.
+      pad_id, unknown_id: ids of padding and of an unknown token.
+      first_position: position id of a text's first token.
+      vocab_size: one more than the largest id.
 
     Example:
       >>> from softnce_jax.pretrained.tiny import train_tokenizer
@@ -38,12 +47,13 @@ class Tokenizer:
         prefix: tuple[str, ...] = (),
         first_position: int | None = None,
     ):
-        """Binds a fast tokenizer.
+        """Takes over a fast tokenizer and sets its prefix.
 
         Args:
-          fast: a transformers tokenizer backed by the `tokenizers` library; owned from now on.
+          fast: a transformers tokenizer backed by the `tokenizers` library; not to be used
+            elsewhere afterwards.
           prefix: tokens of its vocabulary to put after the first special token of every text.
-          first_position: position of a row's first token; by default that of RoBERTa, pad id + 1.
+          first_position: by default that of RoBERTa, pad id + 1.
 
         Raises:
           InputError: no fast tokenizer, no pad token, or a prefix token it does not know.
@@ -69,12 +79,12 @@ class Tokenizer:
         """The ids of every text: special tokens, prefix, text, special tokens.
 
         Args:
-          texts: any strings; the empty string gives the special tokens alone. Padding tokens that
-            they spell are left out.
-          max_length: tokens at most, special tokens included; longer texts lose their end.
+          texts: any strings; the empty string gives only the special tokens. Padding tokens that
+            a text spells are dropped.
+          max_length: maximum tokens, special tokens included; longer texts lose their end.
 
         Returns:
-          One list of ids a text, unpadded.
+          A list of ids for each text, unpadded.
 
         Raises:
           InputError: `max_length` leaves no room for a token of the text.
@@ -87,7 +97,7 @@ class Tokenizer:
         return [[*self.head, *self._tokens(encoding)[:room], *self.tail] for encoding in encodings]
 
     def _tokens(self, encoding) -> list[int]:
-        """The ids without padding, which a text may spell: nothing would see it, packed or not."""
+        """The ids without padding, which a text may spell; no token would attend to it."""
         ids = encoding.ids
         return [id for id in ids if id != self.pad_id] if self.pad_id in ids else ids
 
@@ -99,18 +109,18 @@ class Tokenizer:
           after_space: whether white space comes before them, as inside a text.
 
         Returns:
-          One list of ids a word.
+          A list of ids for each word.
         """
         texts = [f"@ {word}" for word in words] if after_space else list(words)
         encodings = self._backend.encode_batch_fast(texts, add_special_tokens=False)
         return [self._tokens(encoding)[after_space:] for encoding in encodings]
 
     def fingerprint(self) -> str:
-        """A hash of everything that the ids depend on."""
+        """A hash of everything that decides the ids."""
         return hashlib.sha256(self._backend.to_str().encode()).hexdigest()
 
     def pad(self, ragged: Sequence[Sequence[int]], length: int) -> Int[np.ndarray, "R L"]:
-        """The rows as one array, padded on the right.
+        """Rows as one array, padded on the right.
 
         Args:
           ragged: R lists of ids.
@@ -150,17 +160,17 @@ class Tokenizer:
 
 
 def as_fast(backend: Backend, special_tokens: dict[str, str], **options) -> PreTrainedTokenizerFast:
-    """A backend as transformers' generic class, which loads tokenizer.json as it stands.
+    """A backend in transformers' generic class, which loads tokenizer.json unchanged.
 
-    The classes of one architecture rebuild parts of it (in transformers 5 all of it).
+    The classes for one architecture rebuild parts of it (in transformers 5 all of it).
     """
     return PreTrainedTokenizerFast(tokenizer_object=backend, **special_tokens, **options)
 
 
 class CachedTokenizer:
-    """Texts to token ids, each text tokenized the first time it is asked for. Threads may share it.
+    """A tokenizer that remembers the ids of every text. Threads may share it.
 
-    A text takes 4 bytes a token and 214 more, in each process for itself.
+    A text takes 214 bytes and 4 more for each token, in each process.
 
     Args:
       tokenizer: makes the ids.
@@ -177,12 +187,12 @@ class CachedTokenizer:
         self._known: dict[int, dict[bytes, np.ndarray]] = {}
 
     def tokenize(self, texts: Sequence[str], max_length: int) -> list[np.ndarray]:
-        """The ids of every text, as `Tokenizer.tokenize` gives them, in int32 arrays.
+        """The ids of every text as of `Tokenizer.tokenize`, in int32 arrays.
 
-        They are shared by all callers, so they cannot be written to.
+        All callers share the arrays, so they are read-only.
         """
         known = self._known.setdefault(max_length, {})
-        # Of a corpus on disk nobody else holds the texts.
+        # Digests, not texts, as keys: those of a corpus on disk are nowhere else in memory.
         keys = [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts]
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         tokenized = self._tokenizer.tokenize(list(new.values()), max_length) if new else []

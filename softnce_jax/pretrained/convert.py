@@ -1,10 +1,11 @@
-"""Tensors: weight files, and PyTorch's published names for the leaves of the Flax tree."""
+"""Weight files of every format, and PyTorch's published names for the leaves of the Flax tree."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import safetensors.numpy
@@ -14,8 +15,32 @@ from transformers import BertConfig, DistilBertConfig
 
 from softnce_jax.errors import InputError, first_line
 
-LEAVES = {"kernel": "weight", "scale": "weight", "embedding": "weight"}
-WORDS = "embeddings.word_embeddings.weight"
+__all__ = [
+    "WEIGHT_FILES",
+    "as_bert_config",
+    "as_bert_tensors",
+    "is_distilbert",
+    "published_name",
+    "read_tensors",
+    "to_params",
+    "to_published",
+]
+
+LEAF_NAMES = {"kernel": "weight", "scale": "weight", "embedding": "weight"}
+WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
+TYPE_EMBEDDINGS = "embeddings.token_type_embeddings.weight"
+# DistilBERT's parts of names, and BERT's.
+BERT_NAMES = {
+    "transformer.layer.": "encoder.layer.",
+    "attention.q_lin.": "attention.self.query.",
+    "attention.k_lin.": "attention.self.key.",
+    "attention.v_lin.": "attention.self.value.",
+    "attention.out_lin.": "attention.output.dense.",
+    "sa_layer_norm.": "attention.output.LayerNorm.",
+    "ffn.lin1.": "intermediate.dense.",
+    "ffn.lin2.": "output.dense.",
+    "output_layer_norm.": "output.LayerNorm.",
+}
 
 
 def published_name(path: tuple[str, ...]) -> str:
@@ -25,11 +50,11 @@ def published_name(path: tuple[str, ...]) -> str:
       >>> published_name(("pooler", "dense", "kernel"))
       'pooler.dense.weight'
     """
-    return ".".join((*path[:-1], LEAVES.get(path[-1], path[-1])))
+    return ".".join((*path[:-1], LEAF_NAMES.get(path[-1], path[-1])))
 
 
 def to_published(params: dict[str, Any]) -> dict[str, np.ndarray]:
-    """The Flax tree as named tensors in PyTorch's processor: kernels transposed.
+    """The Flax tree as named tensors in PyTorch's layout: kernels transposed.
 
     Args:
       params: nested dictionaries of arrays.
@@ -43,7 +68,7 @@ def to_published(params: dict[str, Any]) -> dict[str, np.ndarray]:
       {'dense.weight': (3, 2), 'dense.bias': (3,)}
     """
     return {
-        published_name(path): np.ascontiguousarray(turned(path, np.asarray(leaf)))
+        published_name(path): np.ascontiguousarray(_transposed(path, np.asarray(leaf)))
         for path, leaf in flatten_dict(params).items()
     }
 
@@ -51,13 +76,13 @@ def to_published(params: dict[str, Any]) -> dict[str, np.ndarray]:
 def to_params(
     tensors: dict[str, np.ndarray], shapes: dict[str, Any], *, source: Path, optional: str = ""
 ) -> dict[str, Any]:
-    """The Flax tree of named tensors in PyTorch's layout; other tensors are left out.
+    """The Flax tree from named tensors in PyTorch's layout; tensors it does not need are ignored.
 
     Args:
-      tensors: name → array; names may share a prefix ("roberta." of models with a head).
-      shapes: a tree of the leaves wanted, anything with a `shape`.
+      tensors: name → array; names may share a prefix ("roberta." in models with a head).
+      shapes: the tree wanted, with leaves that have a `shape`.
       source: the file, for messages.
-      optional: leaves under this top-level name may be missing; they are 0 then.
+      optional: top-level name of leaves that may be missing; they are 0 then.
 
     Returns:
       float32 arrays, structured like `shapes`.
@@ -65,12 +90,12 @@ def to_params(
     Raises:
       InputError: a tensor is missing or has another shape.
     """
-    prefix = common_prefix(tensors, source)
+    prefix = _common_prefix(tensors, source)
     params, missing = {}, []
     for path, leaf in flatten_dict(shapes).items():
-        tensor = find(tensors, prefix + published_name(path))
+        tensor = _find(tensors, prefix + published_name(path))
         if tensor is not None:
-            params[path] = as_leaf(path, tensor, leaf.shape, source)
+            params[path] = _as_leaf(path, tensor, leaf.shape, source)
         elif path[0] == optional:
             params[path] = jnp.zeros(leaf.shape)
         else:
@@ -81,37 +106,41 @@ def to_params(
     return unflatten_dict(params)
 
 
-def find(tensors: dict[str, np.ndarray], name: str) -> np.ndarray | None:
-    """The tensor of that name; checkpoints of the first BERT call LayerNorm's gamma and beta."""
+def _find(tensors: dict[str, np.ndarray], name: str) -> np.ndarray | None:
+    """The tensor of that name; checkpoints of the first BERT have LayerNorm's gamma and beta."""
     old = name.replace("LayerNorm.weight", "LayerNorm.gamma")
     old = old.replace("LayerNorm.bias", "LayerNorm.beta")
     return tensors.get(name, tensors.get(old))
 
 
-def common_prefix(tensors: dict[str, np.ndarray], source: Path) -> str:
-    """What stands before the names of the encoder in this checkpoint."""
-    found = [name.removesuffix(WORDS) for name in tensors if name.endswith(WORDS)]
-    if len(found) != 1:
+def _common_prefix(tensors: dict[str, np.ndarray], source: Path) -> str:
+    """The prefix of the encoder's names in this checkpoint."""
+    prefixes = [
+        name.removesuffix(WORD_EMBEDDINGS) for name in tensors if name.endswith(WORD_EMBEDDINGS)
+    ]
+    if len(prefixes) != 1:
         raise InputError(
-            f"{source}: {len(found)} tensors are called {WORDS}, not 1; "
+            f"{source}: {len(prefixes)} tensors are called {WORD_EMBEDDINGS}, not 1; "
             "use the checkpoint of one RoBERTa or BERT encoder"
         )
-    return found[0]
+    return prefixes[0]
 
 
-def as_leaf(path: tuple[str, ...], tensor: np.ndarray, shape: tuple[int, ...], source: Path):
-    """One tensor as the float32 leaf at `path`."""
-    leaf = turned(path, tensor)
+def _as_leaf(
+    path: tuple[str, ...], tensor: np.ndarray, shape: tuple[int, ...], source: Path
+) -> jax.Array:
+    """A tensor as the float32 leaf at `path`."""
+    leaf = _transposed(path, tensor)
     if leaf.shape != shape:
         raise InputError(
             f"{source}: {published_name(path)} has shape {tensor.shape}, config.json asks for "
-            f"{turned(path, np.empty(shape)).shape}; the two files do not belong together"
+            f"{_transposed(path, np.empty(shape)).shape}; the two files do not belong together"
         )
     return jnp.asarray(leaf, jnp.float32)
 
 
-def turned(path: tuple[str, ...], array: np.ndarray) -> np.ndarray:
-    """PyTorch's linear layers hold (out, in), Flax's (in, out)."""
+def _transposed(path: tuple[str, ...], array: np.ndarray) -> np.ndarray:
+    """Between Flax's and PyTorch's layout: linear layers are (in, out) here, (out, in) there."""
     return array.T if path[-1] == "kernel" else array
 
 
@@ -119,40 +148,41 @@ def read_tensors(folder: Path) -> tuple[dict[str, np.ndarray], Path]:
     """The tensors of a checkpoint folder, by published name.
 
     Args:
-      folder: holds model.safetensors, flax_model.msgpack or pytorch_model.bin, taken in this order.
+      folder: holds model.safetensors, flax_model.msgpack or pytorch_model.bin; the first of them
+        that is there is read.
 
     Returns:
       Name → array, and the file they came from.
 
     Raises:
-      InputError: no such file, it cannot be read, or only a .bin file and no torch.
+      InputError: no such file, a damaged one, or only a .bin file but no torch.
     """
-    for name, read in READERS.items():
+    for name, read in WEIGHT_FILES.items():
         if (path := folder / name).exists():
             return read(path), path
     raise InputError(
-        f"{folder}: no weights (looked for {', '.join(READERS)}); "
+        f"{folder}: no weights (looked for {', '.join(WEIGHT_FILES)}); "
         "save the model there, or fetch a Hub checkpoint with --download"
     )
 
 
-def read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    """A .safetensors file in PyTorch's processor."""
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    """A .safetensors file, in PyTorch's layout."""
     try:
         return safetensors.numpy.load_file(path)
     except safetensors.SafetensorError as error:
         raise InputError(f"{path}: not a whole safetensors file ({error}); fetch it anew") from None
 
 
-def read_msgpack(path: Path) -> dict[str, np.ndarray]:
-    """A file written by a Flax model, its tree turned into PyTorch's processor."""
+def _read_msgpack(path: Path) -> dict[str, np.ndarray]:
+    """A file that a Flax model wrote, converted to PyTorch's layout."""
     try:
         return to_published(msgpack_restore(path.read_bytes()))
     except Exception as error:  # msgpack raises classes of its own for each kind of damage
         raise InputError(f"{path}: not a whole msgpack file ({error}); fetch it anew") from None
 
 
-def read_bin(path: Path) -> dict[str, np.ndarray]:
+def _read_bin(path: Path) -> dict[str, np.ndarray]:
     """A .bin file, through torch, tensors only."""
     try:
         import torch
@@ -169,29 +199,16 @@ def read_bin(path: Path) -> dict[str, np.ndarray]:
         raise InputError(f"{path}: not a whole checkpoint ({reason}); fetch it anew") from None
 
 
-READERS = {
-    "model.safetensors": read_safetensors,
-    "flax_model.msgpack": read_msgpack,
-    "pytorch_model.bin": read_bin,
+# By file name, in the order of preference.
+WEIGHT_FILES = {
+    "model.safetensors": _read_safetensors,
+    "flax_model.msgpack": _read_msgpack,
+    "pytorch_model.bin": _read_bin,
 }
-
-
-NAMES = {
-    "transformer.layer.": "encoder.layer.",
-    "attention.q_lin.": "attention.self.query.",
-    "attention.k_lin.": "attention.self.key.",
-    "attention.v_lin.": "attention.self.value.",
-    "attention.out_lin.": "attention.output.dense.",
-    "sa_layer_norm.": "attention.output.LayerNorm.",
-    "ffn.lin1.": "intermediate.dense.",
-    "ffn.lin2.": "output.dense.",
-    "output_layer_norm.": "output.LayerNorm.",
-}
-TYPES = "embeddings.token_type_embeddings.weight"
 
 
 def as_bert_config(config: DistilBertConfig) -> BertConfig:
-    """The configuration of the BERT that computes the same.
+    """The configuration of the BERT that computes the same as a DistilBERT.
 
     Example:
       >>> as_bert_config(DistilBertConfig(dim=8, n_heads=2, activation="relu")).hidden_act
@@ -220,7 +237,7 @@ def is_distilbert(tensors: dict[str, np.ndarray]) -> bool:
 
 
 def as_bert_tensors(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """DistilBERT's tensors under BERT's published names, and a token type of zeros.
+    """DistilBERT's tensors under BERT's published names, with a token type embedding of zeros.
 
     Args:
       tensors: name → array in PyTorch's layout; names may share a prefix ("distilbert.").
@@ -234,22 +251,24 @@ def as_bert_tensors(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
       {'distilbert.embeddings.word_embeddings.weight': (9, 4),
        'distilbert.embeddings.token_type_embeddings.weight': (1, 4)}
     """
-    renamed = {bert_name(name): tensor for name, tensor in tensors.items()}
+    renamed = {_bert_name(name): tensor for name, tensor in tensors.items()}
     types = {
-        name.removesuffix(WORDS) + TYPES: np.zeros((1, tensor.shape[1]), np.float32)
+        name.removesuffix(WORD_EMBEDDINGS) + TYPE_EMBEDDINGS: np.zeros(
+            (1, tensor.shape[1]), np.float32
+        )
         for name, tensor in tensors.items()
-        if name.endswith(WORDS)
+        if name.endswith(WORD_EMBEDDINGS)
     }
     return renamed | types
 
 
-def bert_name(name: str) -> str:
+def _bert_name(name: str) -> str:
     """BERT's name for a tensor of DistilBERT.
 
     Example:
-      >>> bert_name("transformer.layer.3.attention.q_lin.bias")
+      >>> _bert_name("transformer.layer.3.attention.q_lin.bias")
       'encoder.layer.3.attention.self.query.bias'
     """
-    for theirs, berts in NAMES.items():
+    for theirs, berts in BERT_NAMES.items():
         name = name.replace(theirs, berts)
     return name

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +10,30 @@ import safetensors.numpy
 
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.tokenizer import as_fast
+from softnce_jax.files import whole_folder
 from softnce_jax.pretrained.convert import to_published
 from softnce_jax.pretrained.sentence_transformers import write_modules
+
+__all__ = ["export_model"]
 
 ARCHITECTURES = {"roberta": "RobertaModel", "bert": "BertModel"}
 
 
 def export_model(folder: str | Path, encoder: Encoder, params: dict[str, Any]) -> None:
-    """Writes the encoder in the published PyTorch processor, all of it or nothing.
+    """Writes an encoder in PyTorch's layout, completely or not at all.
 
-    `transformers.AutoModel`, `SentenceTransformer(folder)` and our `load(folder)` give the same
-    vectors from it; a prefix is in the tokenizer. A DistilBERT is written as the BERT that it has
-    become. Data flow is ours alone: the other two embed the text of the code without it. An
-    existing folder is replaced.
+    `transformers.AutoModel`, `SentenceTransformer(folder)` and this package's `load(folder)` give
+    the same vectors from it; a prefix is in the tokenizer. A DistilBERT is written as the BERT that
+    it became when loaded. Only `load` reads data flow: the other two embed the text of the code
+    without it.
 
     Args:
-      folder: to be written.
-      encoder: what made the vectors.
+      folder: to write; one that exists is replaced.
+      encoder: the encoder.
       params: its parameters.
 
     Raises:
-      OSError: it cannot be written, on a full disk for instance; nothing half-written is left.
+      OSError: it cannot be written, for instance to a full disk; no part of it is left.
 
     Example:
       >>> import jax, tempfile
@@ -46,30 +47,22 @@ def export_model(folder: str | Path, encoder: Encoder, params: dict[str, Any]) -
       True
     """
     folder = Path(folder).absolute()
-    new, old = (folder.with_name(f".{folder.name}.{state}") for state in ("new", "old"))
-    for left_over in (new, old):
-        shutil.rmtree(left_over, ignore_errors=True)
-    new.mkdir(parents=True)
     try:
-        write(new, encoder, params)
+        with whole_folder(folder, replace=True) as new:
+            _write(new, encoder, params)
     except (OSError, safetensors.SafetensorError) as error:
-        shutil.rmtree(new, ignore_errors=True)
         raise OSError(f"could not save the model in {folder}: {error}") from error
-    if folder.exists():
-        os.rename(folder, old)
-    os.rename(new, folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
-def write(folder: Path, encoder: Encoder, params: dict[str, Any]) -> None:
-    """All files of an exported model."""
+def _write(folder: Path, encoder: Encoder, params: dict[str, Any]) -> None:
+    """Writes all files of an exported model."""
     tensors = to_published(params)
     safetensors.numpy.save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     config = copy.deepcopy(encoder.config)
     config.architectures = [ARCHITECTURES[config.model_type]]
     config.dtype = "float32"
     config.save_pretrained(folder)
-    write_tokenizer(folder, encoder)
+    _write_tokenizer(folder, encoder)
     names = ["query_length", "code_length"]
     names += ["dataflow", "flow_length"] if encoder.dataflow != "none" else []
     write_modules(
@@ -81,8 +74,8 @@ def write(folder: Path, encoder: Encoder, params: dict[str, Any]) -> None:
     )
 
 
-def write_tokenizer(folder: Path, encoder: Encoder) -> None:
-    """The tokenizer as it stands, special tokens and prefix included."""
+def _write_tokenizer(folder: Path, encoder: Encoder) -> None:
+    """Writes the tokenizer with its special tokens and prefix."""
     fast = encoder.tokenizer.fast
     generic = as_fast(
         fast.backend_tokenizer,

@@ -1,4 +1,4 @@
-"""The Hub: from a checkpoint's name to a folder on this machine."""
+"""From the name of a checkpoint, perhaps on the Hugging Face Hub, to a folder on this machine."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from huggingface_hub import HfApi, constants, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from softnce_jax.errors import InputError, first_line
-from softnce_jax.pretrained.convert import READERS
+from softnce_jax.pretrained.convert import WEIGHT_FILES
 
-# Configuration, tokenizer, and sentence-transformers' folders.
+__all__ = ["SMALL_FILES", "locate"]
+
+# Configuration, tokenizer, and the folders of sentence-transformers.
 SMALL_FILES = ["*.json", "*.txt", "?_*/*.json", "?_*/*.safetensors"]
 
 
@@ -18,27 +20,27 @@ def locate(name: str, *, revision: str, download: bool) -> Path:
     """The folder of a checkpoint.
 
     Args:
-      name: a folder, a finished run's too, or a Hub id.
-      revision: Hub revision; not used for a folder.
-      download: whether a Hub id may be fetched; else only the local cache is looked at.
+      name: a model folder, the folder of a finished run, or a Hub id.
+      revision: of a Hub id.
+      download: whether a Hub id may be fetched; else it must be in the local cache.
 
     Returns:
-      The folder; of a run its model/; for a Hub id its snapshot in the cache.
+      The model folder; for a run its model/; for a Hub id its snapshot in the cache.
 
     Raises:
-      InputError: an unfinished run, or neither a folder nor a cached (or, with `download`,
-        reachable) Hub id.
+      InputError: an unfinished run, or neither a folder nor a Hub id that is cached or, with
+        `download`, can be fetched.
     """
     if Path(name).expanduser().is_dir():
-        return model_folder(Path(name).expanduser())
+        return _model_folder(Path(name).expanduser())
     try:
-        return fetch(name, revision) if download else cached(name, revision)
+        return _fetch(name, revision) if download else _cached(name, revision)
     except HFValidationError:
         raise InputError(f"{name}: no such folder, and not the form of a Hub id") from None
 
 
-def model_folder(folder: Path) -> Path:
-    """The folder itself, or the model of the run that it holds."""
+def _model_folder(folder: Path) -> Path:
+    """The folder itself, or the model in it if it is that of a run."""
     if not all((folder / name).exists() for name in ("config.json", "metrics.jsonl")):
         return folder
     if not (folder / "model").is_dir():
@@ -49,7 +51,7 @@ def model_folder(folder: Path) -> Path:
     return folder / "model"
 
 
-def cached(name: str, revision: str) -> Path:
+def _cached(name: str, revision: str) -> Path:
     """The snapshot of a Hub id in the local cache."""
     try:
         return Path(snapshot_download(name, revision=revision, local_files_only=True))
@@ -60,11 +62,11 @@ def cached(name: str, revision: str) -> Path:
         ) from None
 
 
-def fetch(name: str, revision: str) -> Path:
-    """The snapshot of a Hub id, downloaded: one weight file, and the small files beside it."""
+def _fetch(name: str, revision: str) -> Path:
+    """Downloads a Hub id: one weight file and the small files beside it."""
     try:
         files = HfApi().list_repo_files(name, revision=revision)
-        weights = [file for file in READERS if file in files][:1]
+        weights = [file for file in WEIGHT_FILES if file in files][:1]
         return Path(
             snapshot_download(name, revision=revision, allow_patterns=[*SMALL_FILES, *weights])
         )

@@ -1,4 +1,4 @@
-"""Checkpoints: from a name or a folder to an encoder and its parameters."""
+"""Loading: from the name or folder of a checkpoint to an encoder and its parameters."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
 from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.errors import InputError, first_line
+from softnce_jax.files import file_digest, read_json
 from softnce_jax.pretrained.convert import (
-    READERS,
+    WEIGHT_FILES,
     as_bert_config,
     as_bert_tensors,
     is_distilbert,
@@ -31,7 +32,9 @@ from softnce_jax.pretrained.convert import (
 )
 from softnce_jax.pretrained.hub import SMALL_FILES, locate
 from softnce_jax.pretrained.presets import PRESETS, Preset, preset
-from softnce_jax.pretrained.sentence_transformers import SentenceModules, read_json, read_modules
+from softnce_jax.pretrained.sentence_transformers import SentenceModules, read_modules
+
+__all__ = ["fingerprint", "load"]
 
 CONFIGS = {"roberta": RobertaConfig, "bert": BertConfig, "distilbert": DistilBertConfig}
 
@@ -49,18 +52,18 @@ def load(
     A DistilBERT becomes the BERT that computes the same (see `pretrained/convert.py`).
 
     Args:
-      name_or_path: a preset, a Hub id, or a folder in transformers' or sentence-transformers'
-        processor (an exported `model/` of a run too).
-      revision: Hub revision; by default the preset's.
+      name_or_path: a preset, a Hub id, the folder of a run, or a folder in the layout of
+        transformers or sentence-transformers, as an exported `model/` is.
+      revision: of a Hub id; by default the preset's.
       dtype: of the computation; parameters are float32.
       download: whether a Hub id may be fetched; else it must be in the local cache.
-      pooling: "mean", "pooler" or "cls"; by default what the folder says, else the preset's.
+      pooling: "mean", "pooler" or "cls"; by default that of the folder, else the preset's.
 
     Returns:
       The Encoder and its parameters, a tree under the published names.
 
     Raises:
-      InputError: a missing or wrong checkpoint; the message names the file and the cure.
+      InputError: a missing or unusable checkpoint; the message names the file and the remedy.
 
     Example:
       >>> load("someone/not-here")
@@ -73,33 +76,33 @@ def load(
         raise InputError(f"{name_or_path} has no checkpoint: it is built from training texts")
     folder = locate(chosen.checkpoint, revision=revision or chosen.revision, download=download)
     modules = read_modules(folder)
-    config = read_config(modules.transformer)
+    config = _read_config(modules.transformer)
     module = AnyMaskRobertaModule(config, dtype=jnp.dtype(dtype))
-    tokenizer = read_tokenizer(modules.transformer, config, chosen.prefix)
+    tokenizer = _read_tokenizer(modules.transformer, config, chosen.prefix)
     longest = config.max_position_embeddings - tokenizer.first_position
     encoder = Encoder(
         module,
         tokenizer,
         pooling=pooling or modules.pooling or chosen.pooling,
         normalize=modules.normalize,
-        **fitting(chosen, modules.settings, longest),
+        **_fitting(chosen, modules.settings, longest),
     )
-    return encoder, read_params(modules, encoder)
+    return encoder, _read_params(modules, encoder)
 
 
-def fitting(chosen: Preset, settings: dict[str, Any], longest: int) -> dict[str, Any]:
-    """Lengths and data flow as the folder says, else as the preset does, within the positions."""
+def _fitting(chosen: Preset, settings: dict[str, Any], longest: int) -> dict[str, Any]:
+    """Lengths and data flow of the folder, else of the preset, within the network's positions."""
     names = ("query_length", "code_length", "dataflow", "flow_length")
-    found = {name: settings.get(name, getattr(chosen, name)) for name in names}
-    if found["dataflow"] == "none":
-        found["flow_length"] = 0
-    found["query_length"] = min(found["query_length"], longest)
-    found["code_length"] = min(found["code_length"], longest - found["flow_length"])
-    return found
+    values = {name: settings.get(name, getattr(chosen, name)) for name in names}
+    if values["dataflow"] == "none":
+        values["flow_length"] = 0
+    values["query_length"] = min(values["query_length"], longest)
+    values["code_length"] = min(values["code_length"], longest - values["flow_length"])
+    return values
 
 
-def read_config(folder: Path) -> PretrainedConfig:
-    """The configuration of a folder, if it is one of an encoder that can be computed."""
+def _read_config(folder: Path) -> PretrainedConfig:
+    """The configuration of a folder; an error unless its network is one that can be computed."""
     path = folder / "config.json"
     values = read_json(path)
     kind = values.get("model_type")
@@ -114,7 +117,7 @@ def read_config(folder: Path) -> PretrainedConfig:
     return config
 
 
-def read_tokenizer(folder: Path, config: PretrainedConfig, prefix: tuple[str, ...]) -> Tokenizer:
+def _read_tokenizer(folder: Path, config: PretrainedConfig, prefix: tuple[str, ...]) -> Tokenizer:
     """The tokenizer of a folder, with the prefix of its preset."""
     try:
         fast: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
@@ -123,7 +126,7 @@ def read_tokenizer(folder: Path, config: PretrainedConfig, prefix: tuple[str, ..
         raise InputError(
             f"{folder}: no tokenizer can be loaded ({reason}); put its tokenizer.json there"
         ) from error
-    # A copy of UniXcoder's files under another name needs its prefix all the same.
+    # A copy of UniXcoder under another name needs its prefix too.
     known = PRESETS["unixcoder"].prefix
     if not prefix and known[0] in fast.get_vocab():
         prefix = known
@@ -138,8 +141,8 @@ def read_tokenizer(folder: Path, config: PretrainedConfig, prefix: tuple[str, ..
     return tokenizer
 
 
-def read_params(modules: SentenceModules, encoder: Encoder) -> dict[str, Any]:
-    """The parameters; a pooler that is not used may be missing."""
+def _read_params(modules: SentenceModules, encoder: Encoder) -> dict[str, Any]:
+    """The parameters of a folder; a pooler may be missing if it is not used."""
     tensors, source = read_tensors(modules.transformer)
     with_pooler = encoder.pooling == "pooler" and not modules.dense
     if is_distilbert(tensors):
@@ -162,25 +165,23 @@ def fingerprint(name_or_path: str | Path, *, download: bool = False) -> str:
     """SHA-256 of a checkpoint's weights, tokenizer, configuration and preset, without loading it.
 
     Args:
-      name_or_path: as of `checkpoints.load`.
-      download: as of `checkpoints.load`.
+      name_or_path: as in `load`.
+      download: as in `load`.
 
     Returns:
-      64 hexadecimal digits; the same wherever the files lie.
+      64 hexadecimal digits, the same wherever the files are.
 
     Raises:
-      InputError: the checkpoint is not there.
+      InputError: there is no such checkpoint.
     """
     chosen = preset(str(name_or_path))
     folder = locate(chosen.checkpoint, revision=chosen.revision, download=download)
     transformer = read_modules(folder).transformer
-    weights = [path for name in READERS if (path := transformer / name).exists()][:1]
+    weights = [path for name in WEIGHT_FILES if (path := transformer / name).exists()][:1]
     small = {path for pattern in SMALL_FILES for path in folder.glob(pattern)}
     names = ("pooling", "prefix", "query_length", "code_length", "dataflow", "flow_length")
     settings = [getattr(chosen, name) for name in names]
     digest = hashlib.sha256(repr(settings).encode())
     for path in sorted({*weights, *small}):
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(f"{path.relative_to(folder)} {content}\n".encode())
+        digest.update(f"{path.relative_to(folder)} {file_digest(path)}\n".encode())
     return digest.hexdigest()

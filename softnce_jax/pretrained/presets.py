@@ -1,4 +1,4 @@
-"""Presets: what the paper's runs set for each encoder (PAPER: appendix of runs and its code)."""
+"""Presets: the paper's settings for each encoder, from its appendix and its code."""
 
 from __future__ import annotations
 
@@ -6,22 +6,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from softnce_jax.pretrained.sentence_transformers import SETTINGS, read_json
+from softnce_jax.files import read_json
+from softnce_jax.pretrained.sentence_transformers import SETTINGS
+
+__all__ = ["PRESETS", "Preset", "preset"]
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """What a run with this checkpoint uses unless told otherwise.
+    """The defaults of a run with one checkpoint.
 
     Attributes:
-      checkpoint: Hub id or folder; None where the encoder is built from scratch.
+      checkpoint: Hub id or folder; None for an encoder that is built from scratch.
       revision: Hub revision whose weights load without torch.
-      pooling: "mean" over non-padding tokens, or "pooler": tanh(W h + b) of the first token.
-      prefix: tokens put after the first special token of every text.
-      query_length, code_length: tokens of a row, special tokens included.
-      dataflow: the rules by which code comes with its data flow.
-      flow_length: places of a row of code that are left to data flow, beside `code_length`.
+      pooling: "mean" over tokens, or "pooler": tanh(W h + b) of the first token.
+      prefix: tokens after the first special token of every text.
+      query_length, code_length: maximum tokens of a query and of a function, special tokens
+        included.
+      dataflow: the rules that extract the data flow of code; "none" for the text alone.
+      flow_length: positions that code leaves for its data flow, beside `code_length`.
       learning_rate, batch_size, epochs, warmup_epochs: of the published fine-tuning runs.
+      evaluate_every: epochs between two evaluations.
 
     Example:
       >>> preset("unixcoder").checkpoint
@@ -71,9 +76,9 @@ PRESETS = {
 
 
 def preset(name: str) -> Preset:
-    """The preset called `name`, or of that Hub id; else the default one for the checkpoint `name`.
+    """The preset of a name or Hub id; for any other checkpoint the default one.
 
-    A folder that was exported keeps its lengths and its data flow.
+    An exported folder keeps its own lengths and data flow.
 
     Args:
       name: a key of PRESETS, a Hub id or a folder.
@@ -88,10 +93,10 @@ def preset(name: str) -> Preset:
       256
     """
     known = {p.checkpoint: p for p in PRESETS.values()} | PRESETS
-    return known.get(name) or replace(Preset(None), checkpoint=name, **exported_settings(name))
+    return known.get(name) or replace(Preset(None), checkpoint=name, **_exported_settings(name))
 
 
-def exported_settings(name: str) -> dict[str, Any]:
-    """What an export left in its folder, also where the folder is that of its run."""
+def _exported_settings(name: str) -> dict[str, Any]:
+    """The settings that an export wrote into its folder; the folder may be that of its run."""
     paths = (Path(name, SETTINGS), Path(name, "model", SETTINGS))
     return next((read_json(path) for path in paths if path.is_file()), {})

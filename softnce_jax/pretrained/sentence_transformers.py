@@ -1,11 +1,10 @@
-"""sentence-transformers' files: how a folder pools, read and written.
+"""The files of sentence-transformers, read and written: they say how a folder pools.
 
 modules.json lists a chain: Transformer, Pooling, then perhaps Dense (a pooler) and Normalize.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,9 @@ import numpy as np
 import safetensors.numpy
 
 from softnce_jax.errors import InputError
+from softnce_jax.files import read_json, write_json
+
+__all__ = ["SETTINGS", "SentenceModules", "read_modules", "write_modules"]
 
 LIBRARY = "sentence_transformers.models"
 TANH = "torch.nn.modules.activation.Tanh"
@@ -23,14 +25,14 @@ CHAINS = (["Transformer", "Pooling"], ["Transformer", "Pooling", "Dense"])
 
 @dataclass(frozen=True, slots=True)
 class SentenceModules:
-    """What a folder's sentence-transformers files say.
+    """The content of a folder's sentence-transformers files.
 
     Attributes:
       transformer: the folder of the network and its tokenizer.
-      pooling: "mean", "pooler", "cls", or None where the folder does not say.
+      pooling: "mean", "pooler" or "cls"; None if the folder does not say.
       dense: tensors of the tanh layer of a "pooler", by their names in the network.
       normalize: whether vectors have unit length.
-      settings: lengths and data flow, where an export left them.
+      settings: lengths and data flow, if an export wrote them.
     """
 
     transformer: Path
@@ -41,7 +43,7 @@ class SentenceModules:
 
 
 def read_modules(folder: Path) -> SentenceModules:
-    """What the folder's modules.json and the files it names say.
+    """Reads modules.json and the files that it names.
 
     Args:
       folder: of a checkpoint; it need not have such files.
@@ -64,18 +66,18 @@ def read_modules(folder: Path) -> SentenceModules:
     if kinds[: len(kinds) - normalize] not in CHAINS:
         raise InputError(f"{path}: cannot compute the chain {' → '.join(kinds)}")
     folders = dict(chain)
-    pooling = read_pooling(folders["Pooling"] / "config.json")
+    pooling = _read_pooling(folders["Pooling"] / "config.json")
     dense = {}
     if "Dense" in folders:
-        pooling, dense = "pooler", read_dense(folders["Dense"], pooling)
+        pooling, dense = "pooler", _read_dense(folders["Dense"], pooling)
     return SentenceModules(folders["Transformer"], pooling, dense, normalize, settings)
 
 
-def read_pooling(path: Path) -> str:
+def _read_pooling(path: Path) -> str:
     """The one pooling mode of a Pooling module, "mean" or "cls"."""
     config = read_json(path)
-    modes = config.get("pooling_mode")  # since version 5.5; a flag for each mode before
-    if modes is None:
+    modes = config.get("pooling_mode")  # since version 5.5
+    if modes is None:  # older: a flag for each mode
         flags = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
         modes = [
             flags.get(flag, flag) for flag, on in config.items() if on is True and "mode" in flag
@@ -86,7 +88,7 @@ def read_pooling(path: Path) -> str:
     return modes[0]
 
 
-def read_dense(folder: Path, pooling: str) -> dict[str, np.ndarray]:
+def _read_dense(folder: Path, pooling: str) -> dict[str, np.ndarray]:
     """The tensors of a Dense module that is a pooler: a square tanh layer after cls."""
     config = read_json(folder / "config.json")
     square = config["in_features"] == config["out_features"] and config["bias"]
@@ -104,15 +106,15 @@ def write_modules(
     tensors: dict[str, np.ndarray],
     settings: dict[str, Any],
 ) -> None:
-    """Writes the files from which SentenceTransformer(folder) computes the encoder's vectors.
+    """Writes the files with which SentenceTransformer(folder) computes the encoder's vectors.
 
     Args:
       folder: holds the network and its tokenizer.
       pooling: "mean", "pooler" or "cls".
       normalize: whether vectors have unit length.
       tensors: the network's, by published name.
-      settings: query_length and code_length, at the larger of which texts are cut, and what else
-        an encoder needs to be the same.
+      settings: of the encoder: query_length and code_length, the larger of which is the maximum
+        length here, and perhaps data flow.
     """
     width = tensors["pooler.dense.bias"].size
     chain = {"Transformer": "", "Pooling": "1_Pooling"}
@@ -121,13 +123,13 @@ def write_modules(
     write_json(folder / "1_Pooling/config.json", config | {"pooling_mode_cls_token": mode == "cls"})
     if pooling == "pooler":
         chain["Dense"] = "2_Dense"
-        write_dense(folder / "2_Dense", tensors)
+        _write_dense(folder / "2_Dense", tensors)
     if normalize:
         chain["Normalize"] = f"{len(chain)}_Normalize"
         (folder / chain["Normalize"]).mkdir()
     modules = [
-        {"idx": place, "name": str(place), "path": path, "type": f"{LIBRARY}.{kind}"}
-        for place, (kind, path) in enumerate(chain.items())
+        {"idx": index, "name": str(index), "path": path, "type": f"{LIBRARY}.{kind}"}
+        for index, (kind, path) in enumerate(chain.items())
     ]
     write_json(folder / "modules.json", modules)
     longest = max(settings["query_length"], settings["code_length"])
@@ -138,24 +140,10 @@ def write_modules(
     write_json(folder / SETTINGS, settings)
 
 
-def write_dense(folder: Path, tensors: dict[str, np.ndarray]) -> None:
-    """The pooler as a Dense module."""
+def _write_dense(folder: Path, tensors: dict[str, np.ndarray]) -> None:
+    """Writes the pooler as a Dense module."""
     bias = tensors["pooler.dense.bias"]
     config = {"in_features": bias.size, "out_features": bias.size, "bias": True}
     write_json(folder / "config.json", config | {"activation_function": TANH})
     linear = {"linear.weight": tensors["pooler.dense.weight"], "linear.bias": bias}
     safetensors.numpy.save_file(linear, folder / "model.safetensors", metadata={"format": "pt"})
-
-
-def read_json(path: Path) -> Any:
-    """The value in a JSON file."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: missing or not JSON ({error}); fetch it anew") from None
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes a JSON file, and its folder."""
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -1,8 +1,8 @@
-"""A small RoBERTa for training from scratch, where the pairs are too few to learn words from.
+"""A small RoBERTa to train from scratch on pairs that are too few to learn words from.
 
-Trained from random parameters it learns its pairs by heart. It starts as a lexical matcher
-instead: every token has a random direction, all equally long, and the first layer's attention
-saturates the frequency of a repeated token as BM25 does. Training learns which tokens matter.
+From random parameters it would memorise its pairs. It starts as a lexical matcher instead: every
+token has a random direction, all equally long, and the first layer's attention saturates the
+frequency of a repeated token as BM25 does. Training learns which tokens matter.
 """
 
 from __future__ import annotations
@@ -24,16 +24,28 @@ from softnce_jax.encoders.roberta import AnyMaskRobertaModule
 from softnce_jax.encoders.tokenizer import Tokenizer, as_fast
 from softnce_jax.pretrained.presets import PRESETS
 
+__all__ = ["SPECIAL_TOKENS", "TinyConfig", "tiny", "train_tokenizer"]
+
 SATURATION = 0.5  # n copies of a token weigh as n / (n + SATURATION): BM25's k1
 SHARPNESS = 12.0  # attention score of equal tokens; that of different ones is about 0
-# LayerNorm's scale multiplies the small content of the embeddings by this much. Adam moves every
-# number equally far, so the words move that much faster than the rest, which would only memorise.
+# The embeddings' content is this much smaller than what LayerNorm's scale makes of it. Adam moves
+# every number equally far, so words move that much faster than the rest, which would only memorise.
 GAIN = 100.0
+# Ids 0 to 3 are not words: BM25 skips them.
+SPECIAL_TOKENS = {
+    "bos_token": "<s>",
+    "pad_token": "<pad>",
+    "eos_token": "</s>",
+    "unk_token": "<unk>",
+    "mask_token": "<mask>",
+}
+# Where the next word of an identifier begins: foo|Bar, HTTP|Server.
+WORD_STARTS = r"(?<=[\p{Ll}\p{N}])(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})"
 
 
 @dataclass(frozen=True, slots=True)
 class TinyConfig:
-    """Sizes of the encoder that is trained from scratch."""
+    """Sizes of the encoder."""
 
     vocab_size: int = 1000
     hidden_size: int = 768
@@ -49,7 +61,7 @@ def tiny(
     sizes: TinyConfig = TinyConfig(),
     dtype: str = "float32",
 ) -> tuple[Encoder, dict[str, Any]]:
-    """A small RoBERTa with its own tokenizer, and the parameters that training starts from.
+    """A small RoBERTa with its own tokenizer, and its initial parameters.
 
     Args:
       texts: questions and functions of the training split.
@@ -85,35 +97,36 @@ def tiny(
     )
     module = AnyMaskRobertaModule(config, dtype=jnp.dtype(dtype))
     encoder = Encoder(module, Tokenizer(fast), chosen.pooling, True, *lengths)
-    return encoder, matcher(encoder, key)
+    return encoder, _matcher(encoder, key)
 
 
-def matcher(encoder: Encoder, key: jax.Array) -> dict[str, Any]:
-    """Parameters of a bag of words whose repetitions saturate; the rest of the network is still.
+def _matcher(encoder: Encoder, key: jax.Array) -> dict[str, Any]:
+    """Parameters of a bag of words whose repetitions saturate; all else in the network adds nothing.
 
-    The first part of a vector is the token's name, for attention alone; the rest is its content.
+    The first numbers of an embedding are the token's name, which only attention uses; the others
+    are its content.
     """
     hidden, heads = encoder.config.hidden_size, encoder.config.num_attention_heads
     names = min(hidden // 8, hidden // heads)
     params = encoder.init(key)
     tables, layers = params["embeddings"], params["encoder"]["layer"]
-    for still in (tables["position_embeddings"], tables["token_type_embeddings"]):
-        still["embedding"] *= 0.0
+    for table in (tables["position_embeddings"], tables["token_type_embeddings"]):
+        table["embedding"] *= 0.0
     for layer in layers.values():
-        for still in (layer["attention"]["output"]["dense"], layer["output"]["dense"]):
-            still["kernel"] *= 0.0
-    tables["word_embeddings"]["embedding"] = word_vectors(encoder, names, key)
+        for dense in (layer["attention"]["output"]["dense"], layer["output"]["dense"]):
+            dense["kernel"] *= 0.0
+    tables["word_embeddings"]["embedding"] = _word_vectors(encoder, names, key)
     tables["LayerNorm"]["scale"] = jnp.ones(hidden).at[names:].set(GAIN)
-    layers["0"]["attention"] |= saturation(hidden, heads, names)
+    layers["0"]["attention"] |= _saturation(hidden, heads, names)
     return params
 
 
-def word_vectors(encoder: Encoder, names: int, key: jax.Array) -> jax.Array:
-    """A name and a content of every token; special tokens have no content, <s> its own name."""
+def _word_vectors(encoder: Encoder, names: int, key: jax.Array) -> jax.Array:
+    """Names and contents of all tokens; special tokens have none, but <s> has a name of its own."""
 
     def directions(key: jax.Array, size: int) -> jax.Array:
         frame = jax.nn.initializers.orthogonal()(key, (encoder.config.vocab_size, size))
-        frame -= frame.mean(axis=1, keepdims=True)  # LayerNorm would take it away
+        frame -= frame.mean(axis=1, keepdims=True)  # LayerNorm would subtract it
         frame /= jnp.linalg.norm(frame, axis=1, keepdims=True)
         return frame.at[: len(SPECIAL_TOKENS)].set(0.0)
 
@@ -124,11 +137,11 @@ def word_vectors(encoder: Encoder, names: int, key: jax.Array) -> jax.Array:
     return jnp.concatenate([name_VD, content_VD], axis=1)
 
 
-def saturation(hidden: int, heads: int, names: int) -> dict[str, Any]:
-    """Attention that makes x - n x / (n + SATURATION) of the content x of a token seen n times.
+def _saturation(hidden: int, heads: int, names: int) -> dict[str, Any]:
+    """Attention that turns the content x of a token seen n times into x - n x / (n + SATURATION).
 
-    Every head attends to the n equal names, and to <s>, which has no content, as to SATURATION
-    more of them; values are contents. LayerNorm then drops the names.
+    Every head attends to the n equal names, and to <s>, which has no content, as if to SATURATION
+    more of them; values are contents. LayerNorm then removes the names.
     """
     size = hidden // heads
     steep = math.sqrt(SHARPNESS * math.sqrt(size))
@@ -152,30 +165,16 @@ def saturation(hidden: int, heads: int, names: int) -> dict[str, Any]:
     }
 
 
-# Ids 0 to 3 carry no words: BM25 skips them.
-SPECIAL_TOKENS = {
-    "bos_token": "<s>",
-    "pad_token": "<pad>",
-    "eos_token": "</s>",
-    "unk_token": "<unk>",
-    "mask_token": "<mask>",
-}
-
-
-# fooBar | Baz, HTTP | Server: where an identifier's next word begins.
-WORD_STARTS = r"(?<=[\p{Ll}\p{N}])(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})"
-
-
 def train_tokenizer(texts: Iterable[str], vocab_size: int = 4096) -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer of code and questions, trained on `texts`.
 
-    Text is split into words where identifiers join them (getMaxValue, get_max_value), lower-cased,
-    and white space dropped, so that a word of a question and the same word inside an identifier
-    are the same tokens. The same texts give the same tokenizer.
+    Text is split into words where identifiers join them (getMaxValue, get_max_value), in lower
+    case and without white space, so that a word of a question and the same word inside an
+    identifier are the same tokens. The same texts give the same tokenizer.
 
     Args:
-      texts: the training split's questions and functions.
-      vocab_size: tokens at most; 256 bytes and 5 special tokens are always there.
+      texts: questions and functions of the training split.
+      vocab_size: maximum tokens; 256 bytes and 5 special tokens are always among them.
 
     Returns:
       A fast tokenizer that adds <s> and </s>; <s> = 0, <pad> = 1, </s> = 2, <unk> = 3, <mask> = 4.
@@ -194,14 +193,14 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 4096) -> PreTrainedT
     to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     backend.pre_tokenizer = pre_tokenizers.Sequence([gaps, words, to_bytes])
     backend.decoder = decoders.ByteLevel()
-    backend.train_from_iterator(texts, trainer(vocab_size))
+    backend.train_from_iterator(texts, _trainer(vocab_size))
     backend.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
     return as_fast(backend, SPECIAL_TOKENS | {"cls_token": "<s>", "sep_token": "</s>"})
 
 
-def trainer(vocab_size: int) -> trainers.BpeTrainer:
+def _trainer(vocab_size: int) -> trainers.BpeTrainer:
     """BPE merges of pairs seen twice, over all 256 bytes."""
     return trainers.BpeTrainer(
         vocab_size=vocab_size,

@@ -13,14 +13,14 @@ import pytest
 from transformers import RobertaConfig
 
 from softnce_jax.encoders import attention
-from softnce_jax.encoders.attention import agrees, attend, attention_bias, fused, written_out
+from softnce_jax.encoders.attention import _agrees, _fused, _reference, attend, attention_bias
 from softnce_jax.encoders.dropout import Dropout
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
 
 R, L, H, D = 2, 6, 2, 8
 RANDOM = np.random.default_rng(0)
 QUERY, KEY, VALUE = RANDOM.normal(size=(3, R, L, H, D))
-# Two texts in the first row; in the second one text, and two places that see nothing.
+# Two texts in the first row; in the second one text, and two positions that attend to nothing.
 TEXT = np.array([[0, 0, 0, 0, 1, 1], [2, 2, 2, 2, -1, -1]])
 MASK = (TEXT[:, :, None] == TEXT[:, None]) & (TEXT[:, None] >= 0)
 BIAS = attention_bias(jnp.array(MASK), jnp.float32)
@@ -28,7 +28,7 @@ KERNELS = {"__cudnn$fmhaScaleBiasSoftmax", "__cudnn$fmhaScaleBiasSoftmaxBackward
 
 
 def by_loops(seen=MASK):
-    """Every weight by itself in float64; who sees nothing gets the mean of its row."""
+    """Every weight in float64; a position that attends to nothing gets the mean of its row."""
     mixed = np.zeros((R, L, H, D))
     for row, at, head in np.ndindex(R, L, H):
         others = np.flatnonzero(seen[row, at])
@@ -53,21 +53,21 @@ def test_is_the_loop():
 
 
 def test_the_kernel_gets_what_it_needs():
-    """The same call of jax's function, its own written-out implementation in the kernel's place."""
-    xla = partial(fused, implementation="xla")
+    """The same call of jax's function, jax's own reference instead of the kernel."""
+    xla = partial(_fused, implementation="xla")
     np.testing.assert_allclose(xla(*given(jnp.float32), BIAS), by_loops(), atol=1e-6)
-    assert agrees(xla, "bfloat16", 64)
+    assert _agrees(xla, "bfloat16", 64)
     padded = attention_bias(jnp.array(TEXT >= 0), jnp.float32)
-    expected = written_out(*given(jnp.float32), padded)
+    expected = _reference(*given(jnp.float32), padded)
     np.testing.assert_allclose(xla(*given(jnp.float32), padded), expected, atol=1e-6)
 
 
 def unmasked(query, key, value, _):
-    return fused(query, key, value, jnp.zeros_like(BIAS[:, :, :1, :1]), "xla")
+    return _fused(query, key, value, jnp.zeros_like(BIAS[:, :, :1, :1]), "xla")
 
 
 def wrong_gradient(*arrays):
-    mixed = written_out(*arrays)
+    mixed = _reference(*arrays)
     return 2 * mixed - jax.lax.stop_gradient(mixed)
 
 
@@ -80,13 +80,13 @@ def broken(*_):
     [
         (unmasked, "numbers are off"),
         (wrong_gradient, "numbers are off"),
-        (lambda *arrays: written_out(*arrays) * jnp.nan, "off by nan"),
+        (lambda *arrays: _reference(*arrays) * jnp.nan, "off by nan"),
         (broken, "not detected"),
     ],
 )
 def test_a_kernel_that_does_not_work_is_not_taken(kernel, why):
     with pytest.warns(UserWarning, match=f"kernel is not used: .*{why}"):
-        assert not agrees(kernel, "bfloat16", 64)
+        assert not _agrees(kernel, "bfloat16", 64)
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def cuda(monkeypatch):
     """As on a GPU, up to running: jax lowers for CUDA, and believes in a cuDNN."""
     from jax._src.cudnn import fused_attention_stablehlo as cudnn
 
-    monkeypatch.setattr(attention, "kernel_works", lambda dtype, size: True)
+    monkeypatch.setattr(attention, "_kernel_works", lambda dtype, size: True)
     monkeypatch.setattr(cudnn, "check_cudnn_version", lambda: 91000)
     monkeypatch.setattr(cudnn, "check_compute_capability", lambda capability: True)
 
@@ -107,12 +107,12 @@ def kernels(dtype="bfloat16", length=64, size=64, kind="off", platform="cuda", r
     )  # fmt: skip
     module = AnyMaskRobertaModule(config, dtype, remat, attention_dropout=kind)
     ids, mask = jnp.ones((2, length), int), jnp.ones((2, length, length), bool)
-    places = jnp.zeros((2, length), int)
-    params = jax.eval_shape(module.init, jax.random.key(0), ids, mask, places)
+    positions = jnp.zeros((2, length), int)
+    params = jax.eval_shape(module.init, jax.random.key(0), ids, mask, positions)
 
     def total(params):
-        dropout = Dropout.of(jax.random.key(0), ids, places)
-        return module.apply(params, ids, mask, places, dropout=dropout).astype("float32").sum()
+        dropout = Dropout.of(jax.random.key(0), ids, positions)
+        return module.apply(params, ids, mask, positions, dropout=dropout).astype("float32").sum()
 
     lowered = jax.jit(jax.grad(total)).trace(params).lower(lowering_platforms=(platform,))
     return set(re.findall(r"custom_call @(__cudnn\$\w+)\(", lowered.as_text()))
@@ -140,10 +140,10 @@ def test_nothing_else_does(cuda, changed):
 
 
 def test_without_a_gpu_nothing_is_tried():
-    assert not attention.kernel_works("bfloat16", 64)
+    assert not attention._kernel_works("bfloat16", 64)
     assert kernels() == set()
 
 
-def test_other_masks_are_refused():
+def test_other_masks_are_an_error():
     with pytest.raises(ValueError, match="got 4 dimensions"):
         attention_bias(jnp.ones((1, 1, 2, 2), bool), jnp.float32)

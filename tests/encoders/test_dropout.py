@@ -1,4 +1,4 @@
-"""Dropout: the right share, where transformers has it, and the same wherever a token stands."""
+"""Dropout: the right share, at the sites of transformers, the same in whatever row a token is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from transformers import RobertaConfig
 
-from softnce_jax.encoders.dropout import Dropout, bits
+from softnce_jax.encoders.dropout import Dropout, _bits
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
 
 KEY = jax.random.key(5)
@@ -16,7 +16,7 @@ KINDS = ["shared", "elementwise", "off"]
 
 
 def of_rows(rows, length, *, first=0, key=KEY):
-    """That of rows of one text each."""
+    """The dropout of rows of one text each."""
     text = jnp.arange(first, first + rows)[:, None]
     return Dropout.of(key, text, jnp.arange(length)[None])
 
@@ -28,15 +28,15 @@ def test_the_share_and_the_mean(rate):
     assert abs((dropped == 0).mean() - rate) < error
     np.testing.assert_allclose(dropped[dropped > 0], 1 / (1 - rate), rtol=1e-4)
     assert abs(dropped.mean() - 1) < 2 * error
-    # No place, text or dimension is spared.
+    # Every position, text and dimension is dropped sometimes.
     for axes in ((1, 2), (0, 2), (0, 1)):
         assert np.abs((dropped == 0).mean(axis=axes) - rate).max() < 0.2
 
 
 def test_draws_are_uniform_and_a_prefix_of_longer_ones():
-    drawn = np.asarray(bits(jax.random.split(KEY, 64), 250))
+    drawn = np.asarray(_bits(jax.random.split(KEY, 64), 250))
     assert drawn.shape == (64, 250)
-    np.testing.assert_array_equal(np.asarray(bits(jax.random.split(KEY, 64), 31)), drawn[:, :31])
+    np.testing.assert_array_equal(np.asarray(_bits(jax.random.split(KEY, 64), 31)), drawn[:, :31])
     share = np.histogram(drawn, bins=16, range=(0, 2**16))[0] / drawn.size
     assert np.abs(share - 1 / 16).max() < 0.01
     assert abs(np.corrcoef(drawn[:, 0::2].ravel(), drawn[:, 1::2].ravel())[0, 1]) < 0.05
@@ -53,7 +53,7 @@ def test_keys_of_any_generator(generator):
     assert 0.45 < (kept == (other.hidden(jnp.ones((64, 1, 256)), 0.5, 0) > 0)).mean() < 0.55
 
 
-def test_another_site_text_place_or_key_draws_anew():
+def test_another_site_text_position_or_key_draws_anew():
     x = jnp.ones((2, 3, 256))
     one = np.asarray(of_rows(2, 3).hidden(x, 0.5, 0))
     for other in (
@@ -100,20 +100,20 @@ class Stand:
         )
         lengths, self.numbers = [5, 7, 4], np.array([4, 0, 9])
         text = np.repeat(np.arange(3), lengths)
-        place = np.concatenate([np.arange(n) for n in lengths])
+        position = np.concatenate([np.arange(n) for n in lengths])
         ids = np.random.default_rng(0).integers(5, 50, len(text))
         self.padded = (np.full((3, 16), 1), np.zeros((3, 16), bool), np.zeros((3, 16), int))
-        for array, values in zip(self.padded, (ids, True, place + 2), strict=True):
-            array[text, place] = values
-        self.packed = (ids[None], (text[:, None] == text)[None], place[None] + 2)
-        self.at, self.of = (text, place), (self.numbers[text][None], place[None])
+        for array, values in zip(self.padded, (ids, True, position + 2), strict=True):
+            array[text, position] = values
+        self.packed = (ids[None], (text[:, None] == text)[None], position[None] + 2)
+        self.at, self.of = (text, position), (self.numbers[text][None], position[None])
         self.config = config
         init = AnyMaskRobertaModule(config).init
         self.variables = init(KEY, *map(jnp.asarray, self.packed))
 
-    def states(self, processor, dropout, kind="shared"):
+    def states(self, layout, dropout, kind="shared"):
         module = AnyMaskRobertaModule(self.config, attention_dropout=kind)
-        arrays = map(jnp.asarray, getattr(self, processor))
+        arrays = map(jnp.asarray, getattr(self, layout))
         return np.asarray(module.apply(self.variables, *arrays, dropout=dropout))
 
 
@@ -124,8 +124,8 @@ def test_packed_is_padded_with_the_same_dropout(kind):
     padded = stand.states("padded", rows, kind)[stand.at]
     packed = stand.states("packed", Dropout.of(KEY, *map(jnp.asarray, stand.of)), kind)[0]
     np.testing.assert_allclose(packed, padded, atol=2e-6)
-    text, place = map(jnp.asarray, stand.of)
-    renumbered = stand.states("packed", Dropout.of(KEY, text + 1, place), kind)[0]
+    text, position = map(jnp.asarray, stand.of)
+    renumbered = stand.states("packed", Dropout.of(KEY, text + 1, position), kind)[0]
     assert np.abs(renumbered - padded).max() > 0.1
     assert np.abs(stand.states("padded", None)[stand.at] - padded).max() > 0.1
 
@@ -135,17 +135,17 @@ def test_each_use_of_dropout_is_there():
     hidden, attention = "hidden_dropout_prob", "attention_probs_dropout_prob"
     for config in ({hidden: 0.0}, {attention: 0.0}):
         stand = Stand(**config)
-        text, place = map(jnp.asarray, stand.of)
-        plain, found = (stand.states("packed", d) for d in (None, Dropout.of(KEY, text, place)))
+        text, position = map(jnp.asarray, stand.of)
+        plain, found = (stand.states("packed", d) for d in (None, Dropout.of(KEY, text, position)))
         assert np.abs(plain - found).max() > 1e-3
     stand = Stand(**{hidden: 0.0, attention: 0.0})
-    text, place = map(jnp.asarray, stand.of)
-    plain, found = (stand.states("packed", d) for d in (None, Dropout.of(KEY, text, place)))
+    text, position = map(jnp.asarray, stand.of)
+    plain, found = (stand.states("packed", d) for d in (None, Dropout.of(KEY, text, position)))
     np.testing.assert_array_equal(plain, found)
 
 
 def test_the_mean_over_draws_is_that_of_transformers():
-    """The same places, so the same mean and spread of the states as the stock module's dropout."""
+    """Dropout at the same sites: the states have the mean and spread of the stock module's."""
     from transformers import FlaxRobertaModel
 
     stand = Stand()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from types import SimpleNamespace
 
 import jax
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 from transformers import RobertaConfig
 
-from softnce_jax.dataflow.example import GraphRows, graph_rows
+from softnce_jax.dataflow.example import Example
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.graph import graph_mask, node_words
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
 from tests.dataflow.toy import example_of, golden_cases
+from tests.rows import padded_rows, row_vectors
 from tests.shared import shared_path
 
 L = 184  # of the longest golden
@@ -23,7 +25,7 @@ TOY = SimpleNamespace(pad_id=1, first_position=2, head=[0], tail=[2], vocab_size
 
 
 def slow_mask(example, length):
-    """The rules of the mask, place by place."""
+    """The rules of the mask, position by position."""
     mask = np.zeros((length, length), bool)
     tokens = len(example) - len(example.spans)
     for i in range(tokens):
@@ -39,30 +41,30 @@ def slow_mask(example, length):
     return mask
 
 
-def parts(rows):
-    """What graph_mask takes."""
-    ids, spans, edges = map(jnp.asarray, rows)
+def mask_arguments(rows):
+    """What graph_mask takes, for rows of one text."""
+    ids, spans, edges = (jnp.asarray(x[0]) for x in (rows.ids, rows.spans, rows.edges))
     is_token = (ids != 1) & (spans[..., 0] < 0)
     return spans, edges, is_token, is_token & ((ids == 0) | (ids == 2))
 
 
 def golden_rows():
-    """The goldens' conversions as rows of one length: cases, arrays, examples, GraphRows."""
+    """The goldens' conversions as rows of one length: cases, arrays, examples, rows."""
     cases, goldens = zip(*golden_cases(), strict=True)
     examples = [example_of(case) for case in cases]
-    return cases, goldens, examples, graph_rows(examples, L, 1, edges=256)
+    return cases, goldens, examples, padded_rows(examples, L, edges=256)
 
 
 def test_masks_are_the_published_ones_and_the_slow_ones():
     _, goldens, examples, rows = golden_rows()
-    masks = np.asarray(graph_mask(*parts(rows)))
+    masks = np.asarray(graph_mask(*mask_arguments(rows)))
     for mask, golden, example in zip(masks, goldens, examples, strict=True):
         padding = (0, L - len(golden["code_ids"]))
         np.testing.assert_array_equal(mask, slow_mask(example, L))
         np.testing.assert_array_equal(mask, np.pad(golden["attn_mask"], padding))
     # The control: without edges between nodes it is another mask.
     none = rows._replace(edges=np.full_like(rows.edges, L))
-    assert (np.asarray(graph_mask(*parts(none))) != masks).any(axis=(1, 2)).sum() > 15
+    assert (np.asarray(graph_mask(*mask_arguments(none))) != masks).any(axis=(1, 2)).sum() > 15
 
 
 def test_node_words_are_means_of_pieces():
@@ -99,26 +101,27 @@ def encoder_of(module, pooling="pooler"):
 def test_vectors_are_the_published_ones():
     encoder, params, arrays = published()
     cases, goldens, examples, rows = golden_rows()
-    embed = jax.jit(encoder.embed)
-    vectors, alone = np.array(embed(params, rows)), embed(params, rows.ids)
-    queries = embed(params, np.stack([golden["nl_ids"] for golden in goldens]))
+    embed = jax.jit(partial(row_vectors, encoder))
+    vectors = np.array(embed(params, rows))
+    as_tokens = embed(params, rows._replace(spans=None, edges=None))
+    queries = encoder.embed(params, np.stack([golden["nl_ids"] for golden in goldens]))
     for row, (case, golden) in enumerate(zip(cases, goldens, strict=True)):
         if case["rows_fully_masked_among_nodes"]:
-            # What sees nothing averages over the whole row, so its length matters.
-            own = graph_rows([examples[row]], len(golden["code_ids"]), 1, edges=64)
-            vectors[row] = encoder.embed(params, own)[0]
+            # A node that attends to nothing averages over the row, so the row's length matters.
+            exact = padded_rows([examples[row]], len(golden["code_ids"]), edges=64)
+            vectors[row] = row_vectors(encoder, params, exact)[0]
         expected = arrays[f"code_vec/{case['key']}"]
         np.testing.assert_allclose(vectors[row], expected, atol=1e-5)
         np.testing.assert_allclose(queries[row], arrays[f"nl_vec/{case['key']}"], atol=1e-5)
         if case["nodes"]:  # the control: nodes as plain tokens
-            assert np.abs(alone[row] - expected).max() > 1e-4
+            assert np.abs(as_tokens[row] - expected).max() > 1e-4
 
 
 def test_rows_do_not_depend_on_their_padding():
     encoder, params, _ = published()
     case, _ = next(golden_cases())
-    rows = [graph_rows([example_of(case)], n, 1, edges=e) for n, e in ((48, 64), (80, 256))]
-    narrow, wide = (encoder.embed(params, row) for row in rows)
+    rows = [padded_rows([example_of(case)], n, edges=e) for n, e in ((48, 64), (80, 256))]
+    narrow, wide = (row_vectors(encoder, params, row) for row in rows)
     np.testing.assert_allclose(narrow, wide, atol=1e-6)
 
 
@@ -126,23 +129,22 @@ def test_rows_do_not_depend_on_their_padding():
 def test_nodes_are_not_pooled(pooling):
     encoder, params, _ = published()
     encoder = encoder_of(encoder.module, pooling)
-    ids = np.array([[0, 5, 6, 2, 3, 1]])
-    spans = np.full((1, 6, 2), -1)
-    spans[0, 4] = (0, 0)  # a node that nothing but the special tokens sees, and that sees nothing
-    rows = GraphRows(ids, spans, np.full((1, 1, 2), 6))
-    found = encoder.embed(params, rows)
-    is_token = jnp.asarray(ids != 1) & (ids != 3)
-    mask = graph_mask(*parts(rows))
-    words = params["embeddings"]["word_embeddings"]["embedding"][ids].at[0, 4].set(0.0)
-    places = jnp.array([[2, 3, 4, 5, 0, 1]])
-    states = encoder.states(params, jnp.asarray(ids), mask, places, inputs_embeds=words)
-    np.testing.assert_allclose(found, encoder.pool(params, states, is_token), atol=1e-6)
+    # A node that only the special tokens attend to, and that attends to nothing.
+    example = Example(np.array([0, 5, 6, 2, 3]), np.zeros((1, 2), int), np.zeros((0, 2), int))
+    rows = padded_rows([example], 6, edges=1)
+    found = row_vectors(encoder, params, rows)
+    words = params["embeddings"]["word_embeddings"]["embedding"][rows.ids[0]].at[0, 4].set(0.0)
+    position_ids = jnp.array([[2, 3, 4, 5, 0, 1]])
+    mask = graph_mask(*mask_arguments(rows))
+    states = encoder.states(params, rows.ids[0], mask, position_ids, inputs_embeds=words)
+    expected = states[:, :4].mean(axis=1) if pooling == "mean" else states[:, 0]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_half_precision_is_finite():
     encoder, params, _ = published()
     half = encoder_of(encoder.module.clone(dtype=jnp.bfloat16))
     case, _ = next(golden_cases())
-    rows = graph_rows([example_of(case)], 48, 1, edges=64)
-    exact, found = encoder.embed(params, rows), half.embed(params, rows)
+    rows = padded_rows([example_of(case)], 48, edges=64)
+    exact, found = (row_vectors(each, params, rows) for each in (encoder, half))
     assert found.dtype == jnp.float32 and 0 < np.abs(found - exact).max() < 0.1

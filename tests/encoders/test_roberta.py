@@ -20,8 +20,8 @@ def inputs(model):
     mask = jnp.asarray(np.arange(L) < LENGTHS[:, None])
     ids = jnp.where(mask, random.integers(5, 60, (R, L)), pad)
     counted = jnp.cumsum(mask, axis=1) * mask + pad
-    places = jnp.broadcast_to(jnp.arange(L), (R, L))
-    return ids, mask, counted if model.config.model_type == "roberta" else places
+    columns = jnp.broadcast_to(jnp.arange(L), (R, L))
+    return ids, mask, counted if model.config.model_type == "roberta" else columns
 
 
 def ours(model, params, ids, mask, positions):
@@ -100,7 +100,7 @@ def test_segments_of_one_row_are_as_rows_of_their_own(roberta):
     assert np.abs(packed[:10] - second[:10]).max() > 1e-2
 
 
-def test_a_row_that_sees_nothing_is_finite(roberta):
+def test_a_row_that_attends_to_nothing_is_finite(roberta):
     ids, mask, positions = inputs(roberta)
     for empty in (jnp.zeros_like(mask), jnp.zeros((R, L, L), bool)):
         assert np.isfinite(ours(roberta, roberta.params, ids, empty, positions)).all()

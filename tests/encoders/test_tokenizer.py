@@ -1,15 +1,23 @@
+"""Tokenizers give the ids of transformers; cached ones are the same and are made once."""
+
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
+import jax
 import numpy as np
 import pytest
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
-from softnce_jax.encoders.tokenizer import Tokenizer
+from softnce_jax.data.corpus import Pair
+from softnce_jax.encoders.processor import Processor
+from softnce_jax.encoders.tokenizer import CachedTokenizer, Tokenizer
 from softnce_jax.errors import InputError
-from softnce_jax.pretrained.tiny import SPECIAL_TOKENS, train_tokenizer
+from softnce_jax.pretrained.tiny import train_tokenizer
+from softnce_jax.train.batches import batch_indices, batches, load_ahead
 
 CODE = [
     "def getMaxValue(values):\n\treturn max(values)",
@@ -22,44 +30,6 @@ CODE = [
 @pytest.fixture(scope="module")
 def fast():
     return train_tokenizer(CODE * 2, 500)
-
-
-def test_special_tokens_have_the_ids_that_bm25_skips(fast):
-    assert fast.convert_tokens_to_ids(list(SPECIAL_TOKENS.values())) == [0, 1, 2, 3, 4]
-    assert fast("")["input_ids"] == [0, 2]
-
-
-@pytest.mark.parametrize(
-    "identifier", ["parseHTTPHeader", "parse_http_header", "ParseHttpHeader", "parse-HTTP header"]
-)
-def test_words_of_identifiers_are_the_words_of_a_question(fast, identifier):
-    words = [piece for piece in fast.tokenize(identifier) if piece != "-"]
-    assert words == fast.tokenize("parse http header") == ["parse", "http", "header"]
-
-
-def test_digits_and_white_space_split_words(fast):
-    assert fast.tokenize("header2\n\t  text") == ["header", "2", "text"]
-
-
-def test_any_text_is_tokenized_without_unknowns(fast):
-    ids = fast("é 日本 \x00 🙂 Ünïcode")["input_ids"]
-    assert SPECIAL_TOKENS["unk_token"] not in fast.convert_ids_to_tokens(ids)
-    assert "日本" in fast.decode(ids)
-
-
-def test_the_same_texts_in_any_order_train_the_same_tokenizer(fast):
-    again = train_tokenizer((CODE * 2)[::-1], 500)
-    assert again.backend_tokenizer.to_str() == fast.backend_tokenizer.to_str()
-    other = train_tokenizer(CODE[:1] * 2, 500)
-    assert other.backend_tokenizer.to_str() != fast.backend_tokenizer.to_str()
-
-
-@pytest.mark.parametrize("loader", [PreTrainedTokenizerFast, AutoTokenizer])
-def test_a_trained_tokenizer_survives_saving(fast, loader, tmp_path):
-    fast.save_pretrained(tmp_path)
-    loaded = loader.from_pretrained(tmp_path)
-    assert loaded(CODE)["input_ids"] == fast(CODE)["input_ids"]
-    assert (loaded.pad_token_id, loaded.cls_token, loaded.mask_token) == (1, "<s>", "<mask>")
 
 
 def test_tokenize_equals_transformers_and_cuts_to_length(fast):
@@ -135,3 +105,71 @@ def test_a_pad_token_is_asked_for(tmp_path, fast):
     padless.pad_token = None
     with pytest.raises(InputError, match="the tokenizer has no pad token; set pad_token"):
         Tokenizer(padless)
+
+
+QUERIES = [f"sort the list number {i}, quickly" for i in range(20)]
+CODES = [f"def sort_{i}(x): return sorted(x)[{i}]" for i in range(20)]
+PAIRS = [Pair(q, c, f"u{i}", "python") for i, (q, c) in enumerate(zip(QUERIES, CODES, strict=True))]
+
+
+class Counting:
+    """A tokenizer that counts the texts it is given."""
+
+    def __init__(self):
+        self.inner = Tokenizer(train_tokenizer(QUERIES + CODES))
+        self.seen = Counter()
+        self.pad_id, self.pad = self.inner.pad_id, self.inner.pad
+
+    def tokenize(self, texts, max_length):
+        self.seen.update(texts)
+        return self.inner.tokenize(texts, max_length)
+
+
+def test_cached_ids_are_the_same_at_every_length():
+    counting = Counting()
+    cached = CachedTokenizer(counting)
+    for length in (4, 16, 4):
+        texts = [QUERIES[3], CODES[0], QUERIES[3], ""]
+        found = [ids.tolist() for ids in cached.tokenize(texts, length)]
+        assert found == counting.inner.tokenize(texts, length)
+    # Once for each of two lengths; the control: they cut differently.
+    assert counting.seen == {text: 2 for text in texts}
+    assert len(cached.tokenize([CODES[0]], 4)[0]) < len(cached.tokenize([CODES[0]], 16)[0])
+
+
+def test_no_caller_can_change_cached_ids():
+    ids = CachedTokenizer(Counting()).tokenize(QUERIES[:1], 8)[0]
+    with pytest.raises(ValueError, match="read-only"):
+        ids[0] = 9
+
+
+def test_threads_that_tokenize_at_once_get_the_same():
+    counting, together = Counting(), Barrier(4)
+    inner = counting.tokenize
+    counting.tokenize = lambda *given: (together.wait(10), inner(*given))[1]
+    cached = CachedTokenizer(counting)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: cached.tokenize(QUERIES, 16), range(4)))
+    expected = counting.inner.tokenize(QUERIES, 16)
+    assert all([ids.tolist() for ids in each] == expected for each in found)
+    # They met before any was done; nobody does so again.
+    assert counting.seen == {text: 4 for text in QUERIES}
+    assert cached.tokenize(QUERIES[:1], 16)[0].tolist() == expected[0]
+
+
+@pytest.mark.parametrize("one_text_per_row", [False, True])
+def test_batches_of_cached_tokens_are_the_same_and_tokenize_once(one_text_per_row):
+    counting, indices = Counting(), batch_indices(len(PAIRS), 4, seed=0)
+    options = {"one_text_per_row": one_text_per_row}
+    plain, cached = Processor(counting.inner, 16, 24), Processor(counting, 16, 24).caching()
+    expected = batches(indices, PAIRS, plain, **options)
+    found = batches(indices, PAIRS, cached, **options)
+    for n in range(15):
+        jax.tree.map(np.testing.assert_array_equal, expected[n], found[n])
+    assert counting.seen == {text: 1 for text in QUERIES + CODES}
+    # The control: without the cache, every epoch tokenizes.
+    again = Counting()
+    ahead = load_ahead(batches(indices, PAIRS, Processor(again, 16, 24), **options), 0)
+    for _ in range(15):
+        next(ahead)
+    assert min(again.seen.values()) >= 3

@@ -1,3 +1,5 @@
+"""Exports: other libraries compute the same vectors; an export is whole or not there."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -12,7 +14,7 @@ from softnce_jax.pretrained import export
 from softnce_jax.pretrained.export import export_model
 from softnce_jax.pretrained.load import load
 from softnce_jax.pretrained.tiny import TinyConfig, tiny
-from tests.encoders.conftest import TEXTS
+from tests.stock_models import TEXTS
 
 
 def tiny_case(request):
@@ -137,7 +139,7 @@ def test_a_stopped_export_leaves_the_one_before(tmp_path, monkeypatch):
 
     changed = jax.tree.map(lambda leaf: leaf + 1.0, params)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(export, "write_tokenizer", stop)
+        patch.setattr(export, "_write_tokenizer", stop)
         export_model(tmp_path / "model", encoder, changed)
     jax.tree.map(np.testing.assert_array_equal, load(tmp_path / "model")[1], params)
     export_model(tmp_path / "model", encoder, changed)

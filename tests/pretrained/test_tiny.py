@@ -1,15 +1,18 @@
-"""The encoder that is trained from scratch starts as a matcher of words."""
+"""The encoder to train from scratch starts as a matcher of words; its tokenizer splits names."""
 
 from __future__ import annotations
+
+import dataclasses
 
 import jax
 import numpy as np
 import pytest
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from softnce_jax.pretrained import tiny as tiny_module
 from softnce_jax.pretrained.export import export_model
 from softnce_jax.pretrained.load import load
-from softnce_jax.pretrained.tiny import TinyConfig, tiny
+from softnce_jax.pretrained.tiny import SPECIAL_TOKENS, TinyConfig, tiny, train_tokenizer
 
 TEXTS = ["sort a list", "def sort(x): return sorted(x)", "", "the sum of a list"]
 SIZES = TinyConfig(vocab_size=300, hidden_size=256)
@@ -21,12 +24,12 @@ def built():
 
 
 def contents(built, rows, length=40):
-    """Mean states of rows, before they are scaled to unit length, times their tokens."""
+    """Mean states of rows, not scaled to unit length, times their tokens."""
     encoder, params = built
-    ids = encoder.tokenizer.pad(encoder.tokenizer.tokenize(rows, length), length)
-    mask = ids != encoder.tokenizer.pad_id
-    states = encoder.states(params, ids, mask, encoder.positions(mask))
-    return np.asarray(states.sum(1, where=mask[:, :, None]))
+    ragged = encoder.tokenizer.tokenize(rows, length)
+    unscaled = dataclasses.replace(encoder, normalize=False)
+    means = unscaled.embed(params, encoder.tokenizer.pad(ragged, length))
+    return np.asarray(means) * np.array([[len(ids)] for ids in ragged])
 
 
 def test_same_texts_and_key_give_the_same_encoder(built):
@@ -65,8 +68,8 @@ def test_all_tokens_weigh_the_same():
 def test_order_and_special_tokens_do_not_count(built):
     encoder, params = built
     ids = encoder.tokenizer.pad(encoder.tokenizer.tokenize(["+-*", "*+-", "+-/"], 8), 8)
-    one, turned, other = np.asarray(encoder.embed(params, ids))
-    np.testing.assert_allclose(one, turned, atol=1e-5)
+    one, reordered, other = np.asarray(encoder.embed(params, ids))
+    np.testing.assert_allclose(one, reordered, atol=1e-5)
     assert np.abs(one - other).max() > 0.01
     assert not contents(built, [""]).any()
 
@@ -83,3 +86,54 @@ def test_bfloat16_computes_in_bfloat16_only(built):
     encoder, params = tiny(TEXTS, key=jax.random.key(0), sizes=SIZES, dtype="bfloat16")
     jax.tree.map(np.testing.assert_array_equal, params, built[1])
     assert encoder.module.dtype == "bfloat16"
+
+
+CODE = [
+    "def getMaxValue(values):\n\treturn max(values)",
+    "function parse_http_header2(text) { return text.split(':') }",
+    "public static int maxValue(int[] values) { return 0; }",
+    "parse the http header of a text",
+]
+
+
+@pytest.fixture(scope="module")
+def fast():
+    return train_tokenizer(CODE * 2, 500)
+
+
+def test_special_tokens_have_the_ids_that_bm25_skips(fast):
+    assert fast.convert_tokens_to_ids(list(SPECIAL_TOKENS.values())) == [0, 1, 2, 3, 4]
+    assert fast("")["input_ids"] == [0, 2]
+
+
+@pytest.mark.parametrize(
+    "identifier", ["parseHTTPHeader", "parse_http_header", "ParseHttpHeader", "parse-HTTP header"]
+)
+def test_words_of_identifiers_are_the_words_of_a_question(fast, identifier):
+    words = [piece for piece in fast.tokenize(identifier) if piece != "-"]
+    assert words == fast.tokenize("parse http header") == ["parse", "http", "header"]
+
+
+def test_digits_and_white_space_split_words(fast):
+    assert fast.tokenize("header2\n\t  text") == ["header", "2", "text"]
+
+
+def test_any_text_is_tokenized_without_unknowns(fast):
+    ids = fast("é 日本 \x00 🙂 Ünïcode")["input_ids"]
+    assert SPECIAL_TOKENS["unk_token"] not in fast.convert_ids_to_tokens(ids)
+    assert "日本" in fast.decode(ids)
+
+
+def test_the_same_texts_in_any_order_train_the_same_tokenizer(fast):
+    again = train_tokenizer((CODE * 2)[::-1], 500)
+    assert again.backend_tokenizer.to_str() == fast.backend_tokenizer.to_str()
+    other = train_tokenizer(CODE[:1] * 2, 500)
+    assert other.backend_tokenizer.to_str() != fast.backend_tokenizer.to_str()
+
+
+@pytest.mark.parametrize("loader", [PreTrainedTokenizerFast, AutoTokenizer])
+def test_a_trained_tokenizer_survives_saving(fast, loader, tmp_path):
+    fast.save_pretrained(tmp_path)
+    loaded = loader.from_pretrained(tmp_path)
+    assert loaded(CODE)["input_ids"] == fast(CODE)["input_ids"]
+    assert (loaded.pad_token_id, loaded.cls_token, loaded.mask_token) == (1, "<s>", "<mask>")

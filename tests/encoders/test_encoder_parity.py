@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 from transformers import FlaxRobertaModel, RobertaConfig
 
-from softnce_jax.dataflow.example import Specials, graph_rows, make_example
+from softnce_jax.dataflow.example import Specials, make_example
 from softnce_jax.dataflow.extract import Extractor
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
 from softnce_jax.pretrained.convert import to_published
 from softnce_jax.pretrained.load import load
 from tests.dataflow.toy import pieces
-from tests.encoders.conftest import SIZES, TEXTS, jittered
 from tests.encoders.test_graph import TOY, slow_mask
+from tests.rows import padded_rows, row_vectors
+from tests.stock_models import SIZES, TEXTS, jittered
 
 L = 64
 CODES = {
@@ -64,12 +65,12 @@ def examples():
     return rows
 
 
-def compare(encoder, params, rows, twin, forward, torch):
+def compare(embed, params, twin, forward, torch):
     """Largest differences of vectors, and of gradients of Σ v·u, over all parameters."""
     random = np.random.default_rng(5)
-    vectors = encoder.embed(params, rows)
+    vectors = embed(params)
     u_RD = random.normal(size=vectors.shape).astype(np.float32) / vectors.size
-    gradient = jax.grad(lambda p: jnp.sum(encoder.embed(p, rows) * u_RD))(params)
+    gradient = jax.grad(lambda p: jnp.sum(embed(p) * u_RD))(params)
     expected = forward()
     torch.sum(expected * torch.tensor(u_RD)).backward()
     ours, worst, size = to_published(gradient), 0.0, 0.0
@@ -107,25 +108,29 @@ def test_text_encoders(kind, model, twin, torch):
         return states.sum(1) / seen.sum(1)[:, None]
 
     encoder = bound(model, "pooler" if kind == "codebert" else "mean")
-    vectors, gradients = compare(encoder, model.params, ids, twin, forward, torch)
+
+    def embed(params):
+        return encoder.embed(params, ids)
+
+    vectors, gradients = compare(embed, model.params, twin, forward, torch)
     assert vectors < 1e-5 and gradients < 1e-5
     twin.zero_grad()
-    assert compare(encoder, model.params, ids, twin, lambda: forward(False), torch)[0] > 1e-3
+    assert compare(embed, model.params, twin, lambda: forward(False), torch)[0] > 1e-3
 
 
 def test_graphcodebert(model, twin, torch):
-    rows_of = examples()
-    rows = graph_rows(rows_of, L, 1, edges=64)
-    masks = torch.tensor(np.stack([slow_mask(example, L) for example in rows_of]))
-    places = np.full(rows.ids.shape, 1)
-    for row, example in enumerate(rows_of):
+    cases = examples()
+    rows = padded_rows(cases, L, edges=64)
+    masks = torch.tensor(np.stack([slow_mask(example, L) for example in cases]))
+    position_ids = np.full((len(cases), L), 1)
+    for row, example in enumerate(cases):
         tokens = len(example) - len(example.spans)
-        places[row, :tokens] = np.arange(2, 2 + tokens)
-        places[row, tokens : len(example)] = 0
+        position_ids[row, :tokens] = np.arange(2, 2 + tokens)
+        position_ids[row, tokens : len(example)] = 0
 
     def forward(averaged=True):
-        positions = torch.tensor(places)
-        words = twin.embeddings.word_embeddings(torch.tensor(rows.ids).long())
+        positions = torch.tensor(position_ids)
+        words = twin.embeddings.word_embeddings(torch.tensor(rows.ids[0]).long())
         is_node, is_token = positions.eq(0), positions.ge(2)
         seen = (is_node[:, :, None] & is_token[:, None, :] & masks).float()
         mean = torch.einsum("abc,acd->abd", seen / (seen.sum(-1) + 1e-10)[:, :, None], words)
@@ -134,10 +139,14 @@ def test_graphcodebert(model, twin, torch):
         return found.pooler_output
 
     encoder = bound(model, "pooler", code_length=48, dataflow="published", flow_length=16)
-    vectors, gradients = compare(encoder, model.params, rows, twin, forward, torch)
+
+    def embed(params):
+        return row_vectors(encoder, params, rows)
+
+    vectors, gradients = compare(embed, model.params, twin, forward, torch)
     assert vectors < 1e-5 and gradients < 1e-5
     twin.zero_grad()
-    assert compare(encoder, model.params, rows, twin, lambda: forward(False), torch)[0] > 1e-4
+    assert compare(embed, model.params, twin, lambda: forward(False), torch)[0] > 1e-4
 
 
 def test_unixcoder_puts_its_prefix_before_every_text(roberta_folder):

@@ -1,0 +1,173 @@
+"""Vectors and gradients do not depend on the row of a text, its neighbours or its padding."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from transformers import RobertaConfig
+
+from softnce_jax._scores import unit_length
+from softnce_jax.data.corpus import Pair
+from softnce_jax.data.sample import load_sample
+from softnce_jax.dataflow.cache import GraphCodes, Settings
+from softnce_jax.encoders.encoder import Encoder, of_slots
+from softnce_jax.encoders.roberta import AnyMaskRobertaModule
+from softnce_jax.encoders.tokenizer import Tokenizer
+from softnce_jax.errors import InputError
+from softnce_jax.packing import Capacity, fill, first_fit, sizes
+from softnce_jax.pretrained.load import load
+from softnce_jax.pretrained.tiny import train_tokenizer
+from tests.pretrained.folders import ids_of
+from tests.rows import padded_rows, row_vectors
+from tests.stock_models import TEXTS
+
+CODE, FLOW = 48, 16
+SAMPLE = load_sample("python").train[:10:2]
+SHORT = ["def f(a):\n    return a", "x = y", "def g(a, b):\n    c = a + b\n    return c", "n = 1"]
+# One is so long that tokens, and the pieces of nodes, are cut off.
+CODES = [*SHORT, *(pair.code for pair in SAMPLE), "\n".join(pair.code for pair in SAMPLE)]
+PAIRS = [Pair(f"query {i}", code, f"url {i}", "python") for i, code in enumerate(CODES)]
+KEY = jax.random.key(0)
+
+
+@pytest.fixture(scope="module")
+def stand():
+    """An encoder with lively weights, its parameters, and its graphs."""
+    tokenizer = Tokenizer(train_tokenizer([pair.code for pair in PAIRS], 400))
+    config = RobertaConfig(
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=CODE + FLOW + 2,
+        initializer_range=0.2,
+    )
+    encoder = Encoder(AnyMaskRobertaModule(config), tokenizer, query_length=16, code_length=CODE)
+    graphs = GraphCodes(tokenizer, Settings("published", CODE, FLOW))
+    return encoder, encoder.init(KEY), graphs
+
+
+def texts_of(stand, dataflow):
+    encoder, _, graphs = stand
+    if dataflow:
+        return graphs(PAIRS)
+    return encoder.tokenizer.tokenize([pair.code for pair in PAIRS], CODE)
+
+
+def layouts(stand, dataflow):
+    """The same texts packed, with their slots, and each in a row of its own."""
+    _, _, graphs = stand
+    texts = texts_of(stand, dataflow)
+    capacity = Capacity(CODE + FLOW, graphs.edge_capacity if dataflow else 0)
+    plan = first_fit(sizes(texts, capacity), capacity)
+    assert plan.rows < len(texts)
+    packed = fill(
+        [texts], [plan], [range(len(texts))], rows=plan.rows + 1, capacity=capacity, pad_id=1
+    )
+    alone = padded_rows(texts, capacity.length if dataflow else CODE, edges=capacity.edges)
+    return packed, plan.slot_T(capacity.slots)[None], alone
+
+
+@pytest.mark.parametrize("dataflow", [False, True], ids=["text", "dataflow"])
+@pytest.mark.parametrize("pooling", ["mean", "cls", "pooler"])
+@pytest.mark.parametrize("key", [None, KEY], ids=["still", "dropping"])
+def test_vectors_and_gradients_are_those_of_rows_of_one_text(stand, pooling, dataflow, key):
+    encoder, params, _ = stand
+    encoder = dataclasses.replace(encoder, pooling=pooling, normalize=True)
+    packed, slots, alone = layouts(stand, dataflow)
+    u_RD = jax.random.normal(KEY, (len(PAIRS), 32))
+
+    def of_rows(params):
+        return row_vectors(encoder, params, alone, key=key)
+
+    def of_packed(params, packed=packed):
+        return of_slots(encoder.embed(params, packed, key=key), slots)
+
+    expected, found = jax.jit(of_rows)(params), jax.jit(of_packed)(params)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    gradients = [
+        jax.jit(jax.grad(lambda p, f=f: jnp.sum(f(p) * u_RD)))(params) for f in (of_packed, of_rows)
+    ]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), *gradients)
+    # The controls: texts that see their neighbours; positions that go on along the row.
+    everyone = packed._replace(segment_ids=np.where(packed.segment_ids < 0, -1, 0))
+    columns = np.broadcast_to(np.arange(CODE + FLOW, dtype=np.int16), packed.positions.shape)
+    for wrong in (everyone, packed._replace(positions=columns)):
+        assert np.abs(of_packed(params, wrong) - expected).max() > 1e-2
+
+
+def test_nodes_without_pieces_are_there_and_full_rows_are_alone(stand):
+    examples = texts_of(stand, True)
+    cut = [e for e in examples if len(e.spans) and (e.spans[:, 0] == e.spans[:, 1]).any()]
+    assert cut and all(len(example) == CODE + FLOW for example in cut)
+
+
+def test_neighbours_in_a_row_do_not_reach_a_text(stand):
+    encoder, params, _ = stand
+    packed, slots, _ = layouts(stand, True)
+    other = np.unique(packed.segment_ids)[2:]  # all but padding and text 0
+    changed = packed.ids.copy()
+    changed[np.isin(packed.segment_ids, other)] = 7
+    before, after = (
+        of_slots(encoder.embed(params, packed._replace(ids=ids)), slots)
+        for ids in (packed.ids, changed)
+    )
+    np.testing.assert_allclose(before[0], after[0], atol=1e-6)
+    assert np.abs(before[1:] - after[1:]).max() > 1e-2
+
+
+def test_positions_are_those_of_transformers(roberta, roberta_folder):
+    encoder, params = load(roberta_folder, pooling="pooler")
+    ids = ids_of(encoder)
+    ids[1, 3] = 1  # text that spells <pad>
+    expected = roberta(ids, jnp.asarray(ids != 1)).pooler_output
+    np.testing.assert_array_equal(encoder.embed(params, ids), expected)
+    # The control: one position further.
+    rows = padded_rows(encoder.tokenizer.tokenize(TEXTS, 24), 24)
+    shifted = dataclasses.replace(encoder, pooling="mean")
+    there, further = (
+        row_vectors(shifted, params, rows._replace(positions=rows.positions + n)) for n in (0, 1)
+    )
+    assert np.abs(there - further).max() > 1e-2
+
+
+def test_the_vector_does_not_depend_on_the_padding(roberta_folder):
+    encoder, params = load(roberta_folder)
+    narrow, wide = (encoder.embed(params, ids_of(encoder, length)) for length in (24, 38))
+    np.testing.assert_allclose(narrow[::2], wide[::2], atol=1e-5)
+    assert np.abs(narrow[3] - wide[3]).max() > 1e-2  # this text was cut at 24
+
+
+def test_a_key_drops_and_no_key_does_not(roberta_folder):
+    encoder, params = load(roberta_folder)
+    ids = ids_of(encoder)
+    embed = jax.jit(encoder.embed)
+    first, again = (embed(params, ids, key=jax.random.key(1)) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - embed(params, ids)).max() > 1e-3
+    assert np.abs(first - embed(params, ids, key=jax.random.key(2))).max() > 1e-3
+
+
+def test_rows_longer_than_the_network_are_an_error(roberta_folder):
+    encoder, params = load(roberta_folder)
+    assert encoder.max_length == encoder.code_length == 38
+    with pytest.raises(InputError, match="39 tokens a row, but the model has 38 positions"):
+        encoder.embed(params, np.zeros((1, 39), np.int32))
+
+
+def test_unit_length_has_no_gradient_at_zero():
+    vectors = jnp.array([[0.0, 0.0], [3.0, 4.0]])
+    gradient = jax.grad(lambda vectors: jnp.sum(unit_length(vectors)))(vectors)
+    np.testing.assert_array_equal(gradient[0], 0)
+    # Of x / |x| at (3, 4), both outputs added: what of (1, 1) lies across it, over its length.
+    np.testing.assert_allclose(gradient[1], [4 / 125, -3 / 125], rtol=1e-5)
+
+
+def test_an_unknown_pooling_is_an_error(bert_folder):
+    with pytest.raises(InputError, match=r"pooling must be one of .* got 'max'"):
+        load(bert_folder, pooling="max")

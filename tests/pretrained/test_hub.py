@@ -1,0 +1,57 @@
+"""The Hub: only the cache is read unless a download is asked for; then few files are fetched."""
+
+from __future__ import annotations
+
+import pytest
+from huggingface_hub import constants
+
+from softnce_jax.errors import InputError
+from softnce_jax.pretrained import hub
+from softnce_jax.pretrained.load import load
+from softnce_jax.pretrained.presets import preset
+from tests.pretrained.folders import assert_same
+
+
+def test_a_hub_id_is_taken_from_the_cache_only(roberta, roberta_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(
+        ValueError, match=r"revision refs/pr/5 is not in .*fetch it with --download"
+    ):
+        load("unixcoder")
+    repository = tmp_path / "models--microsoft--unixcoder-base"
+    (repository / "refs/refs/pr").mkdir(parents=True)
+    (repository / "refs/refs/pr/5").write_text("f00")
+    (repository / "snapshots").mkdir()
+    roberta_folder.rename(repository / "snapshots/f00")
+    encoder, params = load("unixcoder")
+    assert_same(params, roberta.params)
+    assert encoder.pooling == "mean"
+    assert encoder.tokenizer.fast.convert_ids_to_tokens(encoder.tokenizer.head) == [
+        "<s>", "<encoder-only>", "</s>",
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="revision main is not in the Hub cache"):
+        load("unixcoder", revision="main")
+
+
+def test_download_fetches_one_weight_file(roberta_folder, monkeypatch):
+    asked = {}
+
+    def snapshot(name, **options):
+        asked.update(options, name=name)
+        return str(roberta_folder)
+
+    files = ["config.json", "pytorch_model.bin", "flax_model.msgpack", "tf_model.h5"]
+    monkeypatch.setattr(hub.HfApi, "list_repo_files", lambda self, name, revision: files)
+    monkeypatch.setattr(hub, "snapshot_download", snapshot)
+    load("codebert", download=True)
+    assert (asked["name"], asked["revision"]) == (
+        "microsoft/codebert-base",
+        preset("codebert").revision,
+    )
+    assert asked["allow_patterns"] == [*hub.SMALL_FILES, "flax_model.msgpack"]
+
+
+def test_download_offline_says_so_in_one_line():
+    with pytest.raises(InputError, match=r"codebert-base \(revision .*cannot be fetched") as caught:
+        load("codebert", download=True)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,150 @@
+"""Loading stock checkpoints; a fingerprint follows what decides the vectors, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from softnce_jax.errors import InputError
+from softnce_jax.pretrained.convert import to_published
+from softnce_jax.pretrained.export import export_model
+from softnce_jax.pretrained.load import fingerprint, load
+from tests.pretrained.folders import assert_same, edit, ids_of, rewrite
+
+
+def test_loads_flax_weights_and_embeds_as_transformers_does(bert, bert_folder):
+    encoder, params = load(bert_folder)
+    assert_same(params, bert.params)
+    ids = ids_of(encoder)
+    mask = jnp.asarray(ids != 0)
+    states = np.asarray(bert(ids, mask).last_hidden_state)
+    counts = mask.sum(axis=1, keepdims=True)
+    expected = (states * mask[:, :, None]).sum(axis=1) / counts
+    np.testing.assert_allclose(encoder.embed(params, ids), expected, atol=1e-6)
+    pooler = load(bert_folder, pooling="pooler")[0]
+    np.testing.assert_array_equal(pooler.embed(params, ids), bert(ids, mask).pooler_output)
+    first = load(bert_folder, pooling="cls")[0]
+    np.testing.assert_array_equal(first.embed(params, ids), states[:, 0])
+
+
+def test_a_missing_pooler_matters_only_where_it_is_used(bert, bert_folder):
+    tensors = to_published(bert.params)
+    whole = load(bert_folder)
+    rewrite(bert_folder, {name: t for name, t in tensors.items() if "pooler" not in name})
+    encoder, params = load(bert_folder)
+    assert not params["pooler"]["dense"]["kernel"].any()
+    ids = ids_of(encoder)
+    np.testing.assert_array_equal(encoder.embed(params, ids), whole[0].embed(whole[1], ids))
+    with pytest.raises(InputError, match=r"no tensor pooler.dense.* and 1 more; use"):
+        load(bert_folder, pooling="pooler")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"model_type": "gpt2"},
+            "'gpt2'; use a RoBERTa, BERT or DistilBERT checkpoint",
+        ),
+        ({"position_embedding_type": "relative_key"}, "relative positions"),
+        ({"is_decoder": True}, "a decoder"),
+        ({"vocab_size": 12}, "the tokenizer has 3. tokens, the model's vocab_size is 12"),
+    ],
+)
+def test_other_architectures_are_an_error(values, message, bert_folder):
+    edit(bert_folder / "config.json", **values)
+    with pytest.raises(InputError, match=message):
+        load(bert_folder)
+
+
+def test_missing_files_are_named(bert_folder, tmp_path):
+    (bert_folder / "flax_model.msgpack").unlink()
+    with pytest.raises(InputError, match=r"bert: no weights \(looked for model.safetensors, "):
+        load(bert_folder)
+    (bert_folder / "tokenizer.json").unlink()
+    (bert_folder / "vocab.txt").unlink()
+    with pytest.raises(InputError, match=r"no tokenizer can be loaded .*put its tokenizer.json"):
+        load(bert_folder)
+    (bert_folder / "config.json").unlink()
+    with pytest.raises(InputError, match=r"config.json: missing or not JSON"):
+        load(bert_folder)
+    with pytest.raises(InputError, match=r"nowhere: no such folder, and not the form of a Hub id"):
+        load(tmp_path / "nowhere")
+
+
+def test_a_tokenizer_without_pad_token_is_an_error(bert_folder):
+    settings = json.loads((bert_folder / "tokenizer_config.json").read_text())
+    (bert_folder / "special_tokens_map.json").unlink()
+    edit(bert_folder / "tokenizer_config.json", pad_token=None)
+    assert settings["pad_token"] == "[PAD]"
+    with pytest.raises(InputError, match="the tokenizer has no pad token"):
+        load(bert_folder)
+
+
+def test_roberta_needs_one_pad_id(roberta_folder):
+    edit(roberta_folder / "config.json", pad_token_id=0)
+    with pytest.raises(InputError, match=r"pad id is 1, config.json's pad_token_id 0"):
+        load(roberta_folder)
+
+
+def test_a_copy_of_unixcoder_gets_its_prefix(roberta_folder):
+    encoder, _ = load(roberta_folder)
+    marker = encoder.tokenizer.fast.convert_tokens_to_ids("<encoder-only>")
+    assert encoder.tokenizer.head == [0, marker, 2]
+    assert encoder.tokenizer.tail == [2]
+
+
+def test_tiny_has_no_checkpoint():
+    with pytest.raises(InputError, match="tiny has no checkpoint"):
+        load("tiny")
+
+
+def test_the_location_does_not_matter(bert_folder, tmp_path):
+    copy = shutil.copytree(bert_folder, tmp_path / "copy")
+    (copy / "README.md").write_text("read me")
+    (copy / "pytorch_model.bin").write_text("not read: the Flax weights come first")
+    assert fingerprint(copy) == fingerprint(str(bert_folder))
+
+
+@pytest.mark.parametrize("name", ["flax_model.msgpack", "config.json", "tokenizer.json"])
+def test_any_changed_byte_matters(name, bert_folder):
+    before = fingerprint(bert_folder)
+    content = (bert_folder / name).read_bytes()
+    (bert_folder / name).write_bytes(content[:-1] + b" ")
+    assert fingerprint(bert_folder) != before
+
+
+def test_pooling_and_lengths_of_an_export_matter(bert_folder, tmp_path):
+    encoder, params = load(bert_folder)
+    export_model(tmp_path / "model", encoder, params)
+    before = fingerprint(tmp_path / "model")
+    lengths = tmp_path / "model" / "softnce_jax.json"
+    lengths.write_text(json.dumps({"query_length": 9, "code_length": 10}))
+    middle = fingerprint(tmp_path / "model")
+    (tmp_path / "model" / "modules.json").unlink()
+    assert len({before, middle, fingerprint(tmp_path / "model")}) == 3
+
+
+def test_a_run_is_its_model(bert_folder, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("config.json", "metrics.jsonl"):
+        (run / name).write_text("{}")
+    with pytest.raises(InputError, match=f"{run}: the run is not finished"):
+        fingerprint(run)
+    export_model(run / "model", *load(bert_folder))
+    assert fingerprint(run) == fingerprint(run / "model")
+    ids = [[2, 5, 3]]
+    encoder, params = load(run)
+    np.testing.assert_array_equal(
+        encoder.embed(params, ids), load(bert_folder)[0].embed(params, ids)
+    )
+
+
+def test_a_checkpoint_that_is_not_there_has_no_fingerprint(tmp_path):
+    with pytest.raises(InputError, match="no such folder"):
+        fingerprint(tmp_path / "nowhere")

@@ -6,6 +6,8 @@ import dataclasses
 
 from tyro.conf import Positional
 
+__all__ = ["Flags", "main"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Flags:
@@ -14,11 +16,11 @@ class Flags:
     runs: Positional[str]
     """The folder of a sweep."""
     out: str = "figures"
-    """Where the pictures go."""
+    """The folder of the pictures."""
 
 
 def main(flags: Flags) -> None:
-    """Draws what the runs in a folder have something for."""
+    """Draws the figures that there are runs for."""
     from softnce_jax.sweep.figures import draw
 
     draw(flags.runs, flags.out)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+__all__ = ["Flags", "main"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Flags:
     """Measures how losses order the negatives: nDCG of the negatives on graded data.
 
-    One encoder for all six languages, cross-validated over families: of each fold's runs, nothing
-    tested has a family that was trained on. Resumes as sweep.py does.
+    One encoder for all six languages, cross-validated over families: in no fold is a family both
+    trained on and tested. Resumes as sweep.py does.
     """
 
     estimator: str = "bm25"
-    """Estimators of Soft-InfoNCE, with commas between them; InfoNCE is always there."""
+    """Estimators of Soft-InfoNCE, with commas between them; InfoNCE is always run."""
     seed: str = "1234,12345,123456"
     """Seeds, with commas between them."""
     data: str = "sample"
@@ -27,7 +29,7 @@ class Flags:
 
 
 def main(flags: Flags) -> None:
-    """Runs what is missing of the experiment and writes negatives.md.
+    """Runs the missing cells of the experiment and writes negatives.md.
 
     Raises:
       InputError: settings that cannot be used, data without families.
@@ -38,11 +40,7 @@ def main(flags: Flags) -> None:
 
     out = Path(flags.out)
     cells = experiment(
-        out,
-        estimators=flags.estimator,
-        seeds=flags.seed,
-        data=flags.data,
-        settings=flags.set,
+        out, estimators=flags.estimator, seeds=flags.seed, data=flags.data, settings=flags.set
     )
     if run_cells(cells, out):
         raise SystemExit(1)

@@ -5,23 +5,26 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+__all__ = ["Flags", "main"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Flags:
     """Trains and evaluates every cell of a grid, then writes its tables.
 
     Flags take several values with commas between them. Each cell is a run folder in --out, as
-    finetune.py makes it; the same command resumes, and does only what is missing.
+    finetune.py makes it; the same command resumes, and runs only what is missing.
     """
 
     grid: str | None = None
     """A TOML file with the grid; flags replace its top-level values."""
     lang: str | None = None
-    """Languages, each with its own encoder; all for one encoder of all. Default: the six."""
+    """Languages, each with an encoder of its own, or all for one encoder of all; by default each of
+    the six."""
     encoder: str | None = None
     """Encoders; auto by default."""
     loss: str | None = None
-    """Losses; infonce,soft_infonce by default."""
+    """Losses, package.module:function among them; infonce,soft_infonce by default."""
     estimator: str | None = None
     """Estimators of the losses that need one; bm25 by default."""
     seed: str | None = None
@@ -35,10 +38,10 @@ class Flags:
 
 
 def main(flags: Flags) -> None:
-    """Runs what is missing of a grid and writes the tables of what is there.
+    """Runs the missing cells of a grid and writes the tables of the finished ones.
 
     Raises:
-      InputError: a grid that cannot be, before any work.
+      InputError: a grid that cannot be run, before any work.
       SystemExit: a signal came (the same call goes on), or a cell failed.
     """
     from softnce_jax.sweep.grid import make_grid

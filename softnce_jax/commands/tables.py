@@ -6,6 +6,8 @@ import dataclasses
 
 from tyro.conf import Positional
 
+__all__ = ["Flags", "main"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Flags:
@@ -18,7 +20,7 @@ class Flags:
 
 
 def main(flags: Flags) -> None:
-    """Writes the tables of the runs that are there."""
+    """Writes the tables of the finished runs."""
     from softnce_jax.sweep.tables import write_tables
 
     write_tables(flags.runs, flags.out or flags.runs)

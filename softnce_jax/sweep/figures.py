@@ -8,7 +8,7 @@ import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,9 +16,10 @@ import numpy as np
 from softnce_jax import registry
 from softnce_jax.data.corpus import Joined, Pair
 from softnce_jax.encoders.processor import Processor
+from softnce_jax.files import whole_file
 from softnce_jax.pretrained.load import load
 from softnce_jax.sweep.scores import Run, Scores, System, read_runs
-from softnce_jax.sweep.tables import figures, label
+from softnce_jax.sweep.tables import TableCell, label, means_by_seed
 from softnce_jax.train.batches import batch_indices, batches
 from softnce_jax.train.config import Config
 from softnce_jax.train.features import make_features, precomputed_estimators
@@ -26,12 +27,20 @@ from softnce_jax.train.run_folder import read_metrics
 from softnce_jax.train.setup import cache_folder, read_corpora
 from softnce_jax.weights import negative_weights
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["draw"]
+
 log = logging.getLogger(__name__)
 
 # Okabe and Ito's colours, which differ for every kind of colour blindness, and a dash for each.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 WIDTH = 8.0  # inches
+MIN_MRR_RANGE = 0.05  # of an axis: differences far below any noise must not look like some
+SHOWN_PAIRS = 14  # of a batch, so that their queries can be read
 STYLE = {
     "font.size": 10,
     "axes.titlesize": 10,
@@ -42,16 +51,16 @@ STYLE = {
     "grid.color": "#E5E5E5",
     "axes.axisbelow": True,
     "savefig.dpi": 150,
-    "svg.hashsalt": "softnce_jax",  # the same runs draw the same file
+    "svg.hashsalt": "softnce_jax",  # the same runs give the same file
 }
 
 
 def draw(runs: str | Path, out: str | Path) -> None:
-    """Draws every figure that the runs in a folder have something for.
+    """Draws each figure that there are runs for, as PNG and SVG.
 
     Args:
       runs: the folder of a sweep.
-      out: where the pictures go.
+      out: the folder of the pictures.
 
     Raises:
       InputError: no finished runs.
@@ -63,52 +72,46 @@ def draw(runs: str | Path, out: str | Path) -> None:
     from matplotlib import pyplot
 
     scores = Scores(read_runs(runs), "mrr")
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    makers = {"training": training, "alpha_beta": alpha_beta, "estimators": estimators}
+    makers = {"training": _training, "alpha_beta": _alpha_beta, "estimators": _estimators}
     with pyplot.rc_context(STYLE):
         for name, make in makers.items():
             figure = make(pyplot, scores)
             if figure is None:
                 log.info(f"no figure {name}: no runs for it")
                 continue
-            for ending, about in (("png", {}), ("svg", {"metadata": {"Date": None}})):
-                figure.savefig(out / f"{name}.{ending}", bbox_inches="tight", **about)
-                log.info(str(out / f"{name}.{ending}"))
+            # Without a date, the same runs give the same file.
+            for ending, options in (("png", {}), ("svg", {"metadata": {"Date": None}})):
+                path = Path(out) / f"{name}.{ending}"
+                with whole_file(path) as file:
+                    figure.savefig(file, format=ending, bbox_inches="tight", **options)
+                log.info(str(path))
             pyplot.close(figure)
 
 
-def training(pyplot: Any, scores: Scores) -> Any:
+def _training(pyplot: Any, scores: Scores) -> Figure:
     """Loss and validation MRR by step: the mean of a system's runs, and their range as a band."""
     figure, axes = pyplot.subplots(1, 2, figsize=(WIDTH, 3.2), layout="constrained")
     for axis, name, title in zip(
         axes, ("loss", "valid_mrr"), ("training loss (nats)", "validation MRR"), strict=True
     ):
-        for system, style in styled(scores):
-            steps, value_RS = curves(scores, system, name)
+        for system, style in _styled(scores):
+            steps, value_RS = _curves(scores, system, name)
             if not len(steps):
                 continue
-            shown = {"marker": "o", "markersize": 3} if name == "valid_mrr" else {}
-            called = name_of(scores, system)
-            axis.plot(steps, value_RS.mean(axis=0), label=called, **style, **shown)
+            marker = {"marker": "o", "markersize": 3} if name == "valid_mrr" else {}
+            text = f"{system.encoder}, {label(scores, system)}"
+            axis.plot(steps, value_RS.mean(axis=0), label=text, **style, **marker)
             if len(value_RS) > 1:
                 low, high = value_RS.min(axis=0), value_RS.max(axis=0)
                 axis.fill_between(steps, low, high, color=style["color"], alpha=0.15, linewidth=0)
         axis.set(xlabel="step (batches)", ylabel=title)
-    no_closer_than(axes[1], 0.05)
+    _widen(axes[1], MIN_MRR_RANGE)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
-def no_closer_than(axis: Any, height: float) -> None:
-    """Widens a vertical axis, so that differences far below any noise do not look like some."""
-    low, high = axis.get_ylim()
-    missing = max(0.0, height - (high - low)) / 2
-    axis.set_ylim(low - missing, high + missing)
-
-
-def curves(scores: Scores, system: System, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Steps (S,) that all runs of a system logged a value at, and the values (R, S)."""
+def _curves(scores: Scores, system: System, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Steps (S,) at which all runs of a system logged a value, and the values (R, S)."""
     runs = [
         {line["step"]: line[name] for line in read_metrics(run.folder) if name in line}
         for run in scores.runs[system]
@@ -117,120 +120,114 @@ def curves(scores: Scores, system: System, name: str) -> tuple[np.ndarray, np.nd
     return np.array(steps), np.array([[run[step] for step in steps] for run in runs])
 
 
-def alpha_beta(pyplot: Any, scores: Scores) -> Any:
+def _alpha_beta(pyplot: Any, scores: Scores) -> Figure | None:
     """MRR by alpha, and the weights that each alpha and beta give (the paper's Figure 3)."""
-    chosen = soft_settings(scores)
-    if max((len(settings) for settings in chosen.values()), default=0) < 2:
+    by_estimator = _soft_settings(scores)
+    if max((len(settings) for settings in by_estimator.values()), default=0) < 2:
         return None
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(WIDTH, 3.4), layout="constrained")
-    for number, (names, settings) in enumerate(chosen.items()):
-        alphas, means, spreads = zip(*(mrr_at(scores, *item) for item in settings.items()),
-                                     strict=True)  # fmt: skip
-        style = {"color": COLOURS[number % 7], "linestyle": DASHES[number % 7], "marker": "o"}
-        title = f"{names[0]}, {registry.estimator(names[1]).title}"
-        left.errorbar(alphas, means, spreads, label=title, capsize=3, **style)
-        base = scores.baseline(next(iter(settings.values())))
-        if base is not None:
-            _, level, _ = mrr_at(scores, (0.0, 0.0), base)
-            left.axhline(level, color=style["color"], linewidth=1, alpha=0.6)
-            left.annotate("InfoNCE", (alphas[-1], level), ha="right", va="bottom")
-    pairs = [pair for settings in chosen.values() for pair in settings]
-    rule = all(abs(alpha + beta - 2) < 1e-9 for alpha, beta in pairs)
-    left.set(xlabel="alpha (beta = 2 − alpha)" if rule else "alpha",
-             ylabel="test MRR, mean ± sd over seeds")  # fmt: skip
+    for number, (names, settings) in enumerate(by_estimator.items()):
+        _plot_mrr(left, scores, names, settings, _style(number) | {"marker": "o"})
+    pairs = [pair for settings in by_estimator.values() for pair in settings]
+    sum_is_two = all(abs(alpha + beta - 2) < 1e-9 for alpha, beta in pairs)
+    left.set(
+        xlabel="alpha (beta = 2 − alpha)" if sum_is_two else "alpha",
+        ylabel="test MRR, mean ± sd over seeds",
+    )
     left.legend(loc="best")
-    no_closer_than(left, 0.05)
-    most = max(chosen.values(), key=len)
-    for number, ((alpha, beta), system) in enumerate(sorted(most.items())):
-        p, w = weight_curve(alpha, beta, scores.runs[system][0].config)
-        style = {"color": COLOURS[number % 7], "linestyle": DASHES[number % 7]}
-        right.plot(p, w, label=f"alpha {alpha:g}, beta {beta:g}", **style)
+    _widen(left, MIN_MRR_RANGE)
+    most = max(by_estimator.values(), key=len)
+    for number, ((alpha, beta), system) in enumerate(most.items()):
+        p, w = _weight_curve(alpha, beta, scores.runs[system][0].config)
+        right.plot(p, w, label=f"alpha {alpha:g}, beta {beta:g}", **_style(number))
     right.set(xlabel="share p of the row's similarity", ylabel="weight w of the negative")
     right.legend(loc="best")
     return figure
 
 
-def soft_settings(scores: Scores) -> dict[tuple[str, str], dict[tuple[float, float], System]]:
-    """(encoder, estimator) → (alpha, beta) → the Soft-InfoNCE trained with them."""
-    found: dict = defaultdict(dict)
+def _soft_settings(scores: Scores) -> dict[tuple[str, str], dict[tuple[float, float], System]]:
+    """(encoder, estimator) → (alpha, beta), sorted → the Soft-InfoNCE trained with them."""
+    by_estimator: dict = defaultdict(dict)
     for system, runs in scores.runs.items():
         if system.loss == "soft_infonce":
             pair = runs[0].config["alpha"], runs[0].config["beta"]
-            found[system.encoder, system.estimator][pair] = system
-    return {names: dict(sorted(settings.items())) for names, settings in found.items()}
+            by_estimator[system.encoder, system.estimator][pair] = system
+    return {names: dict(sorted(settings.items())) for names, settings in by_estimator.items()}
 
 
-def mrr_at(
-    scores: Scores, setting: tuple[float, float], system: System
-) -> tuple[float, float, float]:
-    """Alpha, and mean and spread over seeds of the MRR, the mean over languages."""
-    by_seed = list(figures(scores, TableCell(system, "mean")).values())
-    return setting[0], float(np.mean(by_seed)), float(np.std(by_seed, ddof=len(by_seed) > 1))
+def _plot_mrr(
+    axis: Axes,
+    scores: Scores,
+    names: tuple[str, str],
+    settings: dict[tuple[float, float], System],
+    style: dict,
+) -> None:
+    """The MRR of one encoder and estimator by alpha, and a line at InfoNCE's."""
+    alphas = [alpha for alpha, _ in settings]
+    means, spreads = zip(*(_mrr(scores, system) for system in settings.values()), strict=True)
+    title = f"{names[0]}, {registry.estimator(names[1]).title}"
+    axis.errorbar(alphas, means, spreads, label=title, capsize=3, **style)
+    base = scores.baseline(next(iter(settings.values())))
+    if base is not None:
+        mean, _ = _mrr(scores, base)
+        axis.axhline(mean, color=style["color"], linewidth=1, alpha=0.6)
+        axis.annotate("InfoNCE", (alphas[-1], mean), ha="right", va="bottom")
 
 
-def weight_curve(alpha: float, beta: float, config: dict) -> tuple[np.ndarray, np.ndarray]:
-    """Shares p and weights by Eq. 4 of the negatives of a full batch, floor included."""
+def _mrr(scores: Scores, system: System) -> tuple[float, float]:
+    """Mean and spread over seeds of a system's MRR, the mean over languages."""
+    by_seed = list(means_by_seed(scores, TableCell(system, "mean")).values())
+    return float(np.mean(by_seed)), float(np.std(by_seed, ddof=len(by_seed) > 1))
+
+
+def _weight_curve(alpha: float, beta: float, config: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Shares p, and weights by Eq. 4 of the negatives of a full batch, floor included."""
     m = config["batch_size"] - 1
     p = np.linspace(0, 1, 201)
     return p, np.maximum(config["floor"], (beta - alpha * p) / (beta - alpha / m))
 
 
-def estimators(pyplot: Any, scores: Scores) -> Any:
-    """Similarities and weights of a batch, one row of pictures an estimator (paper: Figure 2)."""
-    views = {
-        system.estimator: batch_view(runs[0])
-        for system, runs in reversed(scores.runs.items())
-        if system.loss == "soft_infonce"
-    }
-    if not views:
+def _estimators(pyplot: Any, scores: Scores) -> Figure | None:
+    """Similarities and weights of a batch, a row of pictures per estimator (paper: Figure 2)."""
+    first_runs: dict[str, Run] = {}
+    for system, runs in scores.runs.items():
+        if system.loss == "soft_infonce":
+            first_runs.setdefault(system.estimator, runs[0])
+    if not first_runs:
         return None
-    views = dict(reversed(views.items()))
+    height = 2.7 * len(first_runs)
     figure, axes = pyplot.subplots(
-        len(views), 2, figsize=(WIDTH, 2.7 * len(views)), layout="constrained", squeeze=False
+        len(first_runs), 2, figsize=(WIDTH, height), layout="constrained", squeeze=False
     )
-    for row, (name, view) in zip(axes, views.items(), strict=True):
-        title = registry.estimator(name).title
-        matrix(figure, row[0], view.similarity, f"{title}: similarity", view, names=True)
-        matrix(figure, row[1], view.weight, f"{title}: weight", view, names=False, lowest=0.0)
+    for (left, right), (name, run) in zip(axes, first_runs.items(), strict=True):
+        view, title = batch_view(run), registry.estimator(name).title
+        _draw_matrix(left, view.similarity, f"{title}: similarity", view.queries)
+        _draw_matrix(right, view.weight, f"{title}: weight", lowest=0.0)
     return figure
 
 
-def matrix(
-    figure: Any,
-    axis: Any,
+def _draw_matrix(
+    axis: Axes,
     value_SS: np.ndarray,
     title: str,
-    view: BatchView,
+    queries: list[str] | None = None,
     *,
-    names: bool,
     lowest: float | None = None,
 ) -> None:
-    """One picture: rows are queries, columns the same pairs as negatives; own pairs left white."""
-    own = np.eye(len(value_SS), dtype=bool)
-    masked = np.ma.masked_array(value_SS, own)
+    """Rows are queries, named where given, columns the same pairs as negatives; positives white."""
+    is_positive_SS = np.eye(len(value_SS), dtype=bool)
+    masked = np.ma.masked_array(value_SS, is_positive_SS)
     image = axis.imshow(masked, cmap="cividis", interpolation="nearest", vmin=lowest)
-    figure.colorbar(image, ax=axis, shrink=0.75)
+    axis.figure.colorbar(image, ax=axis, shrink=0.75)
     ticks = range(len(value_SS))
     axis.set(title=title, xticks=ticks, yticks=ticks, xlabel="negative: pair of the batch")
     numbers = [str(i + 1) for i in ticks]
-    texts = [f"{text} {n}" for text, n in zip(view.queries, numbers, strict=True)]
+    names = numbers
+    if queries is not None:
+        names = [f"{text} {number}" for text, number in zip(queries, numbers, strict=True)]
     axis.set_xticklabels(numbers, fontsize=7)
-    axis.set_yticklabels(texts if names else numbers, fontsize=8)
+    axis.set_yticklabels(names, fontsize=8)
     axis.grid(False)
-
-
-def styled(scores: Scores) -> Iterator[tuple[System, dict]]:
-    """The systems, each with its colour and dash."""
-    for number, system in enumerate(scores.runs):
-        yield system, {"color": COLOURS[number % 7], "linestyle": DASHES[number % 7]}
-
-
-def name_of(scores: Scores, system: System) -> str:
-    """A system's name, with its encoder."""
-    return f"{system.encoder}, {label(scores, system)}"
-
-
-SHOWN = 14  # pairs of the batch, so that their queries can be read
 
 
 class BatchView(NamedTuple):
@@ -239,7 +236,7 @@ class BatchView(NamedTuple):
     Attributes:
       queries: S texts, shortened.
       similarity: (S, S), of each query and each pair.
-      weight: (S, S), as made in the whole batch.
+      weight: (S, S), as computed in the whole batch.
     """
 
     queries: list[str]
@@ -248,9 +245,9 @@ class BatchView(NamedTuple):
 
 
 def batch_view(run: Run) -> BatchView:
-    """The first batch of a run: of its pairs those whose families are met most often, together."""
+    """The pairs of a run's first batch whose families occur most often in it, family by family."""
     encoder, _ = load(run.folder / "model")
-    config = config_of(run)
+    config = _settled_config(run)
     corpora, _ = read_corpora(config)
     train = Joined([corpus.train for corpus in corpora])
     processor, folder = Processor.of(encoder), cache_folder(config.data, "features")
@@ -262,26 +259,44 @@ def batch_view(run: Run) -> BatchView:
     settings = {name: run.config[name] for name in registry.WEIGHTS}
     w_BN = np.asarray(negative_weights(jnp.asarray(similarity_BN), **settings))
     pairs = [train[i] for i in np.asarray(indices[0])]
-    chosen = together(pairs)[:SHOWN]
+    chosen = _by_family(pairs)[:SHOWN_PAIRS]
     texts = [textwrap.shorten(pairs[i].query, 38, placeholder=" …") for i in chosen]
     grid = np.ix_(chosen, chosen)
     return BatchView(texts, similarity_BN[grid], w_BN[grid])
 
 
-def config_of(run: Run) -> Config:
-    """The configuration of a finished run, which is settled already."""
+def _settled_config(run: Run) -> Config:
+    """The configuration of a finished run, whose defaults are filled in."""
     names = {field.name for field in dataclasses.fields(Config)} & run.config.keys()
     return Config(**{name: run.config[name] for name in names})
 
 
-def together(pairs: list[Pair]) -> list[int]:
-    """The pairs' places, families side by side, the largest families first.
+def _by_family(pairs: list[Pair]) -> list[int]:
+    """The pairs' indices, families side by side, the largest families first.
 
     Example:
       >>> pairs = [Pair(f"q{f}", "c", "u", "go", f) for f in "abcb"]
-      >>> together(pairs)
+      >>> _by_family(pairs)
       [1, 3, 0, 2]
     """
     names = [pair.family or pair.query for pair in pairs]
     count = Counter(names)
     return sorted(range(len(pairs)), key=lambda i: (-count[names[i]], names[i], i))
+
+
+def _styled(scores: Scores) -> Iterator[tuple[System, dict]]:
+    """The systems, each with a style of its own."""
+    for number, system in enumerate(scores.runs):
+        yield system, _style(number)
+
+
+def _style(number: int) -> dict[str, Any]:
+    """The colour and dash of curve number 0, 1, ..."""
+    return {"color": COLOURS[number % 7], "linestyle": DASHES[number % 7]}
+
+
+def _widen(axis: Axes, height: float) -> None:
+    """Widens a vertical axis to at least this range, around its middle."""
+    low, high = axis.get_ylim()
+    missing = max(0.0, height - (high - low)) / 2
+    axis.set_ylim(low - missing, high + missing)

@@ -12,9 +12,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from softnce_jax.languages import LANGUAGES
+from softnce_jax import registry
 from softnce_jax.errors import InputError
+from softnce_jax.languages import LANGUAGES
 from softnce_jax.train.config import NOT_COMPARED, Config
+
+__all__ = ["Cell", "make_cells", "make_grid", "product", "set_values", "split_values"]
 
 DEFAULTS = {
     "lang": list(LANGUAGES),
@@ -23,12 +26,12 @@ DEFAULTS = {
     "estimator": ["bm25"],
     "seed": [1234, 12345, 123456],
 }
-HINTS = typing.get_type_hints(Config)
-# What InfoNCE does not use: its cells are the same for all values of these.
-OF_ESTIMATORS = ("estimator", "alpha", "beta", "temperature", "floor")
+TYPES = typing.get_type_hints(Config)
+# What a loss without a similarity does not use: its cells are the same for all values of these.
+ESTIMATOR_SETTINGS = ("estimator", "alpha", "beta", "temperature", "floor")
 # Settings of one estimator, which cells with others do not take.
-OF_ONE = {"bm25_statistics": "bm25", "sentence_model": "sentence", "teacher": "teacher"}
-NAMED = ("lang", "encoder", "loss", "estimator", "seed")
+ESTIMATOR_OF = {"bm25_statistics": "bm25", "sentence_model": "sentence", "teacher": "teacher"}
+NAMED = ("lang", "encoder", "loss", "estimator", "seed")  # the value alone is in a cell's name
 
 
 class Cell(NamedTuple):
@@ -45,7 +48,7 @@ def make_grid(
     texts: Mapping[str, str | None] = MappingProxyType({}),
     settings: Sequence[str] = (),
 ) -> list[Cell]:
-    """The cells that flags and file name, seed by seed; those that others stand on come first.
+    """The cells of flags and a file, seed by seed; a cell that another one needs comes first.
 
     The file's top-level keys are settings of finetune.py (`_` for `-`) with a value or a list of
     values. Each `[[cells]]` table adds the product of its own lists with those; without any, the
@@ -55,7 +58,7 @@ def make_grid(
       out: the folder of the runs.
       grid: a TOML file.
       texts: setting → values with commas between them, or None; they replace the file's.
-      settings: the same as `name=value,value`.
+      settings: further ones, as `name=value,value`.
 
     Returns:
       Cells with different names.
@@ -72,33 +75,37 @@ def make_grid(
     tables = file.pop("cells", [{}])
     if not isinstance(tables, list):
         raise InputError(f"{grid}: write [[cells]], with two brackets")
-    named = {name: split_values(name, text) for name, text in texts.items() if text is not None}
-    shared = DEFAULTS | file | named | given(settings)
-    chosen = [settings for table in tables for settings in product(shared | table)]
-    return cells(chosen, out)
+    flags = {name: split_values(name, text) for name, text in texts.items() if text is not None}
+    shared = DEFAULTS | file | flags | set_values(settings)
+    return make_cells(out, [chosen for table in tables for chosen in product(shared | table)])
 
 
-def cells(chosen: list[dict[str, Any]], out: Path) -> list[Cell]:
-    """The cells of settings, each once, in the order in which they are run."""
+def make_cells(out: Path, combinations: list[dict[str, Any]]) -> list[Cell]:
+    """The cells of combinations of settings, each once, in the order in which they are run.
+
+    Raises:
+      InputError: two cells of one name, or one that needs a run which the grid does not have.
+    """
     named: dict[str, dict[str, Any]] = {}
-    for settings in map(_settle, chosen):
+    for settings in map(_used, combinations):
         if named.setdefault(_name(settings), settings) != settings:
             raise InputError(f"two cells would be called {_name(settings)}: use two grids")
-    settled = list(named.values())
-    seeds = list(dict.fromkeys(s.get("seed") for s in settled))
-    settled.sort(key=lambda s: (seeds.index(s.get("seed")), "teacher" in s.get("estimator", "")))
-    return [Cell(_name(s), _config(s, settled, out)) for s in settled]
+    used = list(named.values())
+    seeds = list(dict.fromkeys(s.get("seed") for s in used))
+    # A teacher is the InfoNCE run of the same seed: it is trained before the cells that need it.
+    used.sort(key=lambda s: (seeds.index(s.get("seed")), "teacher" in s.get("estimator", "")))
+    return [Cell(_name(s), _config(s, used, out)) for s in used]
 
 
 def product(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every combination of the values, each checked against what the setting takes.
+    """Every combination of the values, each of them checked.
 
     Example:
       >>> list(product({"seed": [1, 2], "epochs": 3}))
       [{'seed': 1, 'epochs': 3}, {'seed': 2, 'epochs': 3}]
     """
     lists = {
-        name: [check(name, x) for x in (value if isinstance(value, list) else [value])]
+        name: [_check(name, x) for x in (value if isinstance(value, list) else [value])]
         for name, value in values.items()
     }
     if empty := [name for name, items in lists.items() if not items]:
@@ -107,36 +114,25 @@ def product(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield dict(zip(lists, combination, strict=True))
 
 
-def check(name: str, value: Any) -> Any:
-    """The value of a setting, if the setting exists and takes it."""
-    if name not in HINTS or name == "out":
-        raise InputError(f"no setting {name!r}: a grid takes those of finetune.py --help, with _")
-    options = typing.get_args(HINTS[name]) or (HINTS[name],)
-    options = (HINTS[name],) if typing.get_origin(HINTS[name]) is Literal else options
-    for option in options:
-        if typing.get_origin(option) is Literal and value in typing.get_args(option):
-            return value
-        if option is float and type(value) is int:
-            return float(value)
-        if type(value) is option:
-            return value
-    raise InputError(f"{name} = {value!r} is none of {HINTS[name]}".replace("typing.", ""))
-
-
 def split_values(name: str, text: str) -> list[Any]:
-    """The values that a flag gives a setting, with commas between them."""
+    """The values that a flag gives a setting, with commas between them.
+
+    Example:
+      >>> split_values("alpha", "1, 1.5"), split_values("lang", "go,ruby")
+      ([1.0, 1.5], ['go', 'ruby'])
+    """
     values = []
     for item in filter(None, (part.strip() for part in text.split(","))):
-        try:
+        try:  # a number or a boolean, in TOML's notation; else the text itself
             value = tomllib.loads(f"x = {item}")["x"]
-            values.append(check(name, value))
+            values.append(_check(name, value))
         except (tomllib.TOMLDecodeError, InputError):
-            values.append(check(name, item))
+            values.append(_check(name, item))
     return values
 
 
-def given(items: Sequence[str]) -> dict[str, list]:
-    """The settings of `--set name=value,value`."""
+def set_values(items: Sequence[str]) -> dict[str, list]:
+    """The values of `--set name=value,value`."""
     values = {}
     for item in items:
         name, equals, text = item.partition("=")
@@ -145,6 +141,24 @@ def given(items: Sequence[str]) -> dict[str, list]:
         name = name.replace("-", "_")
         values[name] = split_values(name, text)
     return values
+
+
+def _check(name: str, value: Any) -> Any:
+    """The value of a setting, if the setting exists and takes it."""
+    if name not in TYPES or name == "out":
+        raise InputError(f"no setting {name!r}: a grid takes those of finetune.py --help, with _")
+    if name == "loss" and isinstance(value, str):
+        registry.loss(value)  # any text fits the type; this refuses unknown losses
+    options = typing.get_args(TYPES[name]) or (TYPES[name],)
+    options = (TYPES[name],) if typing.get_origin(TYPES[name]) is Literal else options
+    for option in options:
+        if typing.get_origin(option) is Literal and value in typing.get_args(option):
+            return value
+        if option is float and type(value) is int:
+            return float(value)
+        if type(value) is option:
+            return value
+    raise InputError(f"{name} = {value!r} is none of {TYPES[name]}".replace("typing.", ""))
 
 
 def _read(path: str) -> dict[str, Any]:
@@ -156,31 +170,31 @@ def _read(path: str) -> dict[str, Any]:
         raise InputError(f"{path}: {error}") from None
 
 
-def _settle(settings: dict[str, Any]) -> dict[str, Any]:
+def _used(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings without those that the cell's loss and estimator do not use."""
-    if settings.get("loss") == "infonce":
-        settings = {name: value for name, value in settings.items() if name not in OF_ESTIMATORS}
+    if "loss" in settings and registry.loss(settings["loss"]).target is None:
+        settings = {k: value for k, value in settings.items() if k not in ESTIMATOR_SETTINGS}
     estimator = settings.get("estimator", "none")
-    return {name: v for name, v in settings.items() if OF_ONE.get(name, "") in estimator}
+    return {k: value for k, value in settings.items() if ESTIMATOR_OF.get(k, "") in estimator}
 
 
 def _name(settings: dict[str, Any]) -> str:
-    """A name that other cells of the grid have no influence on."""
+    """A cell's name, which does not depend on the other cells of the grid."""
     named = [str(settings.get(name, "none")) for name in NAMED]
     others = sorted({*settings} - {*NAMED, *NOT_COMPARED, "data"})
     parts = [*named, *(f"{name}{settings[name]}" for name in others)]
     return re.sub(r"[^\w.+*-]", "_", "-".join(Path(part).name for part in parts))
 
 
-def _config(settings: dict[str, Any], settled: list[dict[str, Any]], out: Path) -> Config:
-    """The configuration of a cell; the paper's frozen teacher is the InfoNCE cell beside it."""
-    found = dict(settings)
+def _config(settings: dict[str, Any], used: list[dict[str, Any]], out: Path) -> Config:
+    """The configuration of a cell; where no teacher is named, it is the InfoNCE cell beside it."""
+    filled = dict(settings)
     if "teacher" in settings.get("estimator", "") and settings.get("teacher") is None:
-        wanted = _settle(settings | {"loss": "infonce"})
-        if wanted not in settled:
+        needed = _used(settings | {"loss": "infonce"})
+        if needed not in used:
             raise InputError(
                 f"{_name(settings)} needs the InfoNCE run beside it: add --loss infonce, or name a "
                 "model with --set teacher=FOLDER"
             )
-        found["teacher"] = str(out / _name(wanted))
-    return dataclasses.replace(Config(), **found, out=str(out / _name(settings)))
+        filled["teacher"] = str(out / _name(needed))
+    return dataclasses.replace(Config(), **filled, out=str(out / _name(settings)))

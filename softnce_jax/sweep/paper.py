@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from softnce_jax.data.code_search_net.published import COUNTS
 
-LANGUAGES = ("ruby", "python", "java", "javascript", "php", "go")  # the order of its columns
-# train, queries, candidates
+__all__ = ["LANGUAGE_COLUMNS", "SIZES", "is_papers_data", "published_mrr"]
+
+LANGUAGE_COLUMNS = ("ruby", "python", "java", "javascript", "php", "go")  # in the paper's order
+COLUMNS = (*LANGUAGE_COLUMNS, "mean")
+# language → training pairs, queries, candidates
 SIZES = {
     language: (train, test, codebase) for language, (train, _, test, codebase) in COUNTS.items()
 }
-COLUMNS = (*LANGUAGES, "mean")
-# (encoder, loss, estimator) -> MRR of COLUMNS
+# (encoder, loss, estimator) → MRR of COLUMNS
 MRR = {
     ("codebert", "infonce", "none"): (0.648, 0.636, 0.663, 0.594, 0.615, 0.878, 0.672),
     ("codebert", "soft_infonce", "bm25"): (0.660, 0.664, 0.682, 0.600, 0.621, 0.882, 0.685),
@@ -29,7 +31,7 @@ MRR = {
     ("unixcoder", "soft_infonce", "teacher"): (0.753, 0.728, 0.731, 0.694, 0.682, 0.915, 0.751),
     ("unixcoder", "soft_infonce", "sentence"): (0.753, 0.726, 0.731, 0.699, 0.684, 0.913, 0.751),
 }  # fmt: skip
-# (encoder, loss) -> mean MRR over the languages; the estimator is not told
+# (encoder, loss) → mean MRR over the languages; the paper does not name the estimator
 MEAN_MRR = {
     ("codebert", "bce"): 0.641,
     ("graphcodebert", "bce"): 0.679,
@@ -41,7 +43,7 @@ MEAN_MRR = {
     ("graphcodebert", "kl_regularized"): 0.688,
     ("unixcoder", "kl_regularized"): 0.716,
 }
-# (loss, k or ratio) -> MRR of GraphCodeBERT on Python
+# (loss, k or ratio) → MRR of GraphCodeBERT on Python
 CANCELLATION_MRR = {
     ("cancel_top_k", 1): 0.685,
     ("cancel_top_k", 3): 0.681,
@@ -52,15 +54,15 @@ CANCELLATION_MRR = {
 }
 
 
-def published(config: dict, column: str) -> float | None:
-    """The paper's MRR of an encoder trained so, in a column of its tables, or None.
+def published_mrr(config: dict, column: str) -> float | None:
+    """The paper's MRR of an encoder trained with this configuration, in a column, or None.
 
     Args:
       config: of a run.
       column: a language or "mean".
 
     Example:
-      >>> published({"encoder": "unixcoder", "loss": "infonce", "estimator": "none"}, "mean")
+      >>> published_mrr({"encoder": "unixcoder", "loss": "infonce", "estimator": "none"}, "mean")
       0.744
     """
     encoder, loss = config["encoder"], config["loss"]
@@ -69,12 +71,12 @@ def published(config: dict, column: str) -> float | None:
     if column == "mean":
         return MEAN_MRR.get((encoder, loss))
     if (encoder, column) == ("graphcodebert", "python"):
-        amount = config.get("cancel_k" if loss == "cancel_top_k" else "cancel_ratio")
-        return CANCELLATION_MRR.get((loss, amount))
+        setting = config.get("cancel_k" if loss == "cancel_top_k" else "cancel_ratio")
+        return CANCELLATION_MRR.get((loss, setting))
     return None
 
 
 def is_papers_data(language: str, protocol: dict) -> bool:
-    """Whether a run's sizes are those of the paper's data, which tell if it was rebuilt right."""
+    """Whether a run's data have the sizes of the paper's, which shows that they are the same."""
     sizes = tuple(protocol.get(name) for name in ("train_pairs", "queries", "candidates"))
     return SIZES.get(language) == sizes

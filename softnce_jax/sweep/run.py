@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import logging
 import sys
 import traceback
@@ -14,6 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from softnce_jax.errors import InputError, first_line
+from softnce_jax.files import read_json
 from softnce_jax.sweep.grid import Cell
 from softnce_jax.train.compile_cache import cached_compilations
 from softnce_jax.train.config import NOT_COMPARED
@@ -22,7 +22,9 @@ from softnce_jax.train.signals import StopSignal
 
 log = logging.getLogger(__name__)
 
-TOLD = (InputError, OSError, FloatingPointError)  # errors whose one line says it all
+__all__ = ["run_cells"]
+
+EXPECTED_ERRORS = (InputError, OSError, FloatingPointError)  # their one line says enough
 
 
 def run_cells(cells: Sequence[Cell], out: Path) -> list[str]:
@@ -30,7 +32,7 @@ def run_cells(cells: Sequence[Cell], out: Path) -> list[str]:
 
     Args:
       cells: of a grid.
-      out: the folder of the grid; compilations are kept in it, for this process and later ones.
+      out: the folder of the grid; compiled programs are cached in it, for later processes too.
 
     Returns:
       The names of the cells that failed.
@@ -41,24 +43,21 @@ def run_cells(cells: Sequence[Cell], out: Path) -> list[str]:
     out.mkdir(parents=True, exist_ok=True)
     failed = []
     StopSignal.latest = None
-    missing = [cell for cell in cells if not is_finished(cell)]
-    with (
-        cached_compilations(out / ".compiled"),
-        _quiet(),
-        _progress_bar(cells, missing) as bar,
-    ):
+    missing = [cell for cell in cells if not _is_finished(cell)]
+    bar = _progress_bar(cells, missing)
+    with cached_compilations(out / ".compiled"), _only_warnings(), bar:
         for cell in missing:
             bar.set_postfix_str(cell.name)
             try:
-                bar.write(f"{cell.name}: {headline(fit(cell.config))}")
-            except Exception as error:  # the other cells are worth running whatever it is
-                if not isinstance(error, TOLD):
+                bar.write(f"{cell.name}: {_headline(fit(cell.config))}")
+            except Exception as error:  # whatever it is, the other cells are worth running
+                if not isinstance(error, EXPECTED_ERRORS):
                     traceback.print_exc()
                 failed.append(cell.name)
-                reason = first_line(error)
-                bar.write(f"{cell.name}: failed: {reason}")
+                bar.write(f"{cell.name}: failed: {first_line(error)}")
             bar.update()
-            if StopSignal.latest is not None:  # in the cell's last step, or in one that failed
+            # `fit` stops at a signal, but not in a run's last step, nor where the run fails.
+            if StopSignal.latest is not None:
                 raise SystemExit(128 + StopSignal.latest)
     finished = len(cells) - len(failed)
     log.info(
@@ -70,8 +69,8 @@ def run_cells(cells: Sequence[Cell], out: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps what each run logs from the terminal; the grid has a line for it."""
+def _only_warnings() -> Iterator[None]:
+    """Keeps the lines of each run from the terminal; the grid prints one line per run."""
     package = logging.getLogger("softnce_jax")
     level = package.level
     package.setLevel(logging.WARNING)
@@ -81,14 +80,15 @@ def _quiet() -> Iterator[None]:
         package.setLevel(level)
 
 
-def is_finished(cell: Cell) -> bool:
-    """Whether the cell's folder holds its results. Raises InputError if they are of another run."""
+def _is_finished(cell: Cell) -> bool:
+    """Whether the cell has its results. Raises InputError if another run's are in its folder."""
     path = Path(cell.config.out) / "results.json"
     if not path.exists():
         return False
-    stored = json.loads(path.read_text("utf-8"))["config"]
+    stored = read_json(path)["config"]
     for name, value in dataclasses.asdict(cell.config).items():
         default = type(cell.config).__dataclass_fields__[name].default
+        # A field left at its default was filled in by the run: the stored value may differ.
         if name in NOT_COMPARED or value == default or value == stored.get(name):
             continue
         raise InputError(
@@ -98,12 +98,12 @@ def is_finished(cell: Cell) -> bool:
     return True
 
 
-def headline(results: dict) -> str:
-    """The MRR of a run beside BM25's, of all its languages.
+def _headline(results: dict) -> str:
+    """The MRR of a run beside BM25's, the mean over languages where there are several.
 
     Example:
       >>> mrr = {"mrr": {"value": 0.25, "low": 0.2, "high": 0.3}}
-      >>> headline({"metrics": {"go": {"BM25": mrr, "trained": mrr}}})
+      >>> _headline({"metrics": {"go": {"BM25": mrr, "trained": mrr}}})
       'MRR 0.250 (BM25 0.250)'
     """
     systems = list(results["metrics"].values())[-1]
@@ -112,6 +112,7 @@ def headline(results: dict) -> str:
 
 
 def _progress_bar(cells: Sequence[Cell], missing: Sequence[Cell]) -> tqdm:
-    calm = 0.2 if sys.stderr.isatty() else 0
+    # In a log file every cell is a line; on a terminal the line is redrawn, not too often.
+    interval = 0.2 if sys.stderr.isatty() else 0
     finished = len(cells) - len(missing)
-    return tqdm(total=len(cells), initial=finished, desc="grid", unit="cell", mininterval=calm)
+    return tqdm(total=len(cells), initial=finished, desc="grid", unit="cell", mininterval=interval)

@@ -10,15 +10,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from softnce_jax.errors import InputError
-from softnce_jax.retrieval.per_query import QueryScores, read_queries
+from softnce_jax.files import read_json
+from softnce_jax.retrieval.per_query import QUERIES_FILE, QueryScores, read_queries
 from softnce_jax.train.config import NOT_COMPARED
 
-# Fields in which runs of one system differ.
+__all__ = ["Run", "Scores", "System", "read_runs"]
+
+# Fields in which runs of one system may differ.
 REPEATED = {"lang", "seed", "fold", "data_hash", "teacher", "data", *NOT_COMPARED}
 
 
 class Run(NamedTuple):
-    """A finished run."""
+    """A finished run: its folder, and the configuration and content of its results.json."""
 
     folder: Path
     config: dict[str, Any]
@@ -26,54 +29,73 @@ class Run(NamedTuple):
 
 
 class System(NamedTuple):
-    """What was trained: runs of it differ in language, seed and fold."""
+    """What was trained: runs of it differ in language, seed and fold.
+
+    Attributes:
+      encoder: its name, without folders.
+      loss: its name.
+      estimator: its name, "none" for none.
+      settings: those in which systems of the same names differ.
+      on_all: whether one encoder was trained on all languages.
+    """
 
     encoder: str
     loss: str
     estimator: str
-    settings: tuple[tuple[str, Any], ...]  # those in which systems with the same names differ
-    on_all: bool  # one encoder for all languages
+    settings: tuple[tuple[str, Any], ...]
+    on_all: bool
 
 
 class Scores:
-    """Values of every query of one metric.
+    """The values of one metric, query by query.
 
     Attributes:
+      metric: its name.
+      runs: system → its runs.
       values: system → language → seed → (Q,) values, the folds one after the other.
       units: language → (Q,) hashes of the queries' texts; the same for every system.
       families: language → (Q,) hashes of their families.
     """
 
-    def __init__(self, runs: list[Run], metric: str, *, of: str = "trained"):
-        """Reads queries.npz of every run; `of` is whose values: trained, untrained or BM25."""
-        self.metric = metric
+    def __init__(self, runs: list[Run], metric: str, *, ranked_by: str = "trained"):
+        """Reads queries.npz of every run.
+
+        Args:
+          runs: finished ones.
+          metric: its name there.
+          ranked_by: whose values: those of the "trained" or "untrained" encoder, or of "BM25".
+
+        Raises:
+          InputError: two runs of one system, seed and fold, or other queries than in other runs.
+        """
+        self.metric, self._ranked_by = metric, ranked_by
         self.runs: dict[System, list[Run]] = defaultdict(list)
-        for run, system in zip(runs, systems(runs), strict=True):
+        for run, system in zip(runs, _systems(runs), strict=True):
             self.runs[system].append(run)
         self.values: dict[System, dict[str, dict[int, np.ndarray]]] = {}
         self.units: dict[str, np.ndarray] = {}
         self.families: dict[str, np.ndarray] = {}
         for system, group in self.runs.items():
             read = [(run, read_queries(run.folder)) for run in group]
-            found = self.values[system] = {}
+            by_language = self.values[system] = {}
             for language in sorted({name for _, queries in read for name in queries.values}):
-                seeds = self._language(language, read, of)
-                if seeds:
-                    found[language] = seeds
+                by_seed = self._by_seed(language, read)
+                if by_seed:
+                    by_language[language] = by_seed
 
-    def _language(
-        self, language: str, read: list[tuple[Run, QueryScores]], of: str
-    ) -> dict[int, np.ndarray]:
-        parts = defaultdict(dict)
+    def _by_seed(self, language: str, read: list[tuple[Run, QueryScores]]) -> dict[int, np.ndarray]:
+        """Seed → (Q,) values in a language, the folds joined."""
+        folds_of = defaultdict(dict)
         for run, queries in read:
-            if self.metric in queries.values.get(language, {}).get(of, {}):
-                fold = run.config.get("fold")
-                if fold in parts[run.config["seed"]]:
+            if self.metric in queries.values.get(language, {}).get(self._ranked_by, {}):
+                folds, fold = folds_of[run.config["seed"]], run.config.get("fold")
+                if fold in folds:
                     raise InputError(f"{run.folder}: a second run of its system, seed and fold")
-                parts[run.config["seed"]][fold] = run, queries
-        whole = {}
-        for seed, folds in parts.items():
+                folds[fold] = run, queries
+        by_seed = {}
+        for seed, folds in folds_of.items():
             ordered = [folds[fold] for fold in sorted(folds, key=str)]
+            # Values are paired over queries, so all runs must have the same ones in the same order.
             for name, known in (("query", self.units), ("family", self.families)):
                 hashes = np.concatenate([q.hashes[language][name] for _, q in ordered])
                 if not np.array_equal(known.setdefault(language, hashes), hashes):
@@ -81,15 +103,16 @@ class Scores:
                         f"{ordered[0][0].folder}: its {language} queries are not those of the "
                         "other runs: keep runs of other data, or of unfinished folds, apart"
                     )
-            whole[seed] = np.concatenate([q.values[language][of][self.metric] for _, q in ordered])
-        return whole
+            values = [q.values[language][self._ranked_by][self.metric] for _, q in ordered]
+            by_seed[seed] = np.concatenate(values)
+        return by_seed
 
     def seed_means(self, system: System, language: str) -> np.ndarray:
-        """(Q,) the mean over seeds of each query's value."""
+        """(Q,) each query's value, the mean over seeds."""
         return np.mean(list(self.values[system][language].values()), axis=0)
 
     def paired(self, system: System, other: System, language: str) -> tuple[np.ndarray, np.ndarray]:
-        """(Q,) of each: means over the seeds that both have."""
+        """(Q,) values of each system, means over the seeds that both have."""
         ours, theirs = self.values[system][language], self.values[other][language]
         common = sorted(ours.keys() & theirs.keys())
         if not common:
@@ -99,7 +122,10 @@ class Scores:
         )
 
     def baseline(self, system: System) -> System | None:
-        """The InfoNCE that a system is compared with: the same encoder, trained on as much."""
+        """The InfoNCE that a system is compared with: of the same encoder and languages.
+
+        One whose settings are among the system's own is preferred.
+        """
         candidates = [
             other
             for other in self.values
@@ -114,16 +140,20 @@ def read_runs(folder: str | Path) -> list[Run]:
     """The finished training runs in a folder. Raises InputError if there are none."""
     runs = []
     for path in sorted(Path(folder).glob("*/results.json")):
-        results = json.loads(path.read_text("utf-8"))
-        if "loss" in results["config"] and (path.parent / "queries.npz").exists():
+        results = read_json(path)
+        if "loss" in results["config"] and (path.parent / QUERIES_FILE).exists():
             runs.append(Run(path.parent, results["config"], results))
     if not runs:
         raise InputError(f"{folder}: no finished runs; give the --out of sweep.py")
     return runs
 
 
-def systems(runs: list[Run]) -> list[System]:
-    """The system of each run: its names, and the settings in which others of its names differ."""
+def _systems(runs: list[Run]) -> list[System]:
+    """The system of each run: its names, and the settings in which runs of those names differ.
+
+    Only runs of the same language, seed and fold are compared: among those, a setting that differs
+    tells two systems apart.
+    """
     groups: dict[tuple, dict[tuple, list[dict]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
         repetition = tuple(run.config.get(name) for name in ("lang", "seed", "fold"))

@@ -1,4 +1,8 @@
-"""The paper's tables of finished runs: mean and spread over seeds, tested against InfoNCE."""
+"""The paper's tables of finished runs: mean and spread over seeds, tested against InfoNCE.
+
+A table is made in three steps: which systems are its rows, what each cell shows (`TableCell` and
+the functions of one), and the text, as Markdown and as LaTeX.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +12,47 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from tabulate import tabulate
 
 from softnce_jax import registry
 from softnce_jax.files import write_text
 from softnce_jax.retrieval.results import COLUMNS as METRICS
 from softnce_jax.retrieval.results import three_digits
-from softnce_jax.sweep.paper import LANGUAGES, SIZES, is_papers_data, published
+from softnce_jax.sweep.paper import LANGUAGE_COLUMNS, SIZES, is_papers_data, published_mrr
 from softnce_jax.sweep.scores import Run, Scores, System, read_runs
 from softnce_jax.sweep.statistics import holm, paired_permutation
 
+__all__ = ["Table", "TableCell", "label", "latex", "make_tables", "markdown", "means_by_seed",
+           "write_tables"]  # fmt: skip
+
 log = logging.getLogger(__name__)
 
-OURS = ("infonce", "soft_infonce")
-OTHERS = tuple(name for name, row in registry.LOSSES.items() if row.table == 2)
-CANCELLING = tuple(name for name, row in registry.LOSSES.items() if row.table == 3)
-TABLED = ("mrr", "negative_ndcg@10")
+TABLED_METRICS = ("mrr", "negative_ndcg@10")
+MAIN_LOSSES = ("infonce", "soft_infonce")
+OTHER_LOSSES = tuple(name for name, row in registry.LOSSES.items() if row.table == 2)
+CANCELLING_LOSSES = tuple(name for name, row in registry.LOSSES.items() if row.table == 3)
+STARS = ((0.01, "**"), (0.05, "*"))  # p below, and its mark
+ABSENT = "–"
+LATEX = str.maketrans({"±": r"$\pm$", "–": "--"})  # what tabulate leaves as it is
+
+
+class Table(NamedTuple):
+    """A table of text. Its rows are as long as its head; notes are printed under it."""
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+
+
+class TableCell(NamedTuple):
+    """What a cell shows: a system, and a language or the "mean" of several."""
+
+    system: System
+    column: str
+
+
+Rows = dict[str, list[TableCell | None]]  # the label of a row → its cells, None where absent
 
 
 def write_tables(runs: str | Path, out: str | Path) -> None:
@@ -31,76 +61,29 @@ def write_tables(runs: str | Path, out: str | Path) -> None:
     Raises:
       InputError: no finished runs, or runs whose queries are not the same.
     """
-    found = read_runs(runs)
-    tables = make_tables(found)
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    text = "\n".join([*data_lines(found), "", *map(markdown, tables)])
-    write_text(out / "tables.md", text)
-    write_text(out / "tables.tex", "\n\n".join(map(latex, tables)) + "\n")
+    finished = read_runs(runs)
+    tables = make_tables(finished)
+    text = "\n".join([*_data_lines(finished), "", *map(markdown, tables)])
+    as_markdown, as_latex = Path(out) / "tables.md", Path(out) / "tables.tex"
+    write_text(as_markdown, text)
+    write_text(as_latex, "\n\n".join(map(latex, tables)) + "\n")
     log.info(text)
-    log.info(f"{out / 'tables.md'}, {out / 'tables.tex'}")
+    log.info(f"{as_markdown}, {as_latex}")
 
 
 def make_tables(runs: list[Run]) -> list[Table]:
-    """Tables 1, 2, 3 and 5 of the paper, as far as there are runs for them, by each metric."""
+    """Tables 1, 2, 3 and 5 of the paper by each metric, those that there are runs for."""
     tables = []
-    for metric in TABLED:
+    for metric in TABLED_METRICS:
         scores = Scores(runs, metric)
         if any(scores.values.values()):
-            tables += [table for make in (all_losses, means, cancellation, variants)
-                       if (table := make(scores)) is not None]  # fmt: skip
+            made = (make(scores) for make in (_main_losses, _means, _cancellation, _estimators))
+            tables += [table for table in made if table is not None]
     return tables
 
 
-def all_losses(scores: Scores) -> Table | None:
-    """Table 1: encoders and losses by language."""
-    systems = _of(scores, OURS)
-    return _by_language(scores, systems, "Table 1: all encoders and languages")
-
-
-def means(scores: Scores) -> Table | None:
-    """Table 2: losses by encoder, the mean over the languages."""
-    if not _of(scores, OTHERS):
-        return None
-    systems = _of(scores, (*OURS, *OTHERS))
-    encoders = list(dict.fromkeys(system.encoder for system in systems))
-    rows: dict[str, list[TableCell | None]] = {}
-    for system in systems:
-        row = rows.setdefault(label(scores, system), [None] * len(encoders))
-        row[encoders.index(system.encoder)] = TableCell(system, "mean")
-    return _table(scores, "Table 2: losses, mean over the languages", ["", *encoders], rows)
-
-
-def cancellation(scores: Scores) -> Table | None:
-    """Table 3: false negatives cancelled, by encoder and language."""
-    cancelled = _of(scores, CANCELLING)
-    if not cancelled:
-        return None
-    columns = list(dict.fromkeys((s.encoder, name) for s in cancelled for name in scores.values[s]))
-    rows: dict[str, list[TableCell | None]] = {}
-    for system in _of(scores, ("infonce", *CANCELLING, "soft_infonce")):
-        row = rows.setdefault(label(scores, system), [None] * len(columns))
-        for language in scores.values[system]:
-            if (system.encoder, language) in columns:
-                row[columns.index((system.encoder, language))] = TableCell(system, language)
-    head = ["", *(f"{encoder}, {language}" for encoder, language in columns)]
-    return _table(scores, "Table 3: false negative cancellation", head, rows)
-
-
-def variants(scores: Scores) -> Table | None:
-    """Table 5: the other losses with each estimator, by language."""
-    if not _of(scores, OTHERS):
-        return None
-    systems = _of(scores, ("infonce", *OTHERS))
-    return _by_language(scores, systems, "Table 5: losses and estimators")
-
-
 def label(scores: Scores, system: System) -> str:
-    """How a system is called in a table, without its encoder.
-
-    An estimator that is a sum is called by its terms.
-    """
+    """The name of a system in a table, without its encoder; of a sum, the estimators' names."""
     config = scores.runs[system][0].config
     row = registry.LOSSES.get(system.loss)
     words = [row.title if row else system.loss]
@@ -110,12 +93,70 @@ def label(scores: Scores, system: System) -> str:
     settings = dict(system.settings)
     if row and row.shown:
         settings[row.shown] = config.get(row.shown)
-    words += [f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
-              for name, value in settings.items()]  # fmt: skip
+    words += [
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in settings.items()
+    ]
     return ", ".join([*words, *(["all languages"] if system.on_all else [])])
 
 
-def _of(scores: Scores, losses: Sequence[str]) -> list[System]:
+def means_by_seed(scores: Scores, cell: TableCell) -> dict[int, float]:
+    """Seed → the metric's mean over queries, or the mean of the languages' means."""
+    values, languages = scores.values[cell.system], _languages(scores, cell)
+    seeds = set.intersection(*({*values[language]} for language in languages))
+    return {
+        seed: float(np.mean([values[language][seed].mean() for language in languages]))
+        for seed in sorted(seeds)
+    }
+
+
+def _main_losses(scores: Scores) -> Table | None:
+    """Table 1: encoders and losses by language; a user's own losses are rows of it."""
+    users = sorted({system.loss for system in scores.values} - registry.LOSSES.keys())
+    systems = _systems(scores, (*MAIN_LOSSES, *users))
+    return _by_language(scores, systems, "Table 1: all encoders and languages")
+
+
+def _means(scores: Scores) -> Table | None:
+    """Table 2: losses by encoder, the mean over the languages."""
+    if not _systems(scores, OTHER_LOSSES):
+        return None
+    systems = _systems(scores, (*MAIN_LOSSES, *OTHER_LOSSES))
+    encoders = list(dict.fromkeys(system.encoder for system in systems))
+    rows: Rows = {}
+    for system in systems:
+        row = rows.setdefault(label(scores, system), [None] * len(encoders))
+        row[encoders.index(system.encoder)] = TableCell(system, "mean")
+    return _table(scores, "Table 2: losses, mean over the languages", ["", *encoders], rows)
+
+
+def _cancellation(scores: Scores) -> Table | None:
+    """Table 3: false negatives cancelled, by encoder and language."""
+    cancelling = _systems(scores, CANCELLING_LOSSES)
+    if not cancelling:
+        return None
+    columns = list(
+        dict.fromkeys((s.encoder, language) for s in cancelling for language in scores.values[s])
+    )
+    rows: Rows = {}
+    for system in _systems(scores, ("infonce", *CANCELLING_LOSSES, "soft_infonce")):
+        row = rows.setdefault(label(scores, system), [None] * len(columns))
+        for language in scores.values[system]:
+            if (system.encoder, language) in columns:
+                row[columns.index((system.encoder, language))] = TableCell(system, language)
+    head = ["", *(f"{encoder}, {language}" for encoder, language in columns)]
+    return _table(scores, "Table 3: false negative cancellation", head, rows)
+
+
+def _estimators(scores: Scores) -> Table | None:
+    """Table 5: the other losses with each estimator, by language."""
+    if not _systems(scores, OTHER_LOSSES):
+        return None
+    systems = _systems(scores, ("infonce", *OTHER_LOSSES))
+    return _by_language(scores, systems, "Table 5: losses and estimators")
+
+
+def _systems(scores: Scores, losses: Sequence[str]) -> list[System]:
     """The systems with these losses, in the order of the losses, encoder by encoder."""
     chosen = [s for s in scores.values if s.loss in losses and scores.values[s]]
     encoders = list(dict.fromkeys(system.encoder for system in scores.values))
@@ -123,33 +164,34 @@ def _of(scores: Scores, losses: Sequence[str]) -> list[System]:
 
 
 def _by_language(scores: Scores, systems: list[System], title: str) -> Table | None:
+    """A table with a row for each system and a column for each language, and their mean."""
     if not systems:
         return None
     known = {language for system in systems for language in scores.values[system]}
-    columns = [name for name in LANGUAGES if name in known]
+    columns = [language for language in LANGUAGE_COLUMNS if language in known]
     columns += ["mean"] if len(columns) > 1 else []
-    rows = {}
+    rows: Rows = {}
     for system in systems:
         has = {*scores.values[system]}
+        # A mean over fewer languages than the table has would not compare with the others.
         has |= {"mean"} if has >= {*columns} - {"mean"} else set()
         name = f"{system.encoder}, {label(scores, system)}"
         rows[name] = [TableCell(system, column) if column in has else None for column in columns]
     return _table(scores, title, ["", *columns], rows)
 
 
-def _table(
-    scores: Scores, title: str, head: list[str], rows: dict[str, list[TableCell | None]]
-) -> Table:
-    shown = [at for row in rows.values() for at in row if at is not None]
-    tested = [at for at in shown if baseline(scores, at) is not None]
-    p = dict(zip(tested, holm([p_value(scores, at) for at in tested]), strict=True))
-    comparable = scores.metric == "mrr" and any(paper_mrr(scores, at) for at in shown)
-    cells = [
-        [name, *(cell(scores, at, p.get(at)) if at else "–" for at in row)]
+def _table(scores: Scores, title: str, head: list[str], rows: Rows) -> Table:
+    """The table of these cells, tested together, with notes on what it shows."""
+    shown = [cell for row in rows.values() for cell in row if cell is not None]
+    tested = [cell for cell in shown if _baseline(scores, cell) is not None]
+    p = dict(zip(tested, holm([_p_value(scores, cell) for cell in tested]), strict=True))
+    texts = [
+        [name, *(_text(scores, cell, p.get(cell)) if cell else ABSENT for cell in row)]
         for name, row in rows.items()
     ]
-    notes = [f"{METRICS[scores.metric]}, mean ± standard deviation over seeds ({_seeds(scores)})."]
-    if len({tuple(figures(scores, at)) for at in shown}) > 1:
+    metric = METRICS[scores.metric]
+    notes = [f"{metric}, mean ± standard deviation over seeds ({_seeds(scores)})."]
+    if len({tuple(means_by_seed(scores, cell)) for cell in shown}) > 1:
         notes.append("Not every cell has every seed: run the grid to its end.")
     if tested:
         notes.append(
@@ -157,20 +199,74 @@ def _table(
             "averaged (it speaks of other queries, not of other seeds), Holm's correction for "
             f"{len(tested)} cells: * p < .05, ** p < .01."
         )
-    if comparable:
+    if any(_paper_mrr(scores, cell) for cell in shown):
         notes.append("In parentheses: the paper's number.")
-    return Table(f"{title} ({METRICS[scores.metric]})", head, cells, notes)
+    return Table(f"{title} ({metric})", head, texts, notes)
 
 
-def data_lines(runs: list[Run]) -> list[str]:
-    """Of each language: that the data are the paper's, or the warning that they are not."""
-    protocols = {name: about for run in runs for name, about in run.results["protocol"].items()}
+def _text(scores: Scores, cell: TableCell, p: float | None) -> str:
+    """A mean over seeds with its spread, its stars and the paper's number."""
+    by_seed = list(means_by_seed(scores, cell).values())
+    text = three_digits(float(np.mean(by_seed)))
+    if len(by_seed) > 1:
+        text += f" ± {three_digits(float(np.std(by_seed, ddof=1)))}"
+    text += next((stars for level, stars in STARS if p is not None and p < level), "")
+    theirs = _paper_mrr(scores, cell)
+    return text if theirs is None else f"{text} ({three_digits(theirs)})"
+
+
+def _p_value(scores: Scores, cell: TableCell) -> float:
+    """Of a cell against InfoNCE, before any correction."""
+    other, languages = _baseline(scores, cell), _languages(scores, cell)
+    differences, units = [], []
+    for language in languages:
+        ours, theirs = scores.paired(cell.system, other, language)
+        # A cell shows the mean of the languages' means, in which each query has this weight.
+        differences.append((ours - theirs) / len(ours) / len(languages))
+        units.append(scores.units[language])
+    return paired_permutation(np.concatenate(differences), np.concatenate(units))
+
+
+def _baseline(scores: Scores, cell: TableCell) -> System | None:
+    """The InfoNCE that a cell is tested against; None where there is none."""
+    other = scores.baseline(cell.system)
+    if other is None or other == cell.system:
+        return None
+    ours, theirs = scores.values[cell.system], scores.values[other]
+    languages = _languages(scores, cell)
+    shared = all(ours[name].keys() & theirs.get(name, {}).keys() for name in languages)
+    return other if shared else None
+
+
+def _paper_mrr(scores: Scores, cell: TableCell) -> float | None:
+    """The paper's number for a cell; None where it has none, or for other data."""
+    if scores.metric != "mrr" or cell.system.on_all:
+        return None
+    runs = scores.runs[cell.system]
+    protocols = _protocols(runs)
+    columns = LANGUAGE_COLUMNS if cell.column == "mean" else (cell.column,)
+    if all(is_papers_data(name, protocols.get(name, {})) for name in columns):
+        return published_mrr(runs[0].config | {"encoder": cell.system.encoder}, cell.column)
+    return None
+
+
+def _languages(scores: Scores, cell: TableCell) -> list[str]:
+    return [*scores.values[cell.system]] if cell.column == "mean" else [cell.column]
+
+
+def _protocols(runs: list[Run]) -> dict[str, dict]:
+    """Language → what the numbers of these runs depend on."""
+    return {name: protocol for run in runs for name, protocol in run.results["protocol"].items()}
+
+
+def _data_lines(runs: list[Run]) -> list[str]:
+    """For each language: that the data are the paper's, or the warning that they are not."""
     lines = []
-    for language, about in protocols.items():
-        if is_papers_data(language, about):
+    for language, protocol in _protocols(runs).items():
+        if is_papers_data(language, protocol):
             lines.append(f"{language}: the paper's sizes; its numbers stand beside ours.")
             continue
-        sizes = (about.get(name, 0) for name in ("train_pairs", "queries", "candidates"))
+        sizes = (protocol.get(name, 0) for name in ("train_pairs", "queries", "candidates"))
         ours, theirs = (
             "{:,} training pairs, {:,} queries, {:,} candidates".format(*numbers)
             for numbers in (sizes, SIZES[language])
@@ -187,81 +283,6 @@ def _seeds(scores: Scores) -> str:
     return ", ".join(map(str, sorted(seeds)))
 
 
-LEVELS = ((0.01, "**"), (0.05, "*"))
-
-
-class TableCell(NamedTuple):
-    """What a cell of a table shows: a system in a language, or in the "mean" of several."""
-
-    system: System
-    column: str
-
-
-def cell(scores: Scores, at: TableCell, p: float | None) -> str:
-    """A mean over seeds with its spread, its stars and the paper's number."""
-    by_seed = list(figures(scores, at).values())
-    text = three_digits(float(np.mean(by_seed)))
-    if len(by_seed) > 1:
-        text += f" ± {three_digits(float(np.std(by_seed, ddof=1)))}"
-    text += next((stars for level, stars in LEVELS if p is not None and p < level), "")
-    theirs = paper_mrr(scores, at)
-    return text if theirs is None else f"{text} ({three_digits(theirs)})"
-
-
-def figures(scores: Scores, at: TableCell) -> dict[int, float]:
-    """Seed → the metric of a at: a mean over queries, or the mean of the languages' means."""
-    values = scores.values[at.system]
-    languages = [*values] if at.column == "mean" else [at.column]
-    seeds = set.intersection(*({*values[language]} for language in languages))
-    return {
-        seed: float(np.mean([values[language][seed].mean() for language in languages]))
-        for seed in sorted(seeds)
-    }
-
-
-def p_value(scores: Scores, at: TableCell) -> float:
-    """Of a at against InfoNCE, before any correction."""
-    other, values = baseline(scores, at), scores.values[at.system]
-    languages = [*values] if at.column == "mean" else [at.column]
-    differences, units = [], []
-    for language in languages:
-        ours, theirs = scores.paired(at.system, other, language)
-        differences.append((ours - theirs) / len(ours) / len(languages))
-        units.append(scores.units[language])
-    return paired_permutation(np.concatenate(differences), np.concatenate(units))
-
-
-def baseline(scores: Scores, at: TableCell) -> System | None:
-    """The InfoNCE that a at is tested against, None where there is none."""
-    other = scores.baseline(at.system)
-    if other is None or other == at.system:
-        return None
-    languages = [*scores.values[at.system]] if at.column == "mean" else [at.column]
-    ours, theirs = scores.values[at.system], scores.values[other]
-    shared = all(ours[name].keys() & theirs.get(name, {}).keys() for name in languages)
-    return other if shared else None
-
-
-def paper_mrr(scores: Scores, at: TableCell) -> float | None:
-    if scores.metric != "mrr" or at.system.on_all:
-        return None
-    runs = scores.runs[at.system]
-    protocols = {name: about for run in runs for name, about in run.results["protocol"].items()}
-    columns = LANGUAGES if at.column == "mean" else (at.column,)
-    if all(is_papers_data(name, protocols.get(name, {})) for name in columns):
-        return published(runs[0].config | {"encoder": at.system.encoder}, at.column)
-    return None
-
-
-class Table(NamedTuple):
-    """A table: its rows are as long as its head; notes stand under it."""
-
-    title: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    notes: Sequence[str] = ()
-
-
 def markdown(table: Table) -> str:
     """The table as GitHub's Markdown, with aligned columns.
 
@@ -269,19 +290,14 @@ def markdown(table: Table) -> str:
       >>> print(markdown(Table("Sizes", ["", "ruby"], [["train", "128"]])))
       ## Sizes
       <BLANKLINE>
-      |       | ruby |
-      |-------|------|
-      | train | 128  |
+      |       | ruby   |
+      |-------|--------|
+      | train | 128    |
       <BLANKLINE>
     """
-    rows = [[cell.replace("|", "\\\\|") for cell in row] for row in (table.head, *table.rows)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |"
-        for row in rows
-    ]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join([f"## {table.title}", "", *lines, "", *(f"{n}\n" for n in table.notes)])
+    head, *rows = ([cell.replace("|", r"\|") for cell in row] for row in (table.head, *table.rows))
+    lines = tabulate(rows, head, tablefmt="github", disable_numparse=True)
+    return "\n".join([f"## {table.title}", "", lines, "", *(f"{note}\n" for note in table.notes)])
 
 
 def latex(table: Table) -> str:
@@ -293,41 +309,16 @@ def latex(table: Table) -> str:
       \centering
       \begin{tabular}{ll}
       \hline
-       & ruby \\
+                   & ruby    \\
       \hline
-      train\_pairs & 128 $\pm$ 2 \\
+       train\_pairs & 128 $\pm$ 2 \\
       \hline
       \end{tabular}
       \caption{Sizes.}
       \end{table}
     """
-    head, *rows = (" & ".join(map(escaped, row)) + r" \\" for row in (table.head, *table.rows))
-    caption = " ".join(f"{escaped(text.rstrip('.'))}." for text in (table.title, *table.notes))
-    return "\n".join(
-        [
-            r"\begin{table}",
-            r"\centering",
-            rf"\begin{{tabular}}{{{'l' * len(table.head)}}}",
-            r"\hline",
-            head,
-            r"\hline",
-            *rows,
-            r"\hline",
-            r"\end{tabular}",
-            rf"\caption{{{caption}}}",
-            r"\end{table}",
-        ]
-    )
-
-
-def escaped(text: str) -> str:
-    r"""Text without LaTeX's special characters.
-
-    Example:
-      >>> escaped("95 % of a_b")
-      '95 \\% of a\\_b'
-    """
-    known = {"\\": r"\textbackslash{}", "±": r"$\pm$", "–": "--", "Δ": r"$\Delta$"}
-    known |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$"}
-    known |= {c: rf"\{c}" for c in "_%&#${}"} | {"−": "$-$"}
-    return "".join(known.get(c, c) for c in text)
+    lines = tabulate(table.rows, table.head, tablefmt="latex", disable_numparse=True)
+    caption = " ".join(f"{text.rstrip('.')}." for text in (table.title, *table.notes))
+    caption = caption.replace("<", "$<$")  # the one special character in our own titles and notes
+    parts = [r"\begin{table}", r"\centering", lines, rf"\caption{{{caption}}}", r"\end{table}"]
+    return "\n".join(parts).translate(LATEX)

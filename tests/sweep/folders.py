@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from softnce_jax.data.corpus import Pair
-from softnce_jax.retrieval.per_query import Queries, names_of, write_queries
+from softnce_jax.retrieval.per_query import QueryScores, query_hashes, write_queries
 from softnce_jax.sweep.paper import SIZES
 from softnce_jax.train.config import Config, resolve
 
 
 def pairs(language: str, number: int, *, first: int = 0) -> list[Pair]:
-    """Queries whose texts are the same in every language, three to a family."""
+    """QueryScores whose texts are the same in every language, three to a family."""
     return [
         Pair(f"query {q}", "code", f"{language}/{q}", language, f"family {q // 3}")
         for q in range(first, first + number)
@@ -46,8 +46,8 @@ def write_run(
         }
         for name, value_Q in values.items()
     }
-    names = {name: names_of(pairs(name, len(v), first=first)) for name, v in values.items()}
-    write_queries(path, Queries(systems, names))
+    names = {name: query_hashes(pairs(name, len(v), first=first)) for name, v in values.items()}
+    write_queries(path, QueryScores(systems, names))
     sizes = {
         name: SIZES[name] if as_published else (128, len(value_Q), 96)
         for name, value_Q in values.items()

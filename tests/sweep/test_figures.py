@@ -1,18 +1,30 @@
-"""Figures of runs made by hand: what is drawn, and when nothing is."""
+"""Figures of runs made by hand: what is drawn, and when nothing is; a run's view of a batch."""
 
 from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from softnce_jax.sweep import figures
-from softnce_jax.sweep.config import FiguresConfig
-from softnce_jax.sweep.figures import Glimpse, curves, draw, plotting, weight_curve
-from softnce_jax.sweep.scores import Scores, read_runs
+from softnce_jax.sweep.figures import (
+    BatchView,
+    _by_family,
+    _curves,
+    _weight_curve,
+    batch_view,
+    draw,
+)
+from softnce_jax.sweep.scores import Run, Scores, read_runs
+from softnce_jax.train.config import Config
+from softnce_jax.train.setup import read_data, settle
 from tests import reference
+from tests.small_model import write_model
 from tests.sweep.folders import write_run
+from tests.train.corpus import write_tasks
 
-pytest.importorskip("matplotlib")
 VALUE = np.linspace(0.2, 0.6, 24)
 
 
@@ -31,54 +43,117 @@ def runs(tmp_path):
     return tmp_path / "runs"
 
 
-def drawn(runs, out) -> list[str]:
-    lines: list[str] = []
-    draw(FiguresConfig(str(runs), str(out)), lines.append)
-    return lines
+@pytest.fixture
+def pyplot():
+    """matplotlib, or a skip where the extra is not installed."""
+    pytest.importorskip("matplotlib").use("agg")
+    from matplotlib import pyplot
+
+    yield pyplot
+    pyplot.close("all")
 
 
-def test_every_figure_as_png_and_svg_the_same_each_time(runs, tmp_path, monkeypatch):
-    view = Glimpse(["sort a list", "open a file"], np.eye(2), np.ones((2, 2)))
-    monkeypatch.setattr(figures, "glimpse", lambda run: view)
-    lines = drawn(runs, tmp_path / "out")
+def drawn(runs, out, caplog) -> list[str]:
+    caplog.clear()
+    draw(runs, out)
+    return caplog.messages
+
+
+@pytest.mark.usefixtures("pyplot")
+def test_every_figure_as_png_and_svg_the_same_each_time(runs, tmp_path, monkeypatch, caplog):
+    view = BatchView(["sort a list", "open a file"], np.eye(2), np.ones((2, 2)))
+    monkeypatch.setattr(figures, "batch_view", lambda run: view)
+    lines = drawn(runs, tmp_path / "out", caplog)
     names = {f"{n}.{e}" for n in ("training", "alpha_beta", "estimators") for e in ("png", "svg")}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
     assert lines == sorted(lines, key=lines.index) and len(lines) == 6
-    drawn(runs, tmp_path / "again")
+    drawn(runs, tmp_path / "again", caplog)
     for name in names:
         first, second = ((tmp_path / o / name).read_bytes() for o in ("out", "again"))
         assert first == second and len(first) > 5000
 
 
-def test_labels_and_curves(runs):
-    pyplot, scores = plotting(), Scores(read_runs(runs), "mrr")
-    figure = figures.training(pyplot, scores)
+def test_labels_and_curves(runs, pyplot):
+    scores = Scores(read_runs(runs), "mrr")
+    figure = figures._training(pyplot, scores)
     assert [axis.get_ylabel() for axis in figure.axes] == [
         "training loss (nats)", "validation MRR",
     ]  # fmt: skip
     assert len(figure.legends[0].texts) == 3
     soft = next(system for system in scores.runs if system.loss == "soft_infonce")
-    at, value_RS = curves(scores, soft, "loss")
+    at, value_RS = _curves(scores, soft, "loss")
     assert at.tolist() == [1, 2] and value_RS.tolist() == [[1.0, 0.5], [2.0, 1.0]]
-    left, right = figures.alpha_beta(pyplot, scores).axes
+    left, right = figures._alpha_beta(pyplot, scores).axes
     (line, *_) = left.containers[0]
     drawn_at = np.asarray(line.get_ydata(), float)
     np.testing.assert_allclose(drawn_at, VALUE.mean() + np.array([0.13, 0.15]))
     assert "alpha" in left.get_xlabel() and len(right.lines) == 2
-    pyplot.close("all")
 
 
 def test_the_weights_drawn_are_those_of_the_loss():
     similarity = np.log([[1.0, 3.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
     w = reference.negative_weights(similarity, alpha=1.1, beta=0.9, temperature=1.0)
-    p, curve = weight_curve(1.1, 0.9, {"batch_size": 3, "floor": 0.1})
+    p, curve = _weight_curve(1.1, 0.9, {"batch_size": 3, "floor": 0.1})
     assert np.interp(0.75, p, curve) == pytest.approx(w[0, 1])
     assert curve[-1] == 0.1
 
 
-def test_no_runs_for_a_figure(tmp_path):
+@pytest.mark.usefixtures("pyplot")
+def test_no_runs_for_a_figure(tmp_path, caplog):
     write_run(tmp_path / "runs", {"go": VALUE}, loss="infonce", steps=steps(1.0))
-    lines = drawn(tmp_path / "runs", tmp_path / "out")
+    lines = drawn(tmp_path / "runs", tmp_path / "out", caplog)
     assert lines[-2:] == [
         "no figure alpha_beta: no runs for it", "no figure estimators: no runs for it",
     ]  # fmt: skip
+
+
+LENGTHS = """
+import numpy as np
+
+def lengths(queries, codes):
+    return np.array([[len(q), 1.0] for q in queries]), np.array([[len(c), 1.0] for c in codes])
+"""
+
+
+@pytest.fixture
+def lengths_run(tmp_path, monkeypatch):
+    """A run with an estimator of the user's."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("batch_lengths.py").write_text(LENGTHS)
+    tasks = write_tasks(tmp_path / "tasks")
+    given = Config(
+        lang="python", data=str(tasks), encoder="tiny", batch_size=8, estimator="batch_lengths:"
+        "lengths", temperature=500.0, alpha=1.5, beta=0.5, epochs=1, out=str(tmp_path / "run"),
+    )  # fmt: skip
+    config, _ = settle(given, read_data(given))
+    write_model(tmp_path / "run" / "model", ["sort a list of numbers"])
+    return Run(tmp_path / "run", dataclasses.asdict(config), {})
+
+
+def training_pairs(run):
+    return list(read_data(figures._settled_config(run)).train)
+
+
+def test_similarity_and_weights_are_those_of_the_runs_estimator(lengths_run):
+    run = lengths_run
+    view, train = batch_view(run), training_pairs(run)
+    shown = [text.removesuffix(" …") for text in view.queries]
+    queries = [{p.query for p in train if p.query.startswith(text)} for text in shown]
+    assert [len(texts) for texts in queries] == [1] * 8
+    codes = {len(pair.code) for pair in train}
+    # (s − 1) / the query's length is the code's length: the same for every query of a column.
+    length_Q = np.array([len(text) for texts in queries for text in texts])
+    found_QQ = (view.similarity - 1) / length_Q[:, None]
+    np.testing.assert_allclose(found_QQ, np.broadcast_to(found_QQ[0], found_QQ.shape), rtol=1e-5)
+    assert set(np.round(found_QQ[0]).astype(int)) <= codes
+    settings = {name: run.config[name] for name in ("alpha", "beta", "temperature", "floor")}
+    wanted = reference.negative_weights(view.similarity, **settings)
+    np.testing.assert_allclose(view.weight, wanted, rtol=1e-4, atol=1e-5)
+    assert len(np.unique(np.round(view.weight, 3))) > 5
+
+
+def test_families_stand_together(lengths_run):
+    pairs = training_pairs(lengths_run)[:9]
+    chosen = [pairs[index].family for index in _by_family(pairs)]
+    assert sorted(chosen, key=chosen.index) == chosen

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from softnce_jax.errors import InputError
-from softnce_jax.sweep.config import NegativesConfig, SweepConfig
 from softnce_jax.sweep.grid import make_grid
 from softnce_jax.sweep.negatives import experiment
-from softnce_jax.train.config import Config
+from softnce_jax.train.config import Config, resolve
+
+OUT = Path("runs/sweep")
+
+
+def grid(*, out=OUT, settings=(), file=None, **texts):
+    return make_grid(out, grid=file, texts=texts, settings=settings)
 
 
 def names(**flags) -> list[str]:
-    return [cell.name for cell in make_grid(SweepConfig(**flags))]
+    return [cell.name for cell in grid(**flags)]
 
 
 def test_the_default_grid_is_the_papers():
-    cells = make_grid(SweepConfig())
+    cells = grid()
     assert len(cells) == 6 * 2 * 3 and len({cell.name for cell in cells}) == 36
     assert [cell.config.seed for cell in cells] == [1234] * 12 + [12345] * 12 + [123456] * 12
     assert {cell.config.estimator for cell in cells if cell.config.loss == "infonce"} == {None}
 
 
 def test_flags_become_configurations():
-    (cell,) = make_grid(
-        SweepConfig(lang="go", loss="soft_infonce", seed="7", data="folder", out="here",
-                    set=("alpha=1", "batch-size=8", "download=true"))
+    (cell,) = grid(
+        lang="go", loss="soft_infonce", seed="7", data="folder", out=Path("here"),
+        settings=("alpha=1", "batch-size=8", "download=true"),
     )  # fmt: skip
     assert cell.config == Config(
         lang="go", loss="soft_infonce", seed=7, data="folder", alpha=1.0, batch_size=8,
@@ -35,7 +42,7 @@ def test_flags_become_configurations():
 
 
 def test_infonce_is_run_once_whatever_the_estimators_settings():
-    found = names(lang="go", seed="1", set=("alpha=1.1,1.3",))
+    found = names(lang="go", seed="1", settings=("alpha=1.1,1.3",))
     assert found == [
         "go-auto-infonce-none-1",
         "go-auto-soft_infonce-bm25-1-alpha1.1",
@@ -50,24 +57,58 @@ def test_a_file_gives_groups_and_flags_replace_its_top_level(tmp_path):
         '[[cells]]\nloss = "infonce"\n'
         '[[cells]]\nloss = "soft_infonce"\nbeta = [0.5, 0.7]\n'
     )
-    found = names(grid=str(path), seed="3")
+    found = names(file=str(path), seed="3")
     assert found == [
         "go-auto-infonce-none-3-epochs2",
         "go-auto-soft_infonce-bm25-3-beta0.5-epochs2",
         "go-auto-soft_infonce-bm25-3-beta0.7-epochs2",
     ]
-    assert len(names(grid=str(path))) == 6
+    assert len(names(file=str(path))) == 6
+
+
+LOSSES = """
+import jax.numpy as jnp
+
+def plain(q, c, *, positive, where, scale):
+    return jnp.mean(q @ c.T)
+
+def weighted(q, c, w, *, positive, where, scale):
+    return jnp.mean(w * (q @ c.T))
+"""
+
+
+def test_a_users_loss_is_a_cell_with_what_it_reads(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("grid_losses.py").write_text(LOSSES)
+    found = grid(
+        lang="go",
+        seed="1",
+        loss="grid_losses:plain,grid_losses:weighted",
+        settings=("alpha=1.1,1.3",),
+    )
+    assert [cell.name for cell in found] == [
+        "go-auto-grid_losses_plain-none-1",
+        "go-auto-grid_losses_weighted-bm25-1-alpha1.1",
+        "go-auto-grid_losses_weighted-bm25-1-alpha1.3",
+    ]
+    settled = [resolve(cell.config, on_sample=True, train_pairs=64)[0] for cell in found]
+    assert [config.loss.partition(":")[2] for config in settled] == ["plain", *["weighted"] * 2]
+    assert [(config.estimator, config.alpha) for config in settled] == [
+        ("none", None), ("bm25", 1.1), ("bm25", 1.3),
+    ]  # fmt: skip
 
 
 BAD = {
-    "unknown setting": ({"set": ("epoch=1",)}, "no setting 'epoch'"),
-    "no value": ({"set": ("epochs",)}, "--set epochs: write it as name=value"),
-    "another type": ({"set": ("epochs=many",)}, "epochs = 'many' is none of int"),
-    "not among the choices": ({"loss": "hinge"}, "loss = 'hinge' is none of"),
+    "unknown setting": ({"settings": ("epoch=1",)}, "no setting 'epoch'"),
+    "no value": ({"settings": ("epochs",)}, "--set epochs: write it as name=value"),
+    "another type": ({"settings": ("epochs=many",)}, "epochs = 'many' is none of int"),
+    "not among the choices": ({"settings": ("layout=rows",)}, "layout = 'rows' is none of"),
+    "no such loss": ({"loss": "infonce,hinge"}, "--loss hinge: no such loss; give soft_infonce"),
+    "no such function": ({"loss": "nowhere:hinge"}, "nowhere cannot be imported"),
     "nothing": ({"seed": ","}, "seed has no values"),
-    "a folder of its own": ({"set": ("out=there",)}, "no setting 'out'"),
-    "two cells, one name": ({"set": ("keep=2,3",)}, "two cells would be called"),
-    "no file": ({"grid": "nowhere.toml"}, "nowhere.toml: no such file"),
+    "a folder of its own": ({"settings": ("out=there",)}, "no setting 'out'"),
+    "two cells, one name": ({"settings": ("keep=2,3",)}, "two cells would be called"),
+    "no file": ({"file": "nowhere.toml"}, "nowhere.toml: no such file"),
 }
 
 
@@ -85,11 +126,11 @@ def test_what_is_no_grid(case):
 def test_files_that_are_no_grid(tmp_path, text, message):
     (tmp_path / "grid.toml").write_text(text)
     with pytest.raises(InputError, match=message):
-        names(grid=str(tmp_path / "grid.toml"))
+        names(file=str(tmp_path / "grid.toml"))
 
 
 def test_the_experiment_on_negatives_has_every_fold_and_seed():
-    cells = experiment(NegativesConfig(seed="1,2", set=("epochs=1",)))
+    cells = experiment(Path("runs/negatives"), seeds="1,2", settings=("epochs=1",))
     assert len(cells) == 4 * 2 * 2
     assert {(c.config.fold, c.config.seed, c.config.loss) for c in cells} == {
         (fold, seed, loss)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from softnce_jax.errors import InputError
-from softnce_jax.retrieval.per_query import Queries, read_queries, write_queries
+from softnce_jax.retrieval.per_query import QueryScores, read_queries, write_queries
 from softnce_jax.sweep.negatives import negatives_table
 from softnce_jax.sweep.scores import read_runs
 from tests.sweep.folders import write_run
@@ -20,7 +20,7 @@ def add_ndcg(path):
     for systems in values.values():
         for metrics in systems.values():
             metrics["negative_ndcg@10"] = metrics["mrr"] / 2
-    write_queries(path, Queries(values, names))
+    write_queries(path, QueryScores(values, names))
 
 
 def write_experiment(folder, losses=("infonce", "soft_infonce")):

@@ -15,7 +15,6 @@ import pytest
 
 from softnce_jax.errors import InputError
 from softnce_jax.sweep import run
-from softnce_jax.sweep.config import SweepConfig
 from softnce_jax.sweep.grid import make_grid
 from softnce_jax.sweep.run import run_cells
 from softnce_jax.train.compile_cache import cached_compilations
@@ -34,7 +33,7 @@ class Fits:
         self.failures, self.calls = failures, []
         monkeypatch.setattr(run, "fit", self)
 
-    def __call__(self, config, say):
+    def __call__(self, config):
         name = Path(config.out).name
         self.calls.append(name)
         for part, error in self.failures.items():
@@ -50,17 +49,17 @@ def stored(config) -> dict:
     return {name: getattr(config, name) for name in ("loss", "estimator", "epochs")}
 
 
-def grid(out, **flags):
-    return make_grid(SweepConfig(**({"lang": "go,ruby", "seed": "1", "out": str(out)} | flags)))
+def grid(out, **texts):
+    return make_grid(out, texts={"lang": "go,ruby", "seed": "1"} | texts)
 
 
-def test_only_what_is_missing_is_run(monkeypatch, tmp_path, capsys):
-    fits, lines = Fits(monkeypatch), []
-    assert run_cells(grid(tmp_path, lang="go"), tmp_path, lines.append) == []
-    assert run_cells(grid(tmp_path), tmp_path, lines.append) == []
+def test_only_what_is_missing_is_run(monkeypatch, tmp_path, capsys, caplog):
+    fits = Fits(monkeypatch)
+    assert run_cells(grid(tmp_path, lang="go"), tmp_path) == []
+    assert run_cells(grid(tmp_path), tmp_path) == []
     assert len(fits.calls) == len(set(fits.calls)) == 4
-    assert lines == ["2 of 2 cells finished, 0 of them before",
-                     "4 of 4 cells finished, 2 of them before"]  # fmt: skip
+    assert caplog.messages == ["2 of 2 cells finished, 0 of them before",
+                               "4 of 4 cells finished, 2 of them before"]  # fmt: skip
     captured = capsys.readouterr()
     assert "go-auto-infonce-none-1: MRR 0.500 (BM25 0.500)" in captured.out
     assert "4/4" in captured.err and "grid" in captured.err
@@ -70,11 +69,13 @@ def test_only_what_is_missing_is_run(monkeypatch, tmp_path, capsys):
     ("error", "traced"),
     [(InputError("bad data"), False), (OSError("full disk"), False), (KeyError("bug"), True)],
 )
-def test_a_failed_cell_does_not_stop_the_others(monkeypatch, tmp_path, capsys, error, traced):
-    fits, lines = Fits(monkeypatch, **{"go-auto-soft": error}), []
-    (failed,) = run_cells(grid(tmp_path), tmp_path, lines.append)
+def test_a_failed_cell_does_not_stop_the_others(
+    monkeypatch, tmp_path, capsys, caplog, error, traced
+):
+    fits = Fits(monkeypatch, **{"go-auto-soft": error})
+    (failed,) = run_cells(grid(tmp_path), tmp_path)
     assert failed == "go-auto-soft_infonce-bm25-1" and len(fits.calls) == 4
-    assert lines == ["3 of 4 cells finished, 0 of them before", f"failed: {failed}"]
+    assert caplog.messages == ["3 of 4 cells finished, 0 of them before", f"failed: {failed}"]
     captured = capsys.readouterr()
     assert f"{failed}: failed: {error}" in captured.out
     assert ("Traceback" in captured.err) == traced
@@ -83,7 +84,7 @@ def test_a_failed_cell_does_not_stop_the_others(monkeypatch, tmp_path, capsys, e
 def test_a_signal_ends_the_grid(monkeypatch, tmp_path):
     fits = Fits(monkeypatch, **{"go-auto-soft": SystemExit(143)})
     with pytest.raises(SystemExit):
-        run_cells(grid(tmp_path), tmp_path, lambda _: None)
+        run_cells(grid(tmp_path), tmp_path)
     assert len(fits.calls) < 4
 
 
@@ -91,29 +92,29 @@ def test_a_signal_ends_the_grid(monkeypatch, tmp_path):
 def test_a_signal_in_a_cell_that_ends_all_the_same(monkeypatch, tmp_path, error):
     fits = Fits(monkeypatch)
 
-    def signalled(config, say):
+    def signalled(config):
         with StopSignal():
             signal.raise_signal(signal.SIGTERM)
         if error is not None:
             raise error
-        return fits(config, say)
+        return fits(config)
 
     monkeypatch.setattr(run, "fit", signalled)
     with pytest.raises(SystemExit) as stopped:
-        run_cells(grid(tmp_path), tmp_path, lambda _: None)
+        run_cells(grid(tmp_path), tmp_path)
     assert stopped.value.code == 128 + signal.SIGTERM and len(fits.calls) == (error is None)
     monkeypatch.setattr(run, "fit", fits)
-    assert run_cells(grid(tmp_path), tmp_path, lambda _: None) == []
+    assert run_cells(grid(tmp_path), tmp_path) == []
 
 
 def test_results_of_another_configuration_are_not_taken(monkeypatch, tmp_path):
     fits = Fits(monkeypatch)
     (cell,) = grid(tmp_path, lang="go", loss="infonce")
-    run_cells([cell], tmp_path, lambda _: None)
+    run_cells([cell], tmp_path)
     path = tmp_path / cell.name / "results.json"
     path.write_text(path.read_text().replace('"seed": 1', '"seed": 9'))
     with pytest.raises(InputError, match="has seed 9, the grid 1"):
-        run_cells([cell], tmp_path, lambda _: None)
+        run_cells([cell], tmp_path)
     assert len(fits.calls) == 1
 
 
@@ -132,7 +133,6 @@ import sys
 from pathlib import Path
 import jax
 from softnce_jax.sweep import run
-from softnce_jax.sweep.config import SweepConfig
 from softnce_jax.sweep.grid import make_grid
 tasks, out = sys.argv[1:]
 found = []
@@ -140,15 +140,16 @@ def count(event, **_):
     found.append(event.rpartition("/")[2])
 jax.monitoring.register_event_listener(count)
 fit = run.fit
-def counted(config, say):
+def counted(config):
     found.clear()
-    results = fit(config, say)
+    results = fit(config)
     print("compiled", found.count("cache_misses"), "loaded", found.count("cache_hits"))
     return results
 run.fit = counted
-flags = SweepConfig(lang="python", loss="soft_infonce", seed="1,2", data=tasks, out=out,
-                    set=("encoder=tiny", "epochs=1", "batch_size=8"))
-sys.exit(bool(run.run_cells(make_grid(flags), Path(out), print)))
+texts = dict(lang="python", loss="soft_infonce", seed="1,2", data=tasks)
+settings = ("encoder=tiny", "epochs=1", "batch_size=8")
+cells = make_grid(Path(out), texts=texts, settings=settings)
+sys.exit(bool(run.run_cells(cells, Path(out))))
 """
 
 

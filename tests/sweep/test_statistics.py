@@ -32,7 +32,7 @@ def test_no_difference_is_no_finding_and_a_plain_one_is():
     assert paired_permutation(random.normal(0.5, 1, 200), units) == pytest.approx(1 / 10_001)
 
 
-def test_queries_of_one_unit_are_turned_together():
+def test_queries_of_one_unit_get_one_sign():
     difference = np.full(12, 0.1)
     together = paired_permutation(difference, np.zeros(12))
     apart = paired_permutation(difference, np.arange(12))
@@ -43,7 +43,7 @@ def test_blocks_do_not_change_the_draws(monkeypatch):
     difference, units = np.random.default_rng(1).normal(0.1, 1, 50), np.arange(50)
     before = paired_permutation(difference, units, samples=500)
     interval = bootstrap(difference, units, samples=500)
-    monkeypatch.setattr(statistics, "BLOCK", 50 * 100)
+    monkeypatch.setattr(statistics, "MAX_NUMBERS", 50 * 100)
     assert paired_permutation(difference, units, samples=500) == pytest.approx(before, abs=0.05)
     assert bootstrap(difference, units, samples=500) == pytest.approx(interval, abs=0.05)
 

@@ -48,8 +48,8 @@ def test_table_1_has_means_spreads_and_stars(tmp_path):
 def test_the_papers_numbers_stand_beside_ours_on_its_data_alone(tmp_path):
     write_grid(tmp_path / "theirs", as_published=True)
     write_grid(tmp_path / "ours")
-    write_tables(tmp_path / "theirs", tmp_path / "theirs", lambda _: None)
-    write_tables(tmp_path / "ours", tmp_path / "ours", lambda _: None)
+    write_tables(tmp_path / "theirs", tmp_path / "theirs")
+    write_tables(tmp_path / "ours", tmp_path / "ours")
     theirs, ours = ((tmp_path / n / "tables.md").read_text() for n in ("theirs", "ours"))
     assert "(.740)" in theirs and "(.753)" in theirs and "(.915)" in theirs
     assert "WARNING" not in theirs and "the paper's number" in theirs
@@ -84,6 +84,16 @@ def test_table_3_names_what_was_cancelled(tmp_path):
         "cancellation, top k, BM25, cancel_k 3",
     ]
     assert rows(table)["Soft-InfoNCE, BM25"] == ["–"]
+
+
+def test_a_users_loss_is_a_row_of_table_1(tmp_path):
+    write_run(tmp_path, {"go": BASE}, loss="infonce")
+    path = write_run(tmp_path, {"go": BASE + 0.1}, loss="soft_infonce")
+    text = (path / "results.json").read_text()
+    (path / "results.json").write_text(text.replace('"soft_infonce"', '"my.losses:focal"'))
+    (table,) = make_tables(read_runs(tmp_path))
+    assert list(rows(table)) == ["tiny, InfoNCE", "tiny, my.losses:focal, BM25"]
+    assert rows(table)["tiny, my.losses:focal, BM25"][0].endswith("**")
 
 
 def test_settings_that_differ_make_rows(tmp_path):

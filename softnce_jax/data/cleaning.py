@@ -118,7 +118,7 @@ def is_english(text: str) -> bool:
 
 @functools.cache
 def _language_identifier() -> LanguageIdentifier:
-    """A model (4.6 MB, in its package) of our own, since we restrict its languages."""
+    """py3langid's model (4.6 MB), loaded anew since we restrict its languages."""
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
     identifier.set_languages(_NATURAL_LANGUAGES.split())
     return identifier

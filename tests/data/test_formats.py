@@ -69,8 +69,8 @@ def as_parquet_parts(folder: Path) -> None:
 def as_raw(folder: Path) -> None:
     """As in CodeSearchNet's archives."""
     for split, numbers in SPLITS.items():
-        place = folder / "final" / "jsonl" / split
-        place.mkdir(parents=True)
+        split_folder = folder / "final" / "jsonl" / split
+        split_folder.mkdir(parents=True)
         for part in range(2):
             rows = [
                 {"url": row["url"], "docstring": row["query"], "original_string": row["code"]}
@@ -78,7 +78,7 @@ def as_raw(folder: Path) -> None:
             ]
             text = "".join(f"{json.dumps(row)}\n" for row in rows)
             name = f"python_{split}_{part}.jsonl.gz"
-            (place / name).write_bytes(gzip.compress(text.encode()))
+            (split_folder / name).write_bytes(gzip.compress(text.encode()))
 
 
 def as_datasets(folder: Path) -> None:

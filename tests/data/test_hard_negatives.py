@@ -36,15 +36,15 @@ def test_each_pair_gets_its_own(path):
     found = read_negatives(str(path), PAIRS)
     index = found.index_RK
     for i, urls in NEGATIVES.items():
-        for place, url in enumerate(urls):
-            pair = PAIRS[index[i, place]]
+        for k, url in enumerate(urls):
+            pair = PAIRS[index[i, k]]
             assert (pair.language, pair.url) == ("go", url)
     assert index[2, 0] == 0  # the first pair of the function
     assert found.filled == 5 and found.about["model"] == "bm25"
     assert [p.name for p in path.parent.iterdir()] == ["hard.jsonl"]
 
 
-def test_places_without_one_are_drawn_by_the_seed(path):
+def test_missing_negatives_are_drawn_by_the_seed(path):
     found = [read_negatives(str(path), PAIRS, seed=seed).index_RK for seed in (0, 0, 1)]
     np.testing.assert_array_equal(found[0], found[1])
     differ = found[0] != found[2]

@@ -1,4 +1,4 @@
-"""Reading JSONL: what is joined, what is skipped and said, what is an error."""
+"""Loading: what is joined, what is skipped and counted, what is an error."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ def fetch_first(
             return files
     pages = "\n".join(f"  {mirror.page}" for mirror in mirrors)
     raise InputError(
-        f"the {kind} of {language} can be had from no place that is known. Fetch what any one of "
+        f"the {kind} of {language} cannot be had from any mirror. Fetch what any one of "
         f"these has, put it into a folder, as it is or unpacked, and add --from FOLDER:\n{pages}"
     )
 

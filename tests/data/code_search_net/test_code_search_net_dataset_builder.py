@@ -139,6 +139,18 @@ def test_dead_sources_are_a_line_each_and_the_next_is_tried(run, server):
     ]
 
 
+def test_a_mirror_whose_names_lead_out_of_the_downloads_is_refused(run, server, data):
+    content = archives.hub_parquet()["ruby/train-00000-of-00001.parquet"]
+    archives.on_hub(server, CLAUDIOS, "main", {"ruby/../../../../../evil.parquet": content})
+    archives.on_zenodo(server, RECORD, {"ruby.zip": archives.zenodo_zip()})
+    put_lists(server)
+    first, *_ = run()
+    assert first.startswith(f"ruby: the Hub's {CLAUDIOS} failed: ")
+    assert "is not the name of a file below" in first
+    assert not list(data.parent.rglob("evil.parquet*"))
+    assert_published(load())
+
+
 @pytest.mark.parametrize("form", ["converted", "zenodo", "hub zip"])
 def test_each_further_source(run, server, form):
     if form == "converted":
@@ -240,6 +252,7 @@ def test_a_shard_that_is_not_whole_is_named(run, tmp_path, data):
     folder = write(tmp_path / "by_hand", files)
     with pytest.raises(InputError, match=re.escape(name) + ": not whole"):
         run(folder=folder)
+    assert not list((data / "downloads").rglob(".*"))  # nothing half-written
     write(tmp_path / "by_hand", {name: whole})
     assert "ruby: 2 of 3 shards were done before" in run(folder=folder)
     assert_published(load())

@@ -37,9 +37,9 @@ def test_rows_are_a_sequence(corpus):
     assert corpus.train[3] == rows[3] == corpus.train[np.int64(3)] == corpus.train[-12]
     assert corpus.train[2:9:3] == rows[2:9:3] and corpus.train[:0] == []
     assert rows[4] in corpus.train and corpus.train.index(rows[4]) == 4
-    for place in (15, -16):
-        with pytest.raises(IndexError, match=f"row {place} of 15"):
-            corpus.train[place]
+    for index in (15, -16):
+        with pytest.raises(IndexError, match=f"row {index} of 15"):
+            corpus.train[index]
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(corpus.train.__getitem__, list(range(15)) * 20))
     assert found == rows * 20

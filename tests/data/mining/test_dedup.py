@@ -49,8 +49,8 @@ def test_groups_are_those_of_an_exact_count():
         words = [f"f{family}_{n}" for n in range(100)]
         texts.append(" ".join(words))
         for changed in (2, 40):  # similarities of .96 and .43
-            for place in rng.sample(range(100), changed):
-                words[place] = f"x{rng.random()}"
+            for index in rng.sample(range(100), changed):
+                words[index] = f"x{rng.random()}"
             texts.append(" ".join(words))
     order = rng.sample(range(len(texts)), len(texts))
     groups = near_duplicates(np.stack([signature(texts[n]) for n in order]))
@@ -121,10 +121,10 @@ def test_the_order_of_reading_does_not_matter():
     units = units_of(500, 60)
     order = random.Random(0).sample(range(500), 500)
     names = split(units, joined(500, [(1, 2), (3, 400)]))
-    places = {n: k for k, n in enumerate(order)}
-    pairs = [(places[1], places[2]), (places[3], places[400])]
+    position = {n: k for k, n in enumerate(order)}
+    pairs = [(position[1], position[2]), (position[3], position[400])]
     again = split([units[n] for n in order], joined(500, pairs))
-    assert [again[places[n]] for n in range(500)] == names
+    assert [again[position[n]] for n in range(500)] == names
 
 
 def test_a_group_too_large_to_be_tested_trains():

@@ -92,12 +92,15 @@ def _is_too_deep(root: tree_sitter.Node) -> bool:
     """Whether a tree is nested deeper than MAX_DEPTH."""
     if root.end_byte < MAX_DEPTH:  # a level takes a byte at least
         return False
-    cursor = root.walk()
-    while cursor.depth <= MAX_DEPTH:
-        if not cursor.goto_first_child():
-            while not cursor.goto_next_sibling():
-                if not cursor.goto_parent():
-                    return False
+    cursor, depth = root.walk(), 0  # counted here: cursor.depth takes time of its own depth
+    while depth <= MAX_DEPTH:
+        if cursor.goto_first_child():
+            depth += 1
+            continue
+        while not cursor.goto_next_sibling():
+            if not cursor.goto_parent():
+                return False
+            depth -= 1
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import re
 from collections import Counter
@@ -21,9 +22,14 @@ from softnce_jax.data.mining.dedup import (
 from softnce_jax.errors import InputError
 
 
+@functools.cache
+def word_counts(text: str) -> Counter[str]:
+    return Counter(re.findall(r"\w+", text))
+
+
 def jaccard(one: str, other: str) -> float:
     """Of the words of two texts with their numbers of occurrence."""
-    a, b = (Counter(re.findall(r"\w+", text)) for text in (one, other))
+    a, b = word_counts(one), word_counts(other)
     return (a & b).total() / (a | b).total()
 
 

@@ -59,7 +59,7 @@ def test_near_duplicates_are_never_split(tmp_path):
         text = ruby_function(n)
         texts[f"a/{n}.rb"] = text
         texts[f"b/{(n * 7) % 60}.rb"] = text.replace("number", "copy").replace(f"_{n}_0", "_x")
-    mined(write_tree(tmp_path / "tree", texts), tmp_path / "data")
+    mined(write_tree(tmp_path / "tree", texts), tmp_path / "data", processes=1)
     corpus = read_corpus(tmp_path / "data", "ruby")
     splits = (corpus.train, corpus.valid, corpus.test)
     assert sum(map(len, splits)) == 120

@@ -1,4 +1,16 @@
-"""The losses: pure functions of embeddings and of what an estimator says of the negatives.
+"""The losses: pure functions of embeddings and of how similar an estimator finds the negatives.
+
+In the order in which a reader needs them:
+
+    infonce           every other candidate is a negative, all of them alike
+    soft_infonce      a weight on each negative (Eq. 3): the paper's loss
+    weighted_infonce  negatives are positives of weight p
+    bce               binary cross entropy of each candidate's share, against p at the negatives
+    kl_regularized    InfoNCE plus the divergence of the model's distribution from p
+    cancel_top_k      InfoNCE without the k negatives most similar to the positive
+    cancel_threshold  InfoNCE with the negatives clearly less similar than the positive
+
+and `without_duplicates`, the mask that keeps a second right answer from being a negative.
 
 A tour. Three questions, three pieces of code, row i of one belonging to row i of the other:
 
@@ -37,6 +49,10 @@ The other losses are called alike, with p (`negative_distribution`) or the simil
 
 Under `jit` sharded arrays need nothing more. Under `pmap` or `shard_map` name the axis with
 `axis_name`, see `soft_infonce`.
+
+Each loss hands a function of its rows to `compute_loss` in `_scores.py`, which checks arguments,
+gathers candidates, masks, scores and reduces for all of them alike. What is left to read here is
+the formula of a row: `_soft_rows`, `_weighted_rows` and so on, each below its loss.
 """
 
 from __future__ import annotations
@@ -49,21 +65,35 @@ import jax
 import jax.numpy as jnp
 
 from softnce_jax._scores import (
+    call_with_auto_axes,
+    check_default_positives,
     check_embeddings,
-    check_own_columns,
     check_pairs,
+    compute_loss,
+    distinct_pairs,
     log1p_weighted_sum,
-    log_shares,
-    log_sum,
-    loss_of,
-    over_rows,
+    log_softmax_and_complement,
+    masked_logsumexp,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jax import Array
-    from jaxtyping import Bool, Float, Int
+    from jaxtyping import Bool, Float, Int, Shaped
+
+    from softnce_jax._scores import PairScores
+
+__all__ = [
+    "bce",
+    "cancel_threshold",
+    "cancel_top_k",
+    "infonce",
+    "kl_regularized",
+    "soft_infonce",
+    "weighted_infonce",
+    "without_duplicates",
+]
 
 
 def infonce(
@@ -198,9 +228,9 @@ def soft_infonce(
 
     Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023, Eq. 3.
     """
-    rows = functools.partial(soft_rows, symmetric=symmetric, axis_name=axis_name)
-    return loss_of(
-        rows,
+    row_function = functools.partial(_soft_rows, symmetric=symmetric, axis_name=axis_name)
+    return compute_loss(
+        row_function,
         q,
         c,
         target={"w": w},
@@ -213,25 +243,43 @@ def soft_infonce(
     )
 
 
-def soft_rows(rows, w_BN, *, symmetric, axis_name):
+def _soft_rows(
+    pairs: PairScores,
+    w_BN: Float[Array, "B N"] | None,
+    *,
+    symmetric: bool,
+    axis_name: str | tuple[str, ...] | None,
+) -> Float[Array, " B"]:
     """Eq. 3 of every row, or the mean of both directions."""
     if w_BN is None:
-        w_BN = jnp.ones_like(rows.score_BN)
-    loss_B = log1p_weighted_sum(rows.above_BN, w_BN, rows.negative_BN)
+        w_BN = jnp.ones_like(pairs.score_BN)
+    loss_B = log1p_weighted_sum(pairs.relative_BN, w_BN, pairs.is_negative_BN)
     if not symmetric:
         return loss_B
-    turn = functools.partial(turned, positive_B=rows.positive_B, axis_name=axis_name)
-    above_BB = turn(rows.score_BN) - rows.own_B[:, None]
-    negative_BB = turn(rows.negative_BN) & rows.counted_B[:, None]
-    return (loss_B + log1p_weighted_sum(above_BB, turn(w_BN), negative_BB)) / 2
+    at_positives = functools.partial(
+        _queries_at_positives, positive_B=pairs.positive_B, axis_name=axis_name
+    )
+    relative_BB = at_positives(pairs.score_BN) - pairs.positive_score_B[:, None]
+    is_negative_BB = at_positives(pairs.is_negative_BN) & pairs.counted_B[:, None]
+    backward_B = log1p_weighted_sum(relative_BB, at_positives(w_BN), is_negative_BB)
+    return (loss_B + backward_B) / 2
 
 
-def turned(x_BN, *, positive_B, axis_name):
-    """What every query of the batch has at the own candidate of each row: (rows, queries)."""
+def _queries_at_positives(
+    x_BN: Shaped[Array, "b N"],
+    *,
+    positive_B: Int[Array, " b"],
+    axis_name: str | tuple[str, ...] | None,
+) -> Shaped[Array, "b B"]:
+    """Row i holds column positive_i of x: what each query of the global batch has there.
+
+    Under `axis_name` x has this device's queries. So each device reads its queries' entries at the
+    positives of all devices and sends every device those at its own.
+    """
     if axis_name is None:
         return jnp.take(x_BN, positive_B, axis=1, mode="clip").T
-    everyone_B = jax.lax.all_gather(positive_B, axis_name, tiled=True)
-    x_BB = jnp.take(x_BN, everyone_B, axis=1, mode="clip")
+    every_positive = jax.lax.all_gather(positive_B, axis_name, tiled=True)
+    x_BB = jnp.take(x_BN, every_positive, axis=1, mode="clip")
     return jax.lax.all_to_all(x_BB, axis_name, split_axis=1, concat_axis=0, tiled=True).T
 
 
@@ -282,8 +330,8 @@ def weighted_infonce(
     Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023, Eq. 13, with the
     negative's score in the numerator as in the published code (the paper prints the positive's).
     """
-    return loss_of(
-        weighted_rows,
+    return compute_loss(
+        _weighted_rows,
         q,
         c,
         target={"p": p},
@@ -295,11 +343,12 @@ def weighted_infonce(
     )
 
 
-def weighted_rows(rows, p_BN):
-    """−log x = log Σ e^above − above of the positive, once, and of the negatives, p times."""
-    total_B = log1p_weighted_sum(rows.above_BN, jnp.ones_like(p_BN), rows.negative_BN)
-    above_BN, p_BN = (jnp.where(rows.negative_BN, x, 0) for x in (rows.above_BN, p_BN))
-    return total_B + jnp.sum(p_BN * (total_B[:, None] - above_BN), axis=1)
+def _weighted_rows(pairs: PairScores, p_BN: Float[Array, "B N"]) -> Float[Array, " B"]:
+    """Σ_j W_ij (log Σ_k e^relative_ik − relative_ij), W being 1 at the positive, p at negatives."""
+    log_sum_B = log1p_weighted_sum(pairs.relative_BN, jnp.ones_like(p_BN), pairs.is_negative_BN)
+    # Masked before the product: what is left out may be NaN, and 0 · NaN is NaN.
+    relative_BN, p_BN = (jnp.where(pairs.is_negative_BN, x, 0) for x in (pairs.relative_BN, p_BN))
+    return log_sum_B + jnp.sum(p_BN * (log_sum_B[:, None] - relative_BN), axis=1)
 
 
 def bce(
@@ -349,8 +398,8 @@ def bce(
     Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023 (the BCE loss and
     Theorem 2), with the softmax of the published code.
     """
-    return loss_of(
-        bce_rows,
+    return compute_loss(
+        _bce_rows,
         q,
         c,
         target={"p": p},
@@ -362,12 +411,12 @@ def bce(
     )
 
 
-def bce_rows(rows, p_BN):
-    """The mean over each row's candidates; 0 where there is but the positive."""
-    valid_BN = rows.negative_BN | (rows.own_BN & rows.counted_B[:, None])
-    target_BN = jnp.where(rows.own_BN, 1, jnp.where(rows.negative_BN, p_BN, 0))
-    share_BN, rest_BN = log_shares(rows.above_BN, valid_BN)
-    entropy_BN = -(target_BN * share_BN + (1 - target_BN) * rest_BN)
+def _bce_rows(pairs: PairScores, p_BN: Float[Array, "B N"]) -> Float[Array, " B"]:
+    """The mean over each row's candidates; 0 where the positive is the only one."""
+    valid_BN = pairs.is_negative_BN | (pairs.is_positive_BN & pairs.counted_B[:, None])
+    target_BN = jnp.where(pairs.is_positive_BN, 1, jnp.where(pairs.is_negative_BN, p_BN, 0))
+    log_x_BN, log_rest_BN = log_softmax_and_complement(pairs.relative_BN, valid_BN)
+    entropy_BN = -(target_BN * log_x_BN + (1 - target_BN) * log_rest_BN)
     sum_B = jnp.sum(jnp.where(valid_BN, entropy_BN, 0), axis=1)
     count_B = jnp.sum(valid_BN, axis=1, dtype=jnp.float32)
     return jnp.where(count_B > 1, sum_B / jnp.maximum(count_B, 1), 0)
@@ -424,8 +473,8 @@ def kl_regularized(
 
     Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023 (KL regularisation).
     """
-    return loss_of(
-        kl_rows,
+    return compute_loss(
+        _kl_rows,
         q,
         c,
         alpha,
@@ -439,12 +488,17 @@ def kl_regularized(
     )
 
 
-def kl_rows(rows, p_BN, alpha, beta):
-    """Every row's beta · InfoNCE + alpha · KL( p ‖ r )."""
+def _kl_rows(
+    pairs: PairScores,
+    p_BN: Float[Array, "B N"],
+    alpha: float | Float[Array, ""],
+    beta: float | Float[Array, ""],
+) -> Float[Array, " B"]:
+    """Beta · InfoNCE + alpha · KL( p ‖ r ) of every row."""
     alpha, beta = (jnp.asarray(x, jnp.float32) for x in (alpha, beta))
-    infonce_B = log1p_weighted_sum(rows.above_BN, jnp.ones_like(p_BN), rows.negative_BN)
-    above_BN, p_BN = (jnp.where(rows.negative_BN, x, 0) for x in (rows.above_BN, p_BN))
-    log_r_BN = above_BN - log_sum(above_BN, rows.negative_BN)[:, None]
+    infonce_B = log1p_weighted_sum(pairs.relative_BN, jnp.ones_like(p_BN), pairs.is_negative_BN)
+    relative_BN, p_BN = (jnp.where(pairs.is_negative_BN, x, 0) for x in (pairs.relative_BN, p_BN))
+    log_r_BN = relative_BN - masked_logsumexp(relative_BN, pairs.is_negative_BN)[:, None]
     # 0 log 0 = 0, and a slope of −87 where the true one is −∞.
     smallest = jnp.finfo(jnp.float32).tiny
     log_p_BN = jnp.log(jnp.where(jnp.abs(p_BN) < smallest, smallest, p_BN))
@@ -499,9 +553,9 @@ def cancel_top_k(
     """
     check_embeddings(q, c)
     devices = 1 if axis_name is None else jax.lax.axis_size(axis_name)
-    check_k(k, devices * c.shape[0] - 1)
-    return loss_of(
-        functools.partial(top_k_rows, k=k),
+    _check_k(k, devices * c.shape[0] - 1)
+    return compute_loss(
+        functools.partial(_top_k_rows, k=k),
         q,
         c,
         target={"similarity": similarity},
@@ -511,6 +565,30 @@ def cancel_top_k(
         axis_name=axis_name,
         reduce_fn=reduce_fn,
     )
+
+
+def _check_k(k: int, negatives: int) -> None:
+    """Raises unless at least one of the negatives is left when k are taken."""
+    if negatives > 0 and not 0 <= k < negatives:
+        raise ValueError(f"k is {k}, but a row has {negatives} negatives; give 0 to one fewer")
+
+
+def _top_k_rows(
+    pairs: PairScores, similarity_BN: Float[Array, "B N"], *, k: int
+) -> Float[Array, " B"]:
+    """InfoNCE of every row without its k most similar negatives, the first of equal ones."""
+    similarity_BN = jnp.where(pairs.is_negative_BN, similarity_BN, -jnp.inf)
+    if k == 0:
+        return _infonce_rows(pairs, similarity_BN, pairs.is_negative_BN)
+    # Cancelled is what lies above the k-th largest similarity, and of those equal to it as many,
+    # from the left, as make k.
+    kth_B1 = jax.lax.top_k(similarity_BN, k)[0][:, -1:]
+    is_above_BN = pairs.is_negative_BN & (similarity_BN > kth_B1)
+    is_equal_BN = pairs.is_negative_BN & (similarity_BN == kth_B1)
+    remaining_B1 = k - jnp.sum(is_above_BN, axis=1, keepdims=True)
+    is_first_BN = is_equal_BN & (jnp.cumsum(is_equal_BN, axis=1) <= remaining_B1)
+    remains_BN = pairs.is_negative_BN & ~(is_above_BN | is_first_BN)
+    return _infonce_rows(pairs, similarity_BN, remains_BN)
 
 
 def cancel_threshold(
@@ -562,8 +640,8 @@ def cancel_threshold(
     """
     if isinstance(ratio, Real) and not ratio > 0:
         raise ValueError(f"ratio is {ratio}; it must be above 0")
-    return loss_of(
-        threshold_rows,
+    return compute_loss(
+        _threshold_rows,
         q,
         c,
         ratio,
@@ -576,36 +654,22 @@ def cancel_threshold(
     )
 
 
-def check_k(k: int, negatives: int) -> None:
-    """Raises unless k negatives can be taken from so many and one is left."""
-    if negatives > 0 and not 0 <= k < negatives:
-        raise ValueError(f"k is {k}, but a row has {negatives} negatives; give 0 to one fewer")
+def _threshold_rows(
+    pairs: PairScores, similarity_BN: Float[Array, "B N"], ratio: float | Float[Array, ""]
+) -> Float[Array, " B"]:
+    """InfoNCE of every row with the negatives below `ratio` times its positive's similarity."""
+    is_positive_BN, is_negative_BN = pairs.is_positive_BN, pairs.is_negative_BN
+    positive_B1 = jnp.sum(jnp.where(is_positive_BN, similarity_BN, 0), axis=1, keepdims=True)
+    limit_B1 = jnp.asarray(ratio, jnp.float32) * positive_B1
+    similarity_BN = jnp.where(is_positive_BN | is_negative_BN, similarity_BN, 0)
+    return _infonce_rows(pairs, similarity_BN, is_negative_BN & (similarity_BN < limit_B1))
 
 
-def top_k_rows(rows, similarity_BN, *, k):
-    """InfoNCE of every row without its k most similar negatives, the first of equal ones."""
-    similarity_BN = jnp.where(rows.negative_BN, similarity_BN, -jnp.inf)
-    if k == 0:
-        return kept_infonce(rows, similarity_BN, rows.negative_BN)
-    least_B1 = jax.lax.top_k(similarity_BN, k)[0][:, -1:]
-    above_BN = rows.negative_BN & (similarity_BN > least_B1)
-    equal_BN = rows.negative_BN & (similarity_BN == least_B1)
-    room_B1 = k - jnp.sum(above_BN, axis=1, keepdims=True)
-    first_BN = equal_BN & (jnp.cumsum(equal_BN, axis=1) <= room_B1)
-    return kept_infonce(rows, similarity_BN, rows.negative_BN & ~(above_BN | first_BN))
-
-
-def threshold_rows(rows, similarity_BN, ratio):
-    """InfoNCE of every row with the negatives below `ratio` times its own similarity."""
-    own_B1 = jnp.sum(jnp.where(rows.own_BN, similarity_BN, 0), axis=1, keepdims=True)
-    most_B1 = jnp.asarray(ratio, jnp.float32) * own_B1
-    similarity_BN = jnp.where(rows.own_BN | rows.negative_BN, similarity_BN, 0)
-    return kept_infonce(rows, similarity_BN, rows.negative_BN & (similarity_BN < most_B1))
-
-
-def kept_infonce(rows, similarity_BN, kept_BN):
-    """InfoNCE with the negatives kept; NaN where a similarity is, for it cannot be compared."""
-    loss_B = log1p_weighted_sum(rows.above_BN, jnp.ones_like(similarity_BN), kept_BN)
+def _infonce_rows(
+    pairs: PairScores, similarity_BN: Float[Array, "B N"], remains_BN: Bool[Array, "B N"]
+) -> Float[Array, " B"]:
+    """InfoNCE with the negatives that remain; NaN where a similarity is: it cannot be compared."""
+    loss_B = log1p_weighted_sum(pairs.relative_BN, jnp.ones_like(similarity_BN), remains_BN)
     return jnp.where(jnp.any(jnp.isnan(similarity_BN), axis=1), jnp.nan, loss_B)
 
 
@@ -651,33 +715,26 @@ def without_duplicates(
 
     Source: ours; the paper's code keeps duplicates as negatives.
     """
-    check_keys(query_keys, code_keys)
+    _check_keys(query_keys, code_keys)
     if answers is not None and (answers.ndim != 2 or len(answers) != len(code_keys)):
         raise ValueError(f"answers has shape {answers.shape}; give ({len(code_keys)}, P)")
-    first = 0 if axis_name is None else jax.lax.axis_index(axis_name) * len(code_keys)
-    if positive is None:
-        check_own_columns(len(query_keys), len(code_keys))
-        positive = jnp.arange(len(query_keys), dtype=jnp.int32) + first
-    everyone = query_keys, positive
+    first_column = 0
     if axis_name is not None:
-        gathered = jax.lax.all_gather((code_keys, answers, *everyone), axis_name, tiled=True)
-        code_keys, answers, *everyone = gathered
+        first_column = jax.lax.axis_index(axis_name) * len(code_keys)
+    if positive is None:
+        check_default_positives(len(query_keys), len(code_keys))
+        positive = jnp.arange(len(query_keys), dtype=jnp.int32) + first_column
+    of_all_rows = query_keys, positive
+    if axis_name is not None:
+        gathered = jax.lax.all_gather((code_keys, answers, *of_all_rows), axis_name, tiled=True)
+        code_keys, answers, *of_all_rows = gathered
     check_pairs((len(query_keys), len(code_keys)), positive=positive)
-    return over_rows(distinct_rows, query_keys, positive, code_keys, *everyone, answers)
+    return call_with_auto_axes(
+        distinct_pairs, query_keys, positive, code_keys, *of_all_rows, answers
+    )
 
 
-def distinct_rows(query_B, positive_B, code_N, every_query_B, every_positive_B, answer_NP):
-    """False where code or query is that of the row; True at the row's own column."""
-    own_BN = jnp.arange(code_N.shape[0])[None, :] == positive_B[:, None]
-    same_code_BN = code_N[None, :] == jnp.take(code_N, positive_B, mode="clip")[:, None]
-    asked_BB = query_B[:, None] == every_query_B[None, :]
-    same_query_BN = jnp.zeros_like(own_BN).at[:, every_positive_B].max(asked_BB)
-    if answer_NP is not None:
-        same_query_BN |= jnp.any(query_B[:, None, None] == answer_NP[None], axis=2)
-    return own_BN | ~(same_code_BN | same_query_BN)
-
-
-def check_keys(query_keys, code_keys) -> None:
+def _check_keys(query_keys: Array, code_keys: Array) -> None:
     """Raises unless both are vectors of integers."""
     for name, keys in {"query_keys": query_keys, "code_keys": code_keys}.items():
         if keys.ndim != 1:

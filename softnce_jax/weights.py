@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from softnce_jax._scores import check_own_columns, check_pairs, over_rows, split_pairs
+from softnce_jax._scores import (
+    call_with_auto_axes,
+    check_default_positives,
+    check_pairs,
+    pair_masks,
+)
 
 if TYPE_CHECKING:
     from jax import Array
     from jaxtyping import Bool, Float, Int
+
+__all__ = ["negative_distribution", "negative_weights", "weight_diagnostics"]
 
 
 def negative_weights(
@@ -71,12 +78,12 @@ def negative_weights(
     Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023, Eq. 4; the floor of
     0.1 is that of the published code.
     """
-    check_similarity(similarity, positive, where)
-    check_settings(similarity.shape[1] - 1, alpha, beta, temperature, floor)
+    _check_similarity(similarity, positive, where)
+    check_weight_settings(similarity.shape[1] - 1, alpha, beta, temperature, floor)
     if positive is None:
         positive = jnp.arange(similarity.shape[0], dtype=jnp.int32)
     rows = functools.partial(weight_rows, renormalize=renormalize)
-    w_BN = over_rows(rows, similarity, positive, where, alpha, beta, temperature, floor)
+    w_BN = call_with_auto_axes(rows, similarity, positive, where, alpha, beta, temperature, floor)
     return jax.lax.stop_gradient(w_BN)
 
 
@@ -115,40 +122,58 @@ def negative_distribution(
 
     Source: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023, Eq. 4.
     """
-    check_similarity(similarity, positive, where)
-    check_temperature(temperature)
+    _check_similarity(similarity, positive, where)
+    _check_temperature(temperature)
     if positive is None:
         positive = jnp.arange(similarity.shape[0], dtype=jnp.int32)
-    p_BN = over_rows(distribution_rows, similarity, positive, where, temperature)
+    p_BN = call_with_auto_axes(_distribution_rows, similarity, positive, where, temperature)
     return jax.lax.stop_gradient(p_BN)
 
 
-def distribution_rows(similarity_BN, positive_B, where, temperature):
+def _distribution_rows(
+    similarity_BN: Float[Array, "B N"],
+    positive_B: Int[Array, " B"],
+    where: Bool[Array, " B"] | Bool[Array, "B N"] | None,
+    temperature: float | Float[Array, ""],
+) -> Float[Array, "B N"]:
     """The softmax over each row's valid negatives."""
-    _, negative_BN, _ = split_pairs(similarity_BN.shape, positive_B, where)
+    _, is_negative_BN, _ = pair_masks(similarity_BN.shape, positive_B, where)
     temperature = jnp.asarray(temperature, jnp.float32)
-    return masked_softmax(similarity_BN.astype(jnp.float32), negative_BN, temperature)
+    return _masked_softmax(similarity_BN.astype(jnp.float32), is_negative_BN, temperature)
 
 
-def weight_rows(similarity_BN, positive_B, where, alpha, beta, temperature, floor, *, renormalize):
+def weight_rows(
+    similarity_BN: Float[Array, "B N"],
+    positive_B: Int[Array, " B"],
+    where: Bool[Array, " B"] | Bool[Array, "B N"] | None,
+    alpha: float | Float[Array, ""],
+    beta: float | Float[Array, ""],
+    temperature: float | Float[Array, ""],
+    floor: float | Float[Array, ""],
+    *,
+    renormalize: bool,
+) -> Float[Array, "B N"]:
     """Eq. 4 row by row, floor and renormalising included."""
     alpha, beta, temperature, floor = (
         jnp.asarray(x, jnp.float32) for x in (alpha, beta, temperature, floor)
     )
-    own_BN, negative_BN, _ = split_pairs(similarity_BN.shape, positive_B, where)
-    p_BN = masked_softmax(similarity_BN.astype(jnp.float32), negative_BN, temperature)
-    m_B1 = jnp.sum(negative_BN, axis=1, keepdims=True, dtype=jnp.float32)
+    is_positive_BN, is_negative_BN, _ = pair_masks(similarity_BN.shape, positive_B, where)
+    p_BN = _masked_softmax(similarity_BN.astype(jnp.float32), is_negative_BN, temperature)
+    m_B1 = jnp.sum(is_negative_BN, axis=1, keepdims=True, dtype=jnp.float32)
     mean_B1 = beta - alpha / jnp.maximum(m_B1, 1)
+    # Where `where` leaves so few negatives that Eq. 4 has no meaning, NaN shows in the loss.
     w_BN = (beta - alpha * p_BN) / jnp.where(mean_B1 > 0, mean_B1, jnp.nan)
     w_BN = jnp.maximum(floor, jnp.where(m_B1 > 1, w_BN, 1))
-    w_BN = jnp.where(negative_BN, w_BN, 0)
+    w_BN = jnp.where(is_negative_BN, w_BN, 0)
     if renormalize:
         sum_B1 = jnp.sum(w_BN, axis=1, keepdims=True)
         w_BN = w_BN * jnp.where(m_B1 > 0, m_B1 / jnp.where(m_B1 > 0, sum_B1, 1), 1)
-    return jnp.where(own_BN, 1, w_BN)
+    return jnp.where(is_positive_BN, 1, w_BN)
 
 
-def masked_softmax(x_BN, mask_BN, temperature):
+def _masked_softmax(
+    x_BN: Float[Array, "B N"], mask_BN: Bool[Array, "B N"], temperature: Float[Array, ""]
+) -> Float[Array, "B N"]:
     """Softmax of x / temperature over each row's masked-in entries, 0 elsewhere."""
     x_BN = jnp.where(mask_BN, x_BN, -jnp.inf)
     max_B1 = jnp.max(x_BN, axis=1, keepdims=True)
@@ -158,18 +183,24 @@ def masked_softmax(x_BN, mask_BN, temperature):
     return e_BN / jnp.maximum(jnp.sum(e_BN, axis=1, keepdims=True), 1)
 
 
-def check_similarity(similarity, positive, where) -> None:
-    """Raises unless the arguments' shapes and types belong together."""
+def _check_similarity(similarity: Array, positive: Array | None, where: Array | None) -> None:
+    """Raises unless the arguments' shapes and types fit together."""
     if similarity.ndim != 2:
         raise ValueError(f"similarity is a matrix, (B, N); got shape {similarity.shape}")
     if positive is None:
-        check_own_columns(*similarity.shape)
+        check_default_positives(*similarity.shape)
     check_pairs(similarity.shape, positive=positive, where=where)
 
 
-def check_settings(m, alpha, beta, temperature, floor) -> None:
-    """Raises where Eq. 4 has no meaning; numbers that are not plain ones are left unread."""
-    check_temperature(temperature)
+def check_weight_settings(
+    m: int,
+    alpha: float | Array,
+    beta: float | Array,
+    temperature: float | Array,
+    floor: float | Array,
+) -> None:
+    """Raises where Eq. 4 has no meaning for m negatives; arrays, maybe traced, are not read."""
+    _check_temperature(temperature)
     if isinstance(floor, Real) and not floor >= 0:
         raise ValueError(f"floor is {floor}; weights must not go below 0")
     known = isinstance(alpha, Real) and isinstance(beta, Real)
@@ -180,8 +211,8 @@ def check_settings(m, alpha, beta, temperature, floor) -> None:
         )
 
 
-def check_temperature(temperature) -> None:
-    """Raises unless the temperature, where it is a plain number, is above 0."""
+def _check_temperature(temperature: float | Array) -> None:
+    """Raises unless the temperature is above 0; an array, maybe traced, is not read."""
     if isinstance(temperature, Real) and not temperature > 0:
         raise ValueError(f"temperature is {temperature}; it must be above 0")
 
@@ -208,10 +239,10 @@ def weight_diagnostics(
 
     Args:
       similarity: what the weights were made of, (B, N).
-      w: the weights, (B, N), as of `negative_weights`.
-      temperature: that of the weights.
-      floor: that of the weights.
-      positive: column of each row's own candidate, (B,); by default column i.
+      w: the weights, (B, N), as `negative_weights` makes them.
+      temperature: with which they were made.
+      floor: with which they were made.
+      positive: column of each row's positive, (B,); by default column i.
       where: which pairs count, as in `soft_infonce`; a row without negatives has p and entropy 0.
 
     Returns:
@@ -223,34 +254,35 @@ def weight_diagnostics(
     Example:
       Row 0 has p = (0.75, 0.25), weights (0.5, 1.5); the other rows are flat.
 
+      >>> import jax.numpy as jnp
       >>> similarity = jnp.array([[9.0, jnp.log(3.0), 0.0], [0.0, 9.0, 0.0], [0.0, 0.0, 9.0]])
       >>> w = jnp.array([[1.0, 0.5, 1.5], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
-      >>> found = weight_diagnostics(similarity, w, temperature=1.0)
-      >>> {name: round(float(value), 2) for name, value in found.items()}
+      >>> diagnostics = weight_diagnostics(similarity, w, temperature=1.0)
+      >>> {name: round(float(value), 2) for name, value in diagnostics.items()}
       {'p_mean': 0.5, 'p_max': 0.58, 'weight_entropy': 0.65, 'weight_floor': 0.0,
        'weight_effective': 1.87, 'weight_spread': 0.5}
 
-    Source: of p and w: Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023, Eq. 4.
+    Source: p and w are of Li et al., "Rethinking Negative Pairs in Code Search", EMNLP 2023, Eq. 4.
     """
-    check_similarity(similarity, positive, where)
+    _check_similarity(similarity, positive, where)
     if similarity.shape != w.shape:
         raise ValueError(f"similarity {similarity.shape} and w {w.shape} differ in shape")
-    check_temperature(temperature)
+    _check_temperature(temperature)
     if positive is None:
         positive = jnp.arange(len(similarity), dtype=jnp.int32)
-    _, negative_BN, _ = split_pairs(similarity.shape, positive, where)
+    _, is_negative_BN, _ = pair_masks(similarity.shape, positive, where)
     temperature, floor = jnp.float32(temperature), jnp.float32(floor)
-    p_BN = masked_softmax(similarity.astype(jnp.float32), negative_BN, temperature)
-    w_BN = jnp.where(negative_BN, w.astype(jnp.float32), 0)
+    p_BN = _masked_softmax(similarity.astype(jnp.float32), is_negative_BN, temperature)
+    w_BN = jnp.where(is_negative_BN, w.astype(jnp.float32), 0)
     sum_B = jnp.sum(w_BN, axis=1)
     v_BN = w_BN / jnp.where(sum_B > 0, sum_B, 1)[:, None]
     square_B = jnp.where(sum_B > 0, jnp.sum(v_BN**2, axis=1), 1)
     logs_BN = jnp.log(jnp.where(v_BN > 0, v_BN, 1))
     return {
-        "p_mean": jnp.mean(p_BN, where=negative_BN),
+        "p_mean": jnp.mean(p_BN, where=is_negative_BN),
         "p_max": jnp.mean(jnp.max(p_BN, axis=1)),
         "weight_entropy": jnp.mean(-jnp.sum(v_BN * logs_BN, axis=1)),
-        "weight_floor": jnp.mean(w_BN <= floor, where=negative_BN, dtype=jnp.float32),
+        "weight_floor": jnp.mean(w_BN <= floor, where=is_negative_BN, dtype=jnp.float32),
         "weight_effective": jnp.mean(jnp.where(sum_B > 0, 1 / square_B, 0)),
-        "weight_spread": jnp.max(jnp.abs(w_BN - 1), where=negative_BN, initial=0),
+        "weight_spread": jnp.max(jnp.abs(w_BN - 1), where=is_negative_BN, initial=0),
     }

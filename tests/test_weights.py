@@ -1,15 +1,21 @@
-"""Negative weights (Eq. 4) against a float64 loop."""
+"""Negative weights (Eq. 4), their distribution and their diagnostics against float64 loops."""
 
 from __future__ import annotations
 
 import inspect
+import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softnce_jax import negative_distribution, negative_weights, soft_infonce
+from softnce_jax import (
+    negative_distribution,
+    negative_weights,
+    soft_infonce,
+    weight_diagnostics,
+)
 from tests import reference
 from tests.shared import shared_path
 
@@ -94,7 +100,7 @@ def test_masked_equals_dropped():
     assert np.abs(whole - dropped).max() > 1e-3, "m and p differ when nothing is left out"
 
 
-def test_own_similarity_and_a_shift_of_a_row_do_not_matter():
+def test_the_positives_similarity_and_a_shift_of_a_row_do_not_matter():
     values = similarity()
     np.testing.assert_allclose(ours(values + 3 * np.eye(6, 9, dtype=np.float32)), ours(values))
     np.testing.assert_allclose(ours(values + 8), ours(values), atol=1e-5)
@@ -145,16 +151,14 @@ def test_too_few_negatives_at_run_time_show():
     """β − α/m is 0.2 for m = 5, 0 for m = 3, −0.25 for m = 2; m = 1 and m = 0 need no weights."""
     where = np.arange(6) < np.array([6, 4, 3, 2, 1])[:, None]
     where |= np.eye(5, 6, dtype=bool)
-    own = np.zeros(5, int)
-    w = ours(similarity(5, 6), alpha=1.5, beta=0.5, where=where, positive=own)
+    first = np.zeros(5, int)
+    w = ours(similarity(5, 6), alpha=1.5, beta=0.5, where=where, positive=first)
     count = (where[:, 1:]).sum(1)
     expected = {3: np.nan, 2: np.nan}
     for row, m in zip(np.asarray(w), count, strict=True):
         assert np.isnan(row).any() == (m in expected)
-    c = jnp.ones((6, 2))
-    rows = soft_infonce(
-        c[:5], c, w, where=jnp.asarray(where), positive=jnp.asarray(own), reduce_fn=None
-    )
+    c, given = jnp.ones((6, 2)), {"where": jnp.asarray(where), "positive": jnp.asarray(first)}
+    rows = jax.jit(lambda w: soft_infonce(c[:5], c, w, **given, reduce_fn=None))(w)
     np.testing.assert_array_equal(np.isnan(rows), [m in expected for m in count])
 
 
@@ -205,11 +209,13 @@ def test_the_distribution_at_its_edges():
 def test_goldens():
     golden, compared = np.load(shared_path("goldens/weights_n8.npz")), 0
     off = ~np.eye(8, dtype=bool)
+    weights = jax.jit(lambda values, **settings: negative_weights(values, **settings))
     for k, name in enumerate(golden["case_sim"]):
         settings = {s: float(golden[f"case_{s}"][k]) for s in ("alpha", "beta")}
         if settings["beta"] - settings["alpha"] / 7 <= 0:
             continue
-        w = ours(golden[f"sim_{name}"], temperature=float(golden["case_t"][k]), **settings)
+        similarity = jnp.asarray(golden[f"sim_{name}"])
+        w = weights(similarity, temperature=float(golden["case_t"][k]), **settings)
         expected = golden["w_f64"][k].reshape(-1)
         np.testing.assert_allclose(np.asarray(w)[off], expected, rtol=2e-5, atol=2e-6)
         compared += 1
@@ -234,3 +240,86 @@ BAD = {
 def test_bad_input_raises(shape, options, error, message):
     with pytest.raises(error, match=message):
         inspect.unwrap(negative_weights)(jnp.ones(shape), **{**SETTINGS, **options})
+
+
+MADE_WITH = {"temperature": 0.3, "floor": 0.1}
+# Compiled once for each shape; what arrays cannot say is checked on the function itself.
+diagnostics = jax.jit(weight_diagnostics)
+
+
+def values_and_weights(rows=6, columns=9, **settings):
+    values = jnp.asarray(similarity(rows, columns))
+    return values, negative_weights(values, alpha=1.5, beta=0.5, **(MADE_WITH | settings))
+
+
+@pytest.mark.parametrize("settings", [{}, {"temperature": 2.0}, {"floor": 0.0}, {"floor": 0.6}])
+@pytest.mark.parametrize("columns", [6, 9])
+def test_diagnostics_are_those_of_the_loop(settings, columns):
+    values, w = values_and_weights(columns=columns, **settings)
+    settings = MADE_WITH | settings
+    if settings["floor"] == 0:
+        w = w.at[0, 1].set(0)
+    ours = diagnostics(values, w, **settings)
+    expected = reference.weight_diagnostics(values, w, **settings)
+    assert ours.keys() == expected.keys()
+    for name, value in expected.items():
+        assert float(ours[name]) == pytest.approx(value, rel=1e-5), name
+    # The control: other weights of the same similarity give other numbers.
+    other = diagnostics(values, jnp.ones_like(w), **settings)
+    for name in ("weight_entropy", "weight_effective", "weight_spread"):
+        assert abs(float(other[name]) - expected[name]) > 1e-3, name
+
+
+def test_diagnostics_find_the_positives_where_they_are_said_to_be():
+    """Columns in another order, named, are the same batch; unnamed they are another."""
+    values, w = values_and_weights()
+    expected = diagnostics(values, w, **MADE_WITH)
+    order = np.array([8, 3, 1, 0, 7, 2, 6, 5, 4])
+    permuted = values[:, order], w[:, order]
+    ours = diagnostics(*permuted, positive=jnp.argsort(order)[:6], **MADE_WITH)
+    for name, value in expected.items():
+        assert float(ours[name]) == pytest.approx(float(value), rel=1e-5), name
+    other = diagnostics(*permuted, **MADE_WITH)
+    assert abs(other["weight_effective"] - expected["weight_effective"]) > 1e-3
+
+
+def test_the_floor_is_counted():
+    """p of row 0 is (0.9, 0.1): at alpha = beta = 1 its weights are (0.2, 1.8)."""
+    values = jnp.log(jnp.array([[1.0, 9.0, 1.0], [1.0, 1.0, 1.0]]))
+    ones = {"alpha": 1.0, "beta": 1.0, "temperature": 1.0}
+    made = jax.jit(lambda x, floor: negative_weights(x, **ones, floor=floor))
+    for floor, share in ((0.1, 0.0), (0.3, 0.25)):
+        ours = diagnostics(values, made(values, floor), temperature=1.0, floor=floor)
+        assert float(ours["weight_floor"]) == share
+
+
+def test_diagnostics_of_flat_and_of_one_hot_weights():
+    flat = diagnostics(jnp.zeros((4, 4)), jnp.ones((4, 4)), temperature=1.0)
+    assert float(flat["weight_entropy"]) == pytest.approx(math.log(3))
+    assert float(flat["weight_effective"]) == pytest.approx(3)
+    assert float(flat["p_max"]) == pytest.approx(1 / 3)
+    assert float(flat["p_mean"]) == pytest.approx(1 / 3)
+    assert float(flat["weight_spread"]) == 0
+    steep = jnp.asarray(300 * np.eye(4)[::-1], jnp.float32)
+    w = jax.jit(lambda x: negative_weights(x, alpha=1.5, beta=0.6, temperature=1.0))(steep)
+    ours = diagnostics(steep, w, temperature=1.0)
+    assert float(ours["p_max"]) == pytest.approx(1) and all(map(jnp.isfinite, ours.values()))
+
+
+def test_diagnostics_eagerly_under_jit_and_over_devices():
+    values, w = (jnp.concatenate([x, x[:2]]) for x in values_and_weights())
+    expected = weight_diagnostics(values, w, **MADE_WITH)
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    rows = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data"))
+    placed = jax.device_put((values, w), rows)
+    ours = diagnostics(*placed, **MADE_WITH)
+    for name, value in expected.items():
+        np.testing.assert_allclose(ours[name], value, rtol=1e-6)
+
+
+def test_bad_input_of_diagnostics_raises():
+    values, w = values_and_weights()
+    with pytest.raises(ValueError, match=r"\(6, 9\) and w \(6, 8\)"):
+        inspect.unwrap(weight_diagnostics)(values, w[:, :8], **MADE_WITH)
+    with pytest.raises(ValueError, match="temperature is 0"):
+        weight_diagnostics(values, w, temperature=0)

@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 
 from softnce_jax import registry
-from softnce_jax.blockwise import BLOCK, blockwise_soft_infonce
+from softnce_jax._scores import distinct_pairs
+from softnce_jax.blockwise import BLOCK_PAIRS, blockwise_soft_infonce
 from softnce_jax.errors import InputError
-from softnce_jax.losses import distinct_rows
 from softnce_jax.train.batches import Batch
 from softnce_jax.train.config import Config
 
@@ -23,7 +23,7 @@ from softnce_jax.train.config import Config
 # one block, 2,048 x 2,048, both forms are the same work: times within 2 %, the same memory. At
 # 4,096 x 4,096 the block-wise one takes 0.8 to 0.9 of the time and a third of the memory (CPU, D
 # 128 and 768).
-DENSE_PAIRS = BLOCK
+DENSE_PAIRS = BLOCK_PAIRS
 # Above this one, 32,768 x 32,768, a loss without a block-wise form is refused: its matrices would
 # take 12 bytes a pair, 13 GB, and on a CPU the program would be killed without a word.
 MAX_DENSE_PAIRS = 2**30
@@ -156,7 +156,7 @@ def distinct(batch: Batch, rows: QueryRows) -> jax.Array:
     Of all rows it is what `without_duplicates` gives.
     """
     every_positive_B = positives(len(batch.query_keys), len(batch.code_keys))
-    return distinct_rows(
+    return distinct_pairs(
         rows.keys,
         rows.positive,
         batch.code_keys,

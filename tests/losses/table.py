@@ -1,4 +1,9 @@
-"""The table of losses, and the batches on which the tests of this folder call them."""
+"""The table of losses, and the batches on which the tests of this folder call them.
+
+The losses run eagerly: each primitive is compiled once for a shape and shared by all losses. So
+tests of every loss use the shapes of `batch()` wherever the property allows it, and compare with
+the float64 loop, which compiles nothing, rather than with ours on other shapes.
+"""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def small_blocks(monkeypatch):
     def shrink():
         monkeypatch.setattr(objective, "DENSE_PAIRS", 0)
         monkeypatch.setattr(diagnose, "DENSE_PAIRS", 0)
-        monkeypatch.setattr(blockwise, "BLOCK", 5 * B)
+        monkeypatch.setattr(blockwise, "BLOCK_PAIRS", 5 * B)
 
     return shrink
 
@@ -141,7 +141,7 @@ def temporary_bytes(config, rows, *, keys):
 def test_memory_of_loss_and_diagnostics_is_linear(duplicates, monkeypatch):
     """Four times the rows, about four times the memory, duplicates told apart or not."""
     config = settled(duplicates=duplicates)
-    monkeypatch.setattr(blockwise, "BLOCK", 2**16)
+    monkeypatch.setattr(blockwise, "BLOCK_PAIRS", 2**16)
     monkeypatch.setattr(diagnose, "SAMPLE_ROWS", 4)
     of = functools.partial(temporary_bytes, config, keys=duplicates != "keep")
     dense = of(2**11)

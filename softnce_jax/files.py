@@ -54,16 +54,16 @@ _UNPRINTABLE = re.compile(
 
 
 def to_path(path: StrPath) -> Path:
-    """The path that a user typed, `~` expanded.
+    """A path as the functions of this module use it.
 
-    Every function of this module passes its paths through here: the one place to change for
-    storage that is not local.
+    All of them pass their paths through here: the one place to change for storage that is not
+    local. `~` stays as it is, as in the modules that read; a shell has expanded it.
 
     Example:
       >>> to_path("runs/ruby").name
       'ruby'
     """
-    return Path(path).expanduser()
+    return Path(path)
 
 
 @contextlib.contextmanager

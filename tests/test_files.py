@@ -295,14 +295,17 @@ def test_names_that_lead_out_of_a_folder(folder, name):
     assert "\0" not in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_names_below_a_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
+def test_names_below_a_folder():
     assert safe_join("downloads", "a/./b.zip") == Path("downloads/a/b.zip")
     assert safe_join(".", "a/../b") == Path("b")
-    assert safe_join("~/x", "..a") == tmp_path / "x" / "..a"
+    assert safe_join("/x", "..a") == Path("/x/..a")
     assert safe_join("/", "a") == Path("/a")
-    assert safe_join("downloads", "~") == Path("downloads/~")  # a name is no path that a user typed
-    assert to_path("~/x") == tmp_path / "x"
+    assert safe_join("downloads", "~") == Path("downloads/~")
+
+
+def test_a_path_is_the_same_for_all_modules():
+    """Where one module expanded ~ and another did not, a run would lie in two folders."""
+    assert to_path("~/x") == Path("~/x") == to_path(Path("~/x"))
 
 
 def test_text_for_a_terminal():
@@ -336,12 +339,21 @@ def test_a_part_is_continued_and_published(tmp_path):
 
 
 # Modules that write by other means, and why that is safe.
-MAY_WRITE: dict[str, dict[str, str]] = {}
-WRITERS = {"write_text", "write_bytes", "replace", "rename", "save", "savez", "savez_compressed",
-           "save_file", "move", "copyfile", "copy2", "copytree", "mkstemp", "mkdtemp",
-           "symlink_to", "touch"}  # fmt: skip
+MAY_WRITE = {
+    # Libraries that open their files themselves, inside the whole_folder of export_model.
+    "pretrained/export.py": {"safetensors.numpy.save_file", "config.save_pretrained",
+                             "generic.save_pretrained"},
+    "pretrained/sentence_transformers.py": {"safetensors.numpy.save_file"},
+    # Inside a whole_file_path.
+    "data/code_search_net/shards.py": {"ArrayRecordWriter"},
+    # Orbax has temporary names of its own, and checksums of each leaf show damage.
+    "train/checkpoint.py": {"ocp.CheckpointManager"},
+}  # fmt: skip
+WRITERS = {"replace", "rename", "save", "savez", "savez_compressed", "save_file", "move",
+           "copyfile", "copy2", "copytree", "mkstemp", "mkdtemp"}  # fmt: skip
 MODULES = {"os", "shutil", "tempfile", "np", "numpy", "safetensors.numpy"}
-METHODS = {"write_text", "write_bytes", "touch", "symlink_to"}
+ANYONES = {"write_text", "write_bytes", "touch", "symlink_to", "savefig", "save_pretrained",
+           "ArrayRecordWriter", "CheckpointManager", "open_memmap"}  # fmt: skip
 
 
 def writes(source: str) -> list[str]:
@@ -374,8 +386,9 @@ def writes(source: str) -> list[str]:
                       if isinstance(c, ast.Constant)}  # fmt: skip
             is_write = any(set(mode) & set("wxa+") for mode in modes)
         else:
-            known = owner in MODULES or (owner and name in METHODS)
-            is_write = name in WRITERS and known
+            of_module = name in WRITERS and owner in MODULES
+            # `write_text(path, ...)`, without an owner, is that of files.py.
+            is_write = of_module or (name in ANYONES and (owner or not hasattr(files, name)))
         if is_write:
             found.append(f"{node.lineno} {called}")
     return found
@@ -391,12 +404,12 @@ def test_only_files_writes_files():
     elsewhere = {}
     for path in modules():
         name = path.relative_to(PACKAGE).as_posix()
-        allowed = MAY_WRITE.get(name, {})
+        allowed = MAY_WRITE.get(name, set())
         found = writes(path.read_text("utf-8"))
         left = [call for call in found if call.split()[1] not in allowed]
         if left and name != "files.py":
             elsewhere[name] = left
-        assert {call.split()[1] for call in found} >= set(allowed), f"{name}: no longer needed"
+        assert {call.split()[1] for call in found} >= allowed, f"{name}: no longer needed"
     assert not elsewhere
 
 

@@ -32,7 +32,7 @@ __all__ = [
     "slots_per_row",
 ]
 
-POSITIONS_PER_SLOT = 8  # a row has one slot for so many of its positions
+POSITIONS_PER_SLOT = 8  # a row of L positions holds at most L / 8 texts
 PADDING = -1  # in place of the number, slot or span of a text, where there is none
 
 Text = Sequence[int] | np.ndarray | Example

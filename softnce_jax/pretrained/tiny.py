@@ -101,7 +101,7 @@ def tiny(
 
 
 def _matcher(encoder: Encoder, key: jax.Array) -> dict[str, Any]:
-    """Parameters of a bag of words whose repetitions saturate; all else in the network adds nothing.
+    """Parameters of a bag of words whose repetitions saturate; the rest of the network adds nothing
 
     The first numbers of an embedding are the token's name, which only attention uses; the others
     are its content.

@@ -17,7 +17,7 @@ def edit(path: Path, **values):
 
 
 def rewrite(folder: Path, tensors):
-    """Puts these tensors in the place of the folder's Flax weights."""
+    """Replaces the folder's Flax weights by these tensors."""
     (folder / "flax_model.msgpack").unlink()
     safetensors.numpy.save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 

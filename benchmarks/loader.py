@@ -183,13 +183,13 @@ def fullness(pairs: list, processor: Processor, batch_size: int, settings: Setti
     dataset = batches(batch_indices(len(pairs), batch_size, 0), pairs, processor)
     rows, used, tokens = [], [], []
     for n in tqdm(range(settings.batches), desc=f"{batch_size} pairs"):
-        text_RL = dataset[n].texts.rows.text[0]
+        text_RL = dataset[n].texts.rows.segment_ids[0]
         rows.append(len(text_RL))
         used.append((text_RL >= 0).any(axis=1).sum())
         tokens.append((text_RL >= 0).sum())
-    share, before = (sum(tokens) / sum(counts) / processor.room.length for counts in (rows, used))
+    share, before = (sum(tokens) / sum(counts) / processor.capacity.length for counts in (rows, used))
     padded = np.mean(tokens) / batch_size / (QUERY_LENGTH + CODE_LENGTH)
-    worst = min(t / r for t, r in zip(tokens, rows, strict=True)) / processor.room.length
+    worst = min(t / r for t, r in zip(tokens, rows, strict=True)) / processor.capacity.length
     counts = ", ".join(f"{r}: {c}" for r, c in sorted(Counter(rows).items()))
     print(f"| {batch_size} | {share:.3f} | {worst:.3f} | {before:.3f} | {padded:.3f} "
           f"| {len(set(rows))} | {counts} |", flush=True)  # fmt: skip

@@ -72,7 +72,7 @@ class Work(NamedTuple):
     @property
     def tokens(self) -> float:
         """Real tokens of a counted batch, on average."""
-        return np.mean([(batch.texts.rows.text >= 0).sum() for batch in self.packed[1:]])
+        return np.mean([(batch.texts.rows.segment_ids >= 0).sum() for batch in self.packed[1:]])
 
 
 def network(size: str) -> RobertaConfig:

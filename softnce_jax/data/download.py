@@ -1,4 +1,7 @@
-"""Downloads a file over HTTP: resumed where it broke off, checked, whole or not at all.
+"""Downloads a file over HTTP or from the Hub: resumed, checked, whole or not at all.
+
+Files of the Hub are listed and transferred by huggingface_hub. It keeps what is unfinished in a
+folder beside the file, so that nothing has the file's name before it is checked.
 
 What is checked: the length that the server gives; the digest that the source publishes beside the
 file, if it does (the Hub's listing has SHA-256, Zenodo's MD5); and that a zip or Parquet file ends
@@ -8,23 +11,35 @@ sha256sum; from then on the file must have it. You may put a checksum of your ow
 
 from __future__ import annotations
 
+import functools
+import json
 import logging
 import re
 import sys
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import requests
+from huggingface_hub import HfApi, constants
+from huggingface_hub.errors import LocalEntryNotFoundError
 from tqdm import tqdm
 
 from softnce_jax.errors import first_line
-from softnce_jax.files import file_digest, open_part, publish, safe_join, write_text
+from softnce_jax.files import (
+    discard_folder,
+    file_digest,
+    open_part,
+    publish,
+    safe_join,
+    write_text,
+)
 
-__all__ = ["Remote", "Unavailable", "damage", "fetch", "listing"]
+__all__ = ["HUB", "Remote", "Unavailable", "damage", "fetch", "hub_files", "listing"]
 
 log = logging.getLogger(__name__)
 
@@ -34,17 +49,23 @@ PATIENCE = 30.0  # seconds without a byte after which a transfer counts as stall
 TRIES = 3  # in a row that bring nothing
 RETRIED = (408, 429, 500, 502, 503, 504)  # HTTP errors that may pass
 LONGEST_PAUSE = 60.0  # seconds
+HUB = constants.ENDPOINT  # $HF_ENDPOINT, if it is set
+HUB_URL = re.compile("hf://datasets/(?P<repo>[^@]+)@(?P<revision>[^/]+)/(?P<path>.+)")
 
 
 class Unavailable(Exception):
     """A file or listing cannot be downloaded; the message says why."""
 
 
+class _Interrupted(Unavailable):
+    """A failure that may pass."""
+
+
 class Remote(NamedTuple):
     """A file to download, and what its source says of it.
 
     Attributes:
-      url: of the file.
+      url: of the file; hf://datasets/REPOSITORY@COMMIT/PATH for one of the Hub.
       name: its path below the folder of downloads.
       size: in bytes, None if not given.
       digest: `sha256:...` or `md5:...`, None if not given.
@@ -69,7 +90,8 @@ def fetch(
     Args:
       remote: the file.
       folder: of downloads.
-      patience: seconds without a byte after which a transfer is broken off and resumed.
+      patience: seconds without a byte after which a transfer is broken off and resumed; for
+        files of the Hub, huggingface_hub has a time-out of its own.
       tries: how often in a row a transfer may break off without having brought anything.
       pause: seconds before it is resumed, doubled each time that brought nothing.
 
@@ -87,49 +109,115 @@ def fetch(
             return path
         log.info(f"{path}: {reason}: fetching it again")
         path.unlink()
-    part = path.with_name(f"{path.name}.part")
-    _transfer_all(part, remote, patience, tries, pause)
-    if (reason := damage(part, remote, path)) is not None:
-        part.unlink()
+    if hub := HUB_URL.fullmatch(remote.url):
+        part = path.with_name(f"{path.name}.hub")
+        attempt = functools.partial(_transfer_from_hub, part, **hub.groupdict())
+    else:
+        part = path.with_name(f"{path.name}.part")
+        attempt = functools.partial(_transfer_by_http, part, remote, patience)
+    file = _transfer_all(attempt, part, patience, tries, pause)
+    if (reason := damage(file, remote, path)) is not None:
+        discard_folder(part)
         raise Unavailable(f"{path.name}: {reason}")
     if not _checksum_path(path).exists():
-        write_text(_checksum_path(path), f"{file_digest(part)}  {path.name}\n")
-    publish(part, path)
+        write_text(_checksum_path(path), f"{file_digest(file)}  {path.name}\n")
+    publish(file, path)
+    discard_folder(part)
     return path
 
 
-def listing(url: str, *, patience: float = PATIENCE) -> tuple[Any, str | None]:
-    """The JSON at a url, and the url of its next page if there is one. Raises Unavailable."""
+def listing(url: str, *, patience: float = PATIENCE) -> Any:
+    """The JSON at a url. Raises Unavailable."""
     try:
         response = requests.get(url, timeout=patience)
         response.raise_for_status()
-        return response.json(), response.links.get("next", {}).get("url")
+        return response.json()
     except requests.RequestException as error:
-        raise Unavailable(_reason(error)) from error
+        raise _failure(error) from error
 
 
-def _transfer_all(part: Path, remote: Remote, patience: float, tries: int, pause: float) -> None:
-    """Requests a file again and again until the server has no more of it."""
-    fruitless = 0  # tries in a row
+def hub_files(repo: str, revision: str, *, patience: float = PATIENCE) -> list[Remote]:
+    """The files of a dataset of the Hub, by names that begin with its own.
+
+    Args:
+      repo: OWNER/NAME.
+      revision: a branch, tag or commit; the urls have the commit, so that the files agree.
+      patience: seconds without a byte after which the Hub counts as unreachable.
+
+    Raises:
+      Unavailable: the Hub refuses or cannot be reached.
+      KeyError, TypeError, AttributeError: its answer has an unknown form.
+    """
+    # Not list_repo_tree, which waits for ever for a server that has stalled.
+    try:
+        info = HfApi(endpoint=HUB).dataset_info(
+            repo, revision=revision, files_metadata=True, timeout=patience
+        )
+    except (KeyError, TypeError, AttributeError):
+        raise
+    except Exception as error:  # the library's, requests', httpx's
+        raise _failure(error) from error
+    return [
+        Remote(
+            url=f"hf://datasets/{repo}@{info.sha}/{entry.rfilename}",
+            name=f"{repo.replace('/', '--')}/{entry.rfilename}",
+            size=entry.size,
+            digest=entry.lfs and f"sha256:{entry.lfs.sha256}",
+        )
+        for entry in info.siblings or ()
+    ]
+
+
+def _transfer_all(
+    attempt: Callable[[], Path], part: Path, patience: float, tries: int, pause: float
+) -> Path:
+    """Repeats an attempt that breaks off, unless `tries` in a row brought nothing."""
+    fruitless, since = 0, time.monotonic()
     while True:
         before = _size(part)
         try:
-            _transfer(part, remote, patience)
-            return
-        except requests.HTTPError as error:
-            if error.response.status_code not in RETRIED:
-                raise Unavailable(_reason(error)) from error
+            return attempt()
+        except _Interrupted as error:
             last = error
-        except requests.RequestException as error:
-            last = error
-        fruitless = 0 if _size(part) > before else fruitless + 1
-        if fruitless >= tries:
-            raise Unavailable(f"{_reason(last)} ({tries} times)") from last
+        if _size(part) > before:
+            fruitless, since = 0, time.monotonic()
+        else:
+            fruitless += 1
+            # huggingface_hub repeats requests within an attempt: then fewer attempts are enough.
+            if fruitless >= tries or time.monotonic() - since > tries * patience:
+                raise Unavailable(f"{last} ({fruitless} times)") from last
         time.sleep(min(LONGEST_PAUSE, pause * 2**fruitless))
 
 
-def _transfer(part: Path, remote: Remote, patience: float) -> None:
-    """One request for the missing bytes. Raises RequestException if it ends too early."""
+def _transfer_from_hub(part: Path, repo: str, revision: str, path: str) -> Path:
+    """Has huggingface_hub download a file into the folder `part`, or go on with what is there.
+
+    Its own time-outs hold, $HF_HUB_ETAG_TIMEOUT and $HF_HUB_DOWNLOAD_TIMEOUT, each 10 seconds.
+    """
+    safe_join(part, path)  # the library would follow `..`
+    try:
+        return Path(
+            HfApi(endpoint=HUB).hf_hub_download(
+                repo, path, repo_type="dataset", revision=revision, local_dir=part
+            )
+        )
+    except Exception as error:  # the library's, requests', httpx's, Xet's
+        if getattr(error, "errno", None):  # the operating system's: a full disk, for instance
+            raise
+        raise _failure(error) from error
+
+
+def _transfer_by_http(part: Path, remote: Remote, patience: float) -> Path:
+    """One request for the missing bytes of a file."""
+    try:
+        _request_rest(part, remote, patience)
+    except requests.RequestException as error:
+        raise _failure(error) from error
+    return part
+
+
+def _request_rest(part: Path, remote: Remote, patience: float) -> None:
+    """Appends the missing bytes. Raises RequestException if they end too early."""
     present = _size(part)
     headers = {"Accept-Encoding": "identity"}  # lengths and ranges count the file's own bytes
     if present:
@@ -211,18 +299,33 @@ def _checksum_path(path: Path) -> Path:
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+    """Bytes of a file, or of all files in a folder."""
+    return sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())
 
 
-def _reason(error: requests.RequestException) -> str:
+def _failure(error: Exception) -> Unavailable:
+    """What to raise for a library's error."""
+    if isinstance(error, LocalEntryNotFoundError):
+        # huggingface_hub has asked for the file's size again and again. The cause says what failed.
+        return Unavailable(_reason(error.__cause__ or error))
+    status = _status(error)
+    return (_Interrupted if status is None or status in RETRIED else Unavailable)(_reason(error))
+
+
+def _status(error: BaseException) -> int | None:
+    """The HTTP status of an error of requests, httpx or huggingface_hub."""
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def _reason(error: BaseException) -> str:
     """What went wrong, in one line."""
-    if getattr(error, "response", None) is not None:
-        return f"HTTP {error.response.status_code}"
+    if (status := _status(error)) is not None:
+        return f"HTTP {status}"
     if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return "no answer in time"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the transfer broke off"
-    if isinstance(error, requests.exceptions.JSONDecodeError):
+    if isinstance(error, (json.JSONDecodeError, requests.JSONDecodeError)):
         return "not a listing"
     # requests wraps urllib3's errors, which wrap the operating system's.
     inner = error.args[0] if error.args else error

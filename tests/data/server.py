@@ -1,19 +1,30 @@
-"""A server on this machine that fails in the ways a network does."""
+"""A server on this machine that fails in the ways a network does, and may stand for the Hub."""
 
 from __future__ import annotations
 
+import hashlib
 import http.server
+import json
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import quote
+
+import pytest
+from huggingface_hub import constants, utils
+
+from softnce_jax.data import download
+
+COMMIT = "c0ffee" + "0" * 34
 
 
 class Server:
     """Files by their path, and what is to go wrong with the next requests for each.
 
     A fault is ("status", code), ("cut", bytes): the body ends there, ("stall", bytes): nothing
-    comes after them, or ("ranges",): the whole file, whatever part was asked for.
+    comes after them, or ("ranges",): the whole file, whatever part was asked for. HEAD requests
+    meet none.
     """
 
     def __init__(self, base: str):
@@ -21,6 +32,50 @@ class Server:
         self.files: dict[str, bytes] = {}
         self.faults: dict[str, list[tuple]] = defaultdict(list)
         self.asked: list[tuple[str, str | None]] = []  # path and range of each request
+
+    def add_dataset(self, repo: str, revision: str, files: dict[str, bytes]) -> None:
+        """Adds a dataset of the Hub: what is told of it, and its files."""
+        siblings = [
+            {
+                "rfilename": path,
+                "size": len(content),
+                "lfs": {
+                    "sha256": hashlib.sha256(content).hexdigest(),
+                    "size": len(content),
+                    "pointerSize": 130,
+                },
+            }
+            for path, content in files.items()
+        ]
+        siblings.append({"rfilename": "README.md", "size": 3})
+        about = {"id": repo, "sha": COMMIT, "siblings": siblings}
+        self.files[info_path(repo, revision)] = json.dumps(about).encode()
+        self.files |= {file_path(repo, path): content for path, content in files.items()}
+
+
+def info_path(repo: str, revision: str) -> str:
+    """Where the Hub tells of a dataset."""
+    return f"/api/datasets/{repo}/revision/{quote(revision, safe='')}"
+
+
+def file_path(repo: str, path: str) -> str:
+    """Where the Hub has a file of a dataset."""
+    return f"/datasets/{repo}/resolve/{COMMIT}/{path}"
+
+
+@contextmanager
+def as_hub(base: str, *, offline: bool = False) -> Iterator[None]:
+    """Has huggingface_hub ask a server, if it is not offline, and not wait long for it."""
+    # Until release 1 a session keeps the setting with which it was opened.
+    end_sessions = getattr(utils, "close_session", None) or utils.reset_sessions
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(download, "HUB", base)
+        patch.setattr(constants, "HF_HUB_OFFLINE", offline)
+        patch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 1)
+        patch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", download.CHUNK)
+        end_sessions()
+        yield
+    end_sessions()
 
 
 @contextmanager
@@ -41,6 +96,18 @@ def serving() -> Iterator[Server]:
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    def do_HEAD(self):
+        server = self.server.server
+        server.asked.append((self.path, None))
+        body = server.files.get(self.path)
+        if body is None:
+            return self.send_error(404)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("ETag", f'"{hashlib.sha256(body).hexdigest()}"')
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.end_headers()
+
     def do_GET(self):
         server = self.server.server
         path = self.path.partition("?")[0]

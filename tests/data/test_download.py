@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
+import os
+import time
 import zipfile
 
 import pytest
+from huggingface_hub import constants, file_download
 
-from softnce_jax.data.download import Remote, Unavailable, fetch, listing
+from softnce_jax.data.download import Remote, Unavailable, fetch, hub_files, listing
 from softnce_jax.errors import InputError
-from tests.data.server import serving
+from tests.data.server import COMMIT, as_hub, file_path, info_path, serving
 
 BODY = bytes(range(256)) * 400
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -161,6 +165,170 @@ def test_nobody_there(tmp_path):
 
 def test_listings(server):
     server.files["/list"] = b'[{"path": "a"}]'
-    assert listing(f"{server.base}/list") == ([{"path": "a"}], None)
+    assert listing(f"{server.base}/list") == [{"path": "a"}]
     with pytest.raises(Unavailable, match="not a listing"):
         listing(f"{server.base}/data.bin")
+
+
+REPO = "owner/name"
+INFO, DATA = info_path(REPO, "refs/pr/1"), file_path(REPO, "sub/data.bin")
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A server in the place of the Hub; nobody sleeps between two tries."""
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    with serving() as server, as_hub(server.base):
+        server.add_dataset(REPO, "refs/pr/1", {"sub/data.bin": BODY})
+        yield server
+
+
+def get_from_hub(folder):
+    remote, _ = hub_files(REPO, "refs/pr/1")
+    return fetch(remote, folder, pause=0)
+
+
+def ranges(server) -> list[str | None]:
+    """The ranges of the requests for the file; the first of each download is a HEAD request."""
+    return [wanted for path, wanted in server.asked if path == DATA]
+
+
+def test_the_hubs_listing(hub):
+    assert hub_files(REPO, "refs/pr/1") == [
+        Remote(
+            f"hf://datasets/{REPO}@{COMMIT}/sub/data.bin",
+            "owner--name/sub/data.bin",
+            len(BODY),
+            f"sha256:{SHA256}",
+        ),
+        Remote(f"hf://datasets/{REPO}@{COMMIT}/README.md", "owner--name/README.md", 3, None),
+    ]
+
+
+def test_a_listing_that_the_hub_does_not_give(hub, monkeypatch):
+    for fault, reason in ((("status", 404), "HTTP 404"), (("status", 503), "HTTP 503")):
+        hub.faults[INFO] = [fault]
+        with pytest.raises(Unavailable, match=f"^{reason}$"):
+            hub_files(REPO, "refs/pr/1")
+    hub.faults[INFO] = [("stall", 0)]
+    with pytest.raises(Unavailable, match=r"^no answer in time$"):
+        hub_files(REPO, "refs/pr/1", patience=0.5)
+    hub.files[INFO] = b"<html>We are sorry</html>"
+    with pytest.raises(Unavailable, match=r"^not a listing$"):
+        hub_files(REPO, "refs/pr/1")
+    for text in (b"[]", b"{}", b'{"id": 1, "siblings": [{}]}', b'{"id": 1, "siblings": [1]}'):
+        hub.files[INFO] = text
+        with pytest.raises((KeyError, TypeError, AttributeError)):
+            hub_files(REPO, "refs/pr/1")
+
+
+def test_no_hub_is_a_line(hub, tmp_path):
+    remote, _ = hub_files(REPO, "refs/pr/1")
+    with serving() as gone:
+        pass
+    with as_hub(gone.base):
+        with pytest.raises(Unavailable, match=r"[Rr]efused") as listed:
+            hub_files(REPO, "refs/pr/1")
+        with pytest.raises(Unavailable, match=r"[Rr]efused") as fetched:
+            fetch(remote, tmp_path, pause=0)
+    refused = pytest.raises(Unavailable, match="offline mode is enabled")
+    with as_hub(hub.base, offline=True), refused as offline:
+        hub_files(REPO, "refs/pr/1")
+    assert "\n" not in f"{listed.value}{fetched.value}{offline.value}"
+
+
+def test_a_file_of_the_hub_is_fetched_once_and_its_checksum_kept(hub, tmp_path):
+    path = get_from_hub(tmp_path)
+    assert path == tmp_path / "owner--name" / "sub" / "data.bin" and path.read_bytes() == BODY
+    assert (path.parent / "data.bin.sha256").read_text() == f"{SHA256}  data.bin\n"
+    assert get_from_hub(tmp_path) == path
+    assert ranges(hub) == [None, None]
+    assert sorted(os.listdir(path.parent)) == ["data.bin", "data.bin.sha256"]
+
+
+def test_a_refusal_of_the_hub_ends_it_at_once(hub, tmp_path):
+    hub.faults[DATA] = [("status", 403)]
+    with pytest.raises(Unavailable, match=r"^HTTP 403$"):
+        get_from_hub(tmp_path)
+    del hub.files[DATA]
+    with pytest.raises(Unavailable, match=r"^HTTP 404$"):
+        get_from_hub(tmp_path)
+    assert len(ranges(hub)) == 3
+
+
+def test_a_busy_hub_is_asked_again(hub, tmp_path):
+    hub.faults[DATA] = [("status", 503), ("status", 429)]
+    assert get_from_hub(tmp_path).read_bytes() == BODY
+
+
+def test_a_transfer_from_the_hub_that_breaks_off_is_resumed(hub, tmp_path):
+    hub.faults[DATA] = [("cut", 20_000)] * 4
+    assert get_from_hub(tmp_path).read_bytes() == BODY
+    resumed = [wanted for wanted in ranges(hub) if wanted]
+    assert resumed == ["bytes=16384-", "bytes=32768-", "bytes=49152-", "bytes=65536-"]
+    hub.faults[DATA] = [("cut", 0)] * 30
+    (tmp_path / "owner--name" / "sub" / "data.bin").unlink()
+    with pytest.raises(Unavailable, match="times"):
+        get_from_hub(tmp_path)
+
+
+def test_a_transfer_from_the_hub_that_stalls(hub, tmp_path):
+    hub.faults[DATA] = [("stall", 70_000)]
+    assert get_from_hub(tmp_path).read_bytes() == BODY
+    assert [wanted for wanted in ranges(hub) if wanted] == ["bytes=65536-"]
+
+
+def test_a_transfer_from_the_hub_that_always_stalls_fails(hub, tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
+    hub.faults[DATA] = [("stall", 0)] * 99
+    with pytest.raises(Unavailable, match=r"^no answer in time \(3 times\)$"):
+        get_from_hub(tmp_path)
+    assert not (tmp_path / "owner--name" / "sub" / "data.bin").exists()
+
+
+def test_what_another_process_left_of_the_hubs_file_is_resumed(hub, tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def killed(*_):
+        raise Killed
+
+    hub.faults[DATA] = [("cut", 20_000)]
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "sleep", killed)
+        with pytest.raises(Killed):
+            get_from_hub(tmp_path)
+    assert not (tmp_path / "owner--name" / "sub" / "data.bin").exists()
+    assert get_from_hub(tmp_path).read_bytes() == BODY
+    assert sorted(os.listdir(tmp_path / "owner--name" / "sub")) == ["data.bin", "data.bin.sha256"]
+
+
+@pytest.mark.parametrize("content", [BODY[:-1] + b"x", BODY + b"x"])
+def test_another_file_than_the_hub_listed_leaves_nothing(hub, tmp_path, content):
+    hub.files[DATA] = content
+    with pytest.raises(Unavailable, match=r"its sha256 is|102,401 bytes instead of 102,400"):
+        get_from_hub(tmp_path)
+    assert not list((tmp_path / "owner--name" / "sub").iterdir())
+    hub.files[DATA] = BODY
+    assert get_from_hub(tmp_path).read_bytes() == BODY
+
+
+@pytest.mark.parametrize("path", ["../../x", "sub/../../x", "/x"])
+def test_a_name_of_the_hub_that_leads_out_is_refused(hub, tmp_path, path):
+    hub.files[file_path(REPO, path)] = BODY
+    for name in (f"owner--name/{path}", "a/b/x"):  # below the downloads, but not below its part
+        remote = Remote(f"hf://datasets/{REPO}@{COMMIT}/{path}", name)
+        if name == "owner--name//x":
+            continue
+        with pytest.raises(InputError, match="is not the name of a file below"):
+            fetch(remote, tmp_path / "downloads" / "here")
+    assert not hub.asked and not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_full_disk_is_no_fault_of_the_hub(hub, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(file_download, "http_get", full)
+    with pytest.raises(OSError, match="No space left"):
+        get_from_hub(tmp_path)

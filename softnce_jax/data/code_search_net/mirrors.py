@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import quote
 
 from softnce_jax.data.code_search_net.raw import LIST_NAMES
-from softnce_jax.data.download import Remote, Unavailable, damage, fetch, listing
+from softnce_jax.data.download import HUB, Remote, Unavailable, damage, fetch, hub_files, listing
 from softnce_jax.errors import InputError
 from softnce_jax.files import read_json, safe_join, write_json
 
@@ -19,7 +18,6 @@ __all__ = ["FUNCTIONS", "URL_LISTS", "Mirror", "fetch_first"]
 log = logging.getLogger(__name__)
 
 HOSTS = {
-    "hub": os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/"),
     "zenodo": "https://zenodo.org",
     "github": "https://github.com",
     "raw": "https://raw.githubusercontent.com",
@@ -43,27 +41,17 @@ class Mirror(NamedTuple):
 
 def hub(repo: str, revision: str, ending: str) -> Mirror:
     """A dataset of the Hub: the files of a language that have an ending."""
-    quoted = quote(revision, safe="")
 
     def remotes(language: str) -> list[Remote]:
-        base = HOSTS["hub"]
-        page = f"{base}/api/datasets/{repo}/tree/{quoted}?recursive=true"
-        files = []
-        while page:
-            entries, page = listing(page)
-            for entry in entries:
-                path = entry["path"]
-                names = PurePosixPath(path.removesuffix(ending)).parts
-                if path.endswith(ending) and language in names:
-                    url = f"{base}/datasets/{repo}/resolve/{quoted}/{path}"
-                    digest = entry.get("lfs", {}).get("oid")
-                    digest = digest and f"sha256:{digest.removeprefix('sha256:')}"
-                    name = f"{repo.replace('/', '--')}/{path}"
-                    files.append(Remote(url, name, entry["size"], digest))
-        return files
+        return [
+            file
+            for file in hub_files(repo, revision)
+            if file.name.endswith(ending)
+            and language in PurePosixPath(file.name.removesuffix(ending)).parts
+        ]
 
     of_revision = "" if revision == "main" else f" ({revision})"
-    page = f"{HOSTS['hub']}/datasets/{repo}/tree/{quoted}"
+    page = f"{HUB}/datasets/{repo}/tree/{quote(revision, safe='')}"
     return Mirror(f"the Hub's {repo}{of_revision}", page, remotes)
 
 
@@ -71,7 +59,7 @@ def zenodo(record: int) -> Mirror:
     """A record of Zenodo that holds a zip for each language."""
 
     def remotes(language: str) -> list[Remote]:
-        about, _ = listing(f"{HOSTS['zenodo']}/api/records/{record}")
+        about = listing(f"{HOSTS['zenodo']}/api/records/{record}")
         return [
             Remote(file["links"]["self"], f"zenodo/{file['key']}", file["size"], file["checksum"])
             for file in about["files"]

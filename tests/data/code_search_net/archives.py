@@ -134,25 +134,6 @@ def dataset_zip() -> bytes:
     return zipped({"dataset/run.sh": b"unzip ruby.zip\n", "dataset/preprocess.py": b""} | texts)
 
 
-def on_hub(server, repo: str, revision: str, files: dict[str, bytes]) -> None:
-    """Puts a dataset of the Hub on a server: its listing and its files."""
-    entries = [
-        {
-            "type": "file",
-            "path": path,
-            "size": len(content),
-            "lfs": {"oid": hashlib.sha256(content).hexdigest(), "size": len(content)},
-        }
-        for path, content in files.items()
-    ]
-    entries.append({"type": "directory", "path": LANGUAGE, "size": 0})
-    entries.append({"type": "file", "path": "README.md", "size": 3})
-    revision = revision.replace("/", "%2F")
-    server.files[f"/api/datasets/{repo}/tree/{revision}"] = json.dumps(entries).encode()
-    for path, content in files.items():
-        server.files[f"/datasets/{repo}/resolve/{revision}/{path}"] = content
-
-
 def on_zenodo(server, record: int, files: dict[str, bytes]) -> None:
     """Puts a record of Zenodo on a server."""
     listed = []

@@ -9,7 +9,7 @@ from softnce_jax.data import download
 from softnce_jax.data.code_search_net import mirrors, published
 from softnce_jax.data.load import load_corpora
 from tests.data.code_search_net import archives
-from tests.data.server import serving
+from tests.data.server import as_hub, serving
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def data(tmp_path, monkeypatch):
 def server(monkeypatch):
     """Every host is this server, which has nothing yet."""
     monkeypatch.setattr(download.fetch, "__kwdefaults__", {"patience": 1.0, "tries": 2, "pause": 0})
-    with serving() as server:
+    with serving() as server, as_hub(server.base):
         monkeypatch.setattr(mirrors, "HOSTS", dict.fromkeys(mirrors.HOSTS, server.base))
         yield server
 

@@ -20,6 +20,7 @@ from softnce_jax.data.load import load_corpora
 from softnce_jax.errors import InputError
 from tests.data.code_search_net import archives
 from tests.data.code_search_net.archives import LISTS, RAW, write
+from tests.data.server import file_path, info_path
 
 ROWS = {row["url"]: row for rows in RAW.values() for row in rows}
 RECORD = 7857872
@@ -103,7 +104,7 @@ def put_lists(server) -> None:
 
 
 def test_from_the_first_source(run, server, data):
-    archives.on_hub(server, CLAUDIOS, "main", archives.hub_parquet(archives.HUB_NAMES))
+    server.add_dataset(CLAUDIOS, "main", archives.hub_parquet(archives.HUB_NAMES))
     put_lists(server)
     assert len(run()) == 2  # what was left out, and what there is
     assert_published(load())
@@ -118,12 +119,11 @@ def test_from_the_first_source(run, server, data):
 
 def test_dead_sources_are_a_line_each_and_the_next_is_tried(run, server):
     files = archives.hub_parquet()
-    archives.on_hub(server, CLAUDIOS, "main", files)
+    server.add_dataset(CLAUDIOS, "main", files)
     path = "ruby/test-00000-of-00001.parquet"
-    server.files[f"/datasets/{CLAUDIOS}/resolve/main/{path}"] = files[path][:-9] + b"damaged" * 9
-    listing = f"/api/datasets/{OFFICIAL}/tree/refs%2Fconvert%2Fparquet"
-    archives.on_hub(server, OFFICIAL, "refs/convert/parquet", archives.converted_parquet())
-    server.faults[listing] = [("status", 403)]
+    server.files[file_path(CLAUDIOS, path)] = files[path][:-9] + b"damaged" * 9
+    server.add_dataset(OFFICIAL, "refs/convert/parquet", archives.converted_parquet())
+    server.faults[info_path(OFFICIAL, "refs/convert/parquet")] = [("status", 403)]
     archives.on_zenodo(server, RECORD, {"ruby.zip": archives.zenodo_zip(), "go.zip": b"other"})
     for name, text in archives.list_texts().items():
         commit = "8e8979dcf1a953fc3c98f1dccb66f7416cdb98b0"
@@ -141,7 +141,7 @@ def test_dead_sources_are_a_line_each_and_the_next_is_tried(run, server):
 
 def test_a_mirror_whose_names_lead_out_of_the_downloads_is_refused(run, server, data):
     content = archives.hub_parquet()["ruby/train-00000-of-00001.parquet"]
-    archives.on_hub(server, CLAUDIOS, "main", {"ruby/../../../../../evil.parquet": content})
+    server.add_dataset(CLAUDIOS, "main", {"ruby/../../../../../evil.parquet": content})
     archives.on_zenodo(server, RECORD, {"ruby.zip": archives.zenodo_zip()})
     put_lists(server)
     first, *_ = run()
@@ -151,14 +151,25 @@ def test_a_mirror_whose_names_lead_out_of_the_downloads_is_refused(run, server, 
     assert_published(load())
 
 
+def test_a_listing_of_an_unknown_form_is_a_line(run, server):
+    server.files[info_path(CLAUDIOS, "main")] = b'{"siblings": [1]}'
+    server.files[f"/api/records/{RECORD}"] = b'{"files": null}'
+    server.add_dataset(OFFICIAL, "main", {"data/ruby.zip": archives.zenodo_zip()})
+    put_lists(server)
+    messages = run()
+    for name in (f"the Hub's {CLAUDIOS}", f"Zenodo record {RECORD}"):
+        assert f"ruby: {name} failed: a listing of an unknown form" in messages
+    assert_published(load())
+
+
 @pytest.mark.parametrize("form", ["converted", "zenodo", "hub zip"])
 def test_each_further_source(run, server, form):
     if form == "converted":
-        archives.on_hub(server, OFFICIAL, "refs/convert/parquet", archives.converted_parquet())
+        server.add_dataset(OFFICIAL, "refs/convert/parquet", archives.converted_parquet())
     elif form == "zenodo":
         archives.on_zenodo(server, RECORD, {"ruby.zip": archives.zenodo_zip()})
     else:
-        archives.on_hub(server, OFFICIAL, "main", {"data/ruby.zip": archives.zenodo_zip()})
+        server.add_dataset(OFFICIAL, "main", {"data/ruby.zip": archives.zenodo_zip()})
     put_lists(server)
     run()
     assert_published(load())
@@ -184,7 +195,7 @@ def test_a_mirror_without_candidates_is_told(run, server, data):
         f"ruby/{name}-00000-of-00001.parquet": archives.parquet(kept[split])
         for split, name in (("train", "train"), ("valid", "validation"), ("test", "test"))
     }
-    archives.on_hub(server, CLEANED, "main", files)
+    server.add_dataset(CLEANED, "main", files)
     put_lists(server)
     messages = run()
     assert "ruby: not as published: codebase 10 instead of 18" in messages

@@ -139,18 +139,22 @@ def publish(temporary: StrPath, path: StrPath) -> None:
 
 
 @contextlib.contextmanager
-def whole_folder(path: StrPath, *, replace: bool = False) -> Iterator[Path]:
+def whole_folder(
+    path: StrPath, *, replace: bool = False, exclusive: bool = False
+) -> Iterator[Path]:
     """An empty folder that gets its name when the block ends without an error.
 
     Args:
       path: of the folder; missing parents are made.
       replace: whether to replace a folder of that name. Otherwise the first one stays, which is
         right where both hold the same, as entries of a cache do.
+      exclusive: whether a folder of that name is an error, unless it is empty.
 
     Yields:
       The folder, under a temporary name beside the final one.
 
     Raises:
+      FileExistsError: `exclusive`, and another was first.
       OSError: it cannot be written; nothing of it is left.
 
     Example:
@@ -169,7 +173,8 @@ def whole_folder(path: StrPath, *, replace: bool = False) -> Iterator[Path]:
         _sync_tree(new)
         # The old folder is removed after the rename, so that its name is free for a moment only.
         with _moved_aside(path) if replace else contextlib.nullcontext():
-            _rename_unless_taken(new, path)
+            if not _rename_unless_taken(new, path) and exclusive:
+                raise FileExistsError(errno.EEXIST, "the folder exists", str(path))
     finally:
         shutil.rmtree(new, ignore_errors=True)
     _sync_folder(path.parent)
@@ -299,13 +304,15 @@ def _moved_aside(path: Path) -> Iterator[None]:
         yield
 
 
-def _rename_unless_taken(new: Path, path: Path) -> None:
-    """Renames a folder unless a folder of the final name has content already."""
+def _rename_unless_taken(new: Path, path: Path) -> bool:
+    """Renames a folder unless a folder of the final name has content already: then False."""
     try:
         os.rename(new, path)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
+        return False
+    return True
 
 
 def _sync_tree(folder: Path) -> None:

@@ -138,6 +138,14 @@ def test_the_first_folder_of_a_name_stays_unless_it_is_replaced(tmp_path):
     assert os.listdir(tmp_path / "empty") == ["a"]
 
 
+def test_a_second_exclusive_folder_is_an_error(tmp_path):
+    with whole_folder(tmp_path / "f", exclusive=True) as new:
+        write_text(new / "first", "1")
+    with pytest.raises(FileExistsError), whole_folder(tmp_path / "f", exclusive=True) as new:
+        write_text(new / "second", "2")
+    assert os.listdir(tmp_path) == ["f"] and os.listdir(tmp_path / "f") == ["first"]
+
+
 def test_a_file_of_the_name_is_an_error(tmp_path):
     (tmp_path / "f").write_text("a file")
     with pytest.raises(NotADirectoryError), whole_folder(tmp_path / "f"):

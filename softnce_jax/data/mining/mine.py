@@ -72,8 +72,10 @@ def mine(
     started = time.perf_counter()
     is_new = not folder.parent.exists()
     try:
-        with whole_folder(folder) as unfinished:
+        with whole_folder(folder, exclusive=True) as unfinished:
             report = _mine_into(unfinished, path, language, split_by, processes)
+    except FileExistsError:  # another run has finished meanwhile
+        raise _taken(folder) from None
     except BaseException:
         if is_new:  # leave nothing, unless others have put something there
             with contextlib.suppress(OSError):
@@ -96,7 +98,11 @@ def _check(path: str, language: str, folder: Path) -> None:
     if not os.path.isdir(path):
         raise InputError(f"{path}: no such folder")
     if folder.exists():
-        raise InputError(f"{folder} exists: remove it or choose another --out")
+        raise _taken(folder)
+
+
+def _taken(folder: Path) -> InputError:
+    return InputError(f"{folder} exists: remove it or choose another --out")
 
 
 def _mine_into(

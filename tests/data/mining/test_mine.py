@@ -188,6 +188,21 @@ def test_bad_input_is_one_line_and_leaves_nothing(case, tmp_path, monkeypatch):
     assert not list((tmp_path / "there" / "ruby").iterdir())
 
 
+def test_of_two_runs_into_one_folder_the_second_fails(tmp_path, monkeypatch):
+    tree, real = ruby_tree(tmp_path / "tree"), mine._mine_into
+
+    def overtaken(*args):
+        monkeypatch.setattr(mine, "_mine_into", real)
+        mined(tree, tmp_path / "out")
+        return real(*args)
+
+    monkeypatch.setattr(mine, "_mine_into", overtaken)
+    with pytest.raises(InputError, match=r"ruby exists: remove it or choose another --out") as e:
+        mined(tree, tmp_path / "out")
+    assert "\n" not in str(e.value) and os.listdir(tmp_path / "out") == ["ruby"]
+    assert "train.jsonl" in contents(tmp_path / "out" / "ruby")
+
+
 def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
     def stop(*args):
         raise KeyboardInterrupt

@@ -58,14 +58,16 @@ __all__ = [
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str):
-    """A public function, imported when asked for: processes that load data need no jax."""
-    if name in __all__:
-        for module_name in ("losses", "weights", "blockwise"):
-            module = importlib.import_module(f"{__name__}.{module_name}")
-            if hasattr(module, name):
-                return getattr(module, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker would take any name for one of the module's
+
+    def __getattr__(name: str):
+        """A public function, imported when asked for: processes that load data need no jax."""
+        if name in __all__:
+            for module_name in ("losses", "weights", "blockwise"):
+                module = importlib.import_module(f"{__name__}.{module_name}")
+                if hasattr(module, name):
+                    return getattr(module, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

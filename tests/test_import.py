@@ -45,8 +45,11 @@ def test_dir_shows_the_public_names():
 def test_type_checkers_see_the_public_names():
     """They read the imports under TYPE_CHECKING: the same names, from where each is defined."""
     tree = ast.parse(Path(softnce_jax.__file__).read_text("utf-8"))
-    (block,) = (node for node in tree.body if isinstance(node, ast.If))
-    assert ast.unparse(block.test) == "TYPE_CHECKING"
+    blocks = {ast.unparse(node.test): node for node in tree.body if isinstance(node, ast.If)}
+    block = blocks["TYPE_CHECKING"]
+    # With a module's __getattr__ in sight, a misspelt name would pass.
+    (hidden,) = blocks["not TYPE_CHECKING"].body
+    assert hidden.name == "__getattr__"
     imported = {alias.name: line.module for line in block.body for alias in line.names}
     assert sorted(imported) == sorted(softnce_jax.__all__)
     for name, module in imported.items():

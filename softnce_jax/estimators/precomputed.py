@@ -64,8 +64,10 @@ def precomputed_features(
     """
     texts = {
         "queries": [pair.query for pair in pairs],
+        # With the language, by whose grammar a teacher's data flow is extracted.
         "codes": [text for pair in pairs for text in (pair.language, pair.code)],
     }
+    # The keys and the order are those of entries that are in users' caches.
     inputs = {"estimator": estimator.name, "hash": estimator.hash}
     inputs |= {side: _texts_hash(texts[side]) for side in estimator.sides}
     unfinished = folder / f"unfinished-{_texts_hash([json.dumps(inputs)])[:32]}"

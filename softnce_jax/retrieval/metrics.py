@@ -243,6 +243,7 @@ def _resampled(value_QK: np.ndarray, random: np.random.Generator, samples: int) 
         raise ValueError("0 queries have no mean: evaluate on at least 1 query")
     mean_SK = np.empty((samples, value_QK.shape[1]))
     for row_K in mean_SK:
+        # How often each query was drawn, as weights of one product for all metrics.
         drawn_Q = np.bincount(random.integers(queries, size=queries), minlength=queries)
         row_K[:] = drawn_Q @ value_QK / queries
     return mean_SK

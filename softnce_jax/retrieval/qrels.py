@@ -148,6 +148,7 @@ def graded_ndcg(
     counted_QG = (rank_QG > 0) & (rank_QG <= NDCG_DEPTH)
     ideal_QG = -np.sort(-gain_QG, axis=1)
     ideal_Q = _dcg(ideal_QG, np.arange(1, ideal_QG.shape[1] + 1)[None])
+    # Functions beyond the depth rank after all others, and their gain is dropped below.
     graded_rank_QG = _rank_among_columns(np.where(counted_QG, rank_QG, np.inf))
     return {
         "ndcg_judged": _dcg(gain_QG * counted_QG, graded_rank_QG) / ideal_Q,

@@ -143,7 +143,7 @@ def vector_ranks(
     norm_Q, norm_M = norms(q_QD), norms(c_MD)
     tolerance_QG = TIE * (norm_Q[:, None] * norm_M[relevant_QG])
     true_QG = _true_scores(q_QD, c_MD, relevant_QG)
-    above_QG = np.full(relevant_QG.shape, np.sum(~finite_M))
+    above_QG = np.full(relevant_QG.shape, np.sum(~finite_M))  # without a score: above all
     tied_QG = np.zeros(relevant_QG.shape, int)
     for rows, counted_RG, undecided in count_blocks(
         q_QD,
@@ -164,6 +164,7 @@ def vector_ranks(
         np.add.at(above_QG, at_P, above_P)
         np.add.at(tied_QG, at_P, ~above_P & ~below_P)
 
+    # A query or true code without a score loses to every candidate.
     lost_QG = ~finite_Q[:, None] | ~finite_M[relevant_QG]
     best_QG = np.where(lost_QG, len(c_MD), 1 + above_QG)
     worst_QG = np.where(lost_QG, len(c_MD), 1 + above_QG + tied_QG)
@@ -238,6 +239,7 @@ def top_candidates(
         raise ValueError(f"k is {k}: ask for at least 1 candidate")
     width = block_shape(len(c_MD)).candidates
     tops = [_top_of_block(q_QD, c_MD, start, k) for start in range(0, len(c_MD), width)]
+    # In the order of the indices, so that the stable sort by score leaves equal ones in it.
     index_QK = np.sort(np.concatenate(tops, axis=1), axis=1)
     query_P = np.repeat(np.arange(len(q_QD)), index_QK.shape[1])
     score_QK = pair_dots(q_QD, c_MD, query_P, index_QK.ravel()).reshape(index_QK.shape)

@@ -1,11 +1,13 @@
-"""A corpus of 20 tasks as a folder of JSONL, cut out of the sample."""
+"""A corpus of 20 tasks as a folder of JSONL, cut out of the sample, and an encoder for it."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from softnce_jax.data.sample import load_sample
 from tests.data.folders import write_folder
+from tests.small_model import write_model
 
 
 def write_tasks(folder: Path, language: str = "python") -> Path:
@@ -17,3 +19,10 @@ def write_tasks(folder: Path, language: str = "python") -> Path:
     return write_folder(
         folder, train=rows[:24], valid=rows[24:32], test=rows[32:], codebase=rows[::2]
     )
+
+
+def write_encoder(folder: Path, tasks: Path, **settings) -> Path:
+    """A model folder of 16 dimensions that knows the words of the training pairs."""
+    rows = [json.loads(line) for line in (tasks / "train.jsonl").read_text("utf-8").splitlines()]
+    texts = [text for row in rows for text in (row["query"], row["code"])]
+    return write_model(folder, texts, **{"pooling": "mean", "normalize": True} | settings)

@@ -1,8 +1,11 @@
-"""Reading and comparing run folders."""
+"""Reading and comparing run folders, and what a shared fixture's run logged."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 OF_THE_PROCESS = ("pairs_per_second", "compilations")
@@ -21,3 +24,17 @@ def same_run(a: Path, b: Path) -> bool:
         [(f / name).read_bytes().replace(str(f).encode(), b"") for name in names] for f in (a, b)
     ]
     return files[0] == files[1] and metrics(a) == metrics(b)
+
+
+@contextlib.contextmanager
+def logged_lines() -> Iterator[list[str]]:
+    """The messages that the package logs inside the block; `caplog` is of a single test."""
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    logger = logging.getLogger("softnce_jax")
+    logger.addHandler(handler)
+    try:
+        yield lines
+    finally:
+        logger.removeHandler(handler)

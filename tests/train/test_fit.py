@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -20,36 +21,57 @@ from softnce_jax.retrieval.per_query import read_queries
 from softnce_jax.train import run_folder as run_module
 from softnce_jax.train.config import Config
 from softnce_jax.train.fit import fit
-from tests.train.corpus import write_tasks
-from tests.train.runs import metrics, same_run
+from tests.train.corpus import write_encoder, write_tasks
+from tests.train.runs import logged_lines, metrics, same_run
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def tasks(tmp_path_factory):
-    return write_tasks(tmp_path_factory.mktemp("tasks"))
+    """The data of all runs here; their encoder lies in it."""
+    folder = write_tasks(tmp_path_factory.mktemp("tasks"))
+    write_encoder(folder / "encoder", folder)
+    return folder
 
 
 def config(tasks, out, **given) -> Config:
-    settings = {"epochs": 4, "batch_size": 8, "evaluate_every": 1.0, "encoder": "tiny"}
+    settings = {"encoder": str(tasks / "encoder"), "epochs": 4, "batch_size": 8}
+    settings |= {"evaluate_every": 1.0, "learning_rate": 1e-2, "warmup_epochs": 0.0}
     return Config(lang="python", data=str(tasks), out=str(out), **(settings | given))
+
+
+def unfinished(run: Path, out: Path) -> Path:
+    """A copy of a run as it was before its model and results were written."""
+    shutil.copytree(run, out)
+    shutil.rmtree(out / "model")
+    (out / "results.json").unlink()
+    return out
+
+
+def losses(folder: Path) -> list[float]:
+    return [line["loss"] for line in metrics(folder) if "loss" in line]
 
 
 @pytest.fixture(scope="module")
 def whole(tasks, tmp_path_factory):
-    """A run from start to end: its folder, results and what it said."""
-    out, lines = tmp_path_factory.mktemp("runs") / "whole", []
-    results = fit(config(tasks, out), lines.append)
+    """A run from start to end: its folder, results and what it logged."""
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    with logged_lines() as lines:
+        results = fit(config(tasks, out))
     return out, results, "\n".join(lines)
 
 
-def test_says_what_it_does_and_what_it_found(whole):
-    out, results, said = whole
-    for part in ("24 train, 8 valid, 8 test pairs, 20 candidates", "encoder   tiny", "12 steps"):
-        assert part in said
+def test_logs_its_plan_and_its_results(whole, tasks):
+    out, results, logged = whole
+    for part in (
+        "24 train, 8 valid, 8 test pairs, 20 candidates",
+        f"encoder   {tasks / 'encoder'}",
+        "12 steps",
+    ):
+        assert part in logged
     for part in ("BM25", "untrained", "trained", "MRR", "R@10", "nDCG@10", str(out)):
-        assert part in said
+        assert part in logged
     assert json.loads((out / "results.json").read_text()) == results
     assert results["protocol"]["python"]["candidates"] == 20
     systems = results["metrics"]["python"]
@@ -58,11 +80,11 @@ def test_says_what_it_does_and_what_it_found(whole):
 
 
 def test_the_loss_falls(whole):
-    losses = [line["loss"] for line in metrics(whole[0]) if "loss" in line]
-    assert len(losses) == 12 and sum(losses[-3:]) < 0.8 * sum(losses[:3])
+    found = losses(whole[0])
+    assert len(found) == 12 and sum(found[-3:]) < 0.8 * sum(found[:3])
 
 
-def test_every_query_is_kept_and_its_batches_analysed(whole):
+def test_every_query_is_written_and_its_batches_analysed(whole):
     out, results, _ = whole
     queries = read_queries(out)
     for system, summary in results["metrics"]["python"].items():
@@ -87,12 +109,11 @@ def test_the_best_evaluation_is_exported(whole):
     assert encoder.code_length == results["config"]["code_length"] and params
 
 
-def test_a_finished_run_is_shown_again(whole, tasks):
+def test_a_finished_run_is_shown_again(whole, tasks, caplog):
     out, results, _ = whole
     before = {p: p.stat().st_mtime_ns for p in out.rglob("*")}
-    lines = []
-    assert fit(config(tasks, out), lines.append) == results
-    assert "trained" in "\n".join(lines)
+    assert fit(config(tasks, out)) == results
+    assert "trained" in "\n".join(caplog.messages)
     assert {p: p.stat().st_mtime_ns for p in out.rglob("*")} == before
 
 
@@ -100,7 +121,7 @@ def test_another_configuration_names_the_fields(whole, tasks):
     with pytest.raises(
         InputError, match=r"another configuration \(epochs: 4 -> 5; seed: 1234 -> 7"
     ):
-        fit(config(tasks, whole[0], epochs=5, seed=7), print)
+        fit(config(tasks, whole[0], epochs=5, seed=7))
 
 
 def compilations(folder):
@@ -109,48 +130,56 @@ def compilations(folder):
 
 
 @pytest.mark.slow
-def test_warming_up_compiles_first_and_changes_nothing(whole, tasks, tmp_path):
-    said = []
-    fit(config(tasks, tmp_path / "warm", warm_up=True), said.append)
+def test_warming_up_compiles_first_and_changes_nothing(whole, tasks, tmp_path, caplog):
+    fit(config(tasks, tmp_path / "warm", warm_up=True))
     counts = compilations(tmp_path / "warm")
-    assert f"compiled for {counts[0]} shapes of batches" in said
+    assert f"compiled for {counts[0]} shapes of batches" in caplog.messages
     assert counts[:3] == [counts[0]] * 3  # the first epoch's batches are 3
     assert metrics(tmp_path / "warm") == metrics(whole[0])
     assert compilations(whole[0])[0] == 1 <= compilations(whole[0])[-1] <= counts[-1]
 
 
+@pytest.fixture(scope="module")
+def padded(tasks, tmp_path_factory):
+    """The same run with a text a row: its folder and results."""
+    out = tmp_path_factory.mktemp("runs") / "padded"
+    return out, fit(config(tasks, out, layout="padded"))
+
+
+def test_padded_rows_give_the_losses_and_metrics_of_packed_ones(whole, padded, tasks, tmp_path):
+    np.testing.assert_allclose(losses(padded[0]), losses(whole[0]), rtol=0, atol=1e-5)
+    assert padded[1]["metrics"] == whole[1]["metrics"]
+    assert losses(padded[0]) != losses(whole[0]), "another plan rounds otherwise"
+
+
 @pytest.mark.slow
-def test_layouts_and_slices_are_one_run(whole, tasks, tmp_path):
-    """Packed and padded, at once or in slices, recomputed or kept: the same curve."""
-    options = [{"layout": "padded"}, {"micro_batch": 4}, {"gradient_checkpointing": True}]
-    expected = [line["loss"] for line in metrics(whole[0]) if "loss" in line]
-    for number, given in enumerate(options):
-        out = tmp_path / str(number)
-        fit(config(tasks, out, **given), lambda _: None)
-        found = [line["loss"] for line in metrics(out) if "loss" in line]
-        np.testing.assert_allclose(found, expected, rtol=1e-3)
-    # They are one run: another processor goes on with it.
-    shutil.copytree(whole[0], tmp_path / "stopped")
-    (tmp_path / "stopped" / "results.json").unlink()
-    for gone in ("model", "checkpoints/12"):
-        shutil.rmtree(tmp_path / "stopped" / gone)
-    said = []
-    fit(config(tasks, tmp_path / "stopped", layout="padded"), said.append)
-    found = [line["loss"] for line in metrics(tmp_path / "stopped") if "loss" in line]
-    assert any("resuming after step" in line for line in said)
+@pytest.mark.parametrize("given", [{"micro_batch": 4}, {"gradient_checkpointing": True}])
+def test_slices_and_recomputing_are_one_run(whole, tasks, tmp_path, given):
+    """At once or in slices, recomputed or stored: the same curve."""
+    fit(config(tasks, tmp_path / "run", **given))
+    np.testing.assert_allclose(losses(tmp_path / "run"), losses(whole[0]), rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_another_layout_resumes_a_run(whole, tasks, tmp_path, caplog):
+    out = unfinished(whole[0], tmp_path / "stopped")
+    shutil.rmtree(out / "checkpoints" / "12")
+    fit(config(tasks, out, layout="padded"))
+    found, expected = losses(out), losses(whole[0])
+    assert any("resuming after step" in line for line in caplog.messages)
     np.testing.assert_allclose(found, expected, rtol=1e-3)
     assert found[:3] == expected[:3] and found[-3:] != expected[-3:]
 
 
 def test_a_warm_up_that_rounds_to_the_whole_training(tasks, tmp_path):
     with pytest.raises(InputError, match=r"--warmup-epochs 1\.9 are 2 steps of 1 an epoch"):
-        fit(config(tasks, tmp_path / "run", batch_size=24, epochs=2, warmup_epochs=1.9), print)
+        fit(config(tasks, tmp_path / "run", batch_size=24, epochs=2, warmup_epochs=1.9))
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow
 def test_another_seed_is_another_run(whole, tasks, tmp_path):
-    fit(config(tasks, tmp_path / "other", seed=12345), lambda _: None)
+    fit(config(tasks, tmp_path / "other", seed=12345))
     assert not same_run(whole[0], tmp_path / "other")
 
 
@@ -158,7 +187,7 @@ def test_another_seed_is_another_run(whole, tasks, tmp_path):
     "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
 )
 def test_a_signal_saves_and_the_same_call_resumes(
-    whole, tasks, tmp_path, monkeypatch, capsys, number
+    whole, tasks, tmp_path, monkeypatch, capsys, caplog, number
 ):
     log = run_module.RunFolder.log
 
@@ -169,41 +198,46 @@ def test_a_signal_saves_and_the_same_call_resumes(
 
     monkeypatch.setattr(run_module.RunFolder, "log", log_and_signal)
     with pytest.raises(SystemExit) as stopped:
-        fit(config(tasks, tmp_path / "run"), lambda _: None)
+        fit(config(tasks, tmp_path / "run"))
     assert stopped.value.code == 128 + number
     assert "the same command resumes" in capsys.readouterr().err
     monkeypatch.undo()
     assert not (tmp_path / "run" / "results.json").exists()
-    lines = []
-    fit(config(tasks, tmp_path / "run"), lines.append)
-    assert any("resuming after step" in line for line in lines)
+    fit(config(tasks, tmp_path / "run"))
+    assert any("resuming after step" in line for line in caplog.messages)
     assert same_run(whole[0], tmp_path / "run")
 
 
-@pytest.mark.parametrize("damage", ["truncate", "delete", "flip"])
-def test_a_damaged_checkpoint_costs_only_steps(whole, tasks, tmp_path, damage):
-    out = tmp_path / "run"
-    shutil.copytree(whole[0], out)
-    shutil.rmtree(out / "model")
-    (out / "results.json").unlink()
-    latest = out / "checkpoints" / "12"
-    data = max((p for p in latest.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
-    if damage == "delete":
-        data.unlink()
-    else:
-        content = bytearray(data.read_bytes())
-        content[len(content) // 2] ^= damage == "flip"
-        data.write_bytes(content[: len(content) // 2 if damage == "truncate" else None])
-    lines = []
-    fit(config(tasks, out), lines.append)
-    assert any(line.startswith("checkpoint 12 is damaged") for line in lines)
-    assert "resuming after step 9 of 12" in lines
+def flip(data: Path) -> None:
+    """One bit in every hundred bytes, for some of them may be unused."""
+    content = bytearray(data.read_bytes())
+    content[::100] = bytes(byte ^ 1 for byte in content[::100])
+    data.write_bytes(content)
+
+
+DAMAGE = {
+    "flip": flip,
+    "truncate": lambda data: data.write_bytes(data.read_bytes()[: data.stat().st_size // 2]),
+    "delete": Path.unlink,
+}
+
+
+@pytest.mark.parametrize(
+    "damage", ["flip", *(pytest.param(n, marks=pytest.mark.slow) for n in ("truncate", "delete"))]
+)
+def test_a_damaged_checkpoint_costs_only_steps(whole, tasks, tmp_path, caplog, damage):
+    out = unfinished(whole[0], tmp_path / "run")
+    files = [path for path in (out / "checkpoints" / "12").rglob("*") if path.is_file()]
+    DAMAGE[damage](max(files, key=lambda path: path.stat().st_size))
+    fit(config(tasks, out))
+    assert any(line.startswith("checkpoint 12 is damaged") for line in caplog.messages)
+    assert "resuming after step 9 of 12" in caplog.messages
     assert same_run(whole[0], out)
 
 
 def test_a_loss_that_is_not_finite_stops_before_saving(tasks, tmp_path):
     with pytest.raises(FloatingPointError) as error:
-        fit(config(tasks, tmp_path / "run", learning_rate=1e30, evaluate_every=4.0), lambda _: None)
+        fit(config(tasks, tmp_path / "run", learning_rate=1e30, evaluate_every=4.0))
     message = str(error.value)
     assert "step 2: loss" in message or "step 3: loss" in message
     assert "last checkpoint: none" in message and message.count("sample/python/") == 8
@@ -214,14 +248,17 @@ def test_a_loss_that_is_not_finite_stops_before_saving(tasks, tmp_path):
 def test_errors_leave_nothing_behind(tasks, tmp_path):
     for given in ({"encoder": str(tmp_path / "nowhere")}, {"batch_size": 10}, {"code_length": 999}):
         with pytest.raises(InputError):
-            fit(config(tasks, tmp_path / "run", **given), lambda _: None)
+            fit(config(tasks, tmp_path / "run", **given))
         assert not (tmp_path / "run").exists()
 
 
+DEFAULTS = dataclasses.asdict(Config())
+
+
 def command(tasks, out) -> list[str]:
-    flags = {"lang": "python", "data": tasks, "out": out, "encoder": "tiny"}
-    flags |= {"epochs": 4, "batch-size": 8, "evaluate-every": 1.0}
-    words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
+    flags = dataclasses.asdict(config(tasks, out)).items()
+    given = {name.replace("_", "-"): value for name, value in flags if value != DEFAULTS[name]}
+    words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
     return [sys.executable, str(ROOT / "experiments" / "finetune.py"), *words]
 
 
@@ -230,7 +267,7 @@ def saving(out: Path) -> bool:
     return folder.exists() and any("tmp" in path.name for path in folder.iterdir())
 
 
-def logged(lines: int):
+def with_lines(lines: int):
     def reached(out: Path) -> bool:
         path = out / "metrics.jsonl"
         return path.exists() and path.read_bytes().count(b"\n") >= lines
@@ -239,10 +276,10 @@ def logged(lines: int):
 
 
 MOMENTS = {
-    "before the first checkpoint": logged(1),
+    "before the first checkpoint": with_lines(1),
     "while saving": saving,
-    "between checkpoints": logged(6),
-    "at the end": lambda out: (out / ".model.new").exists() or (out / "model").exists(),
+    "between checkpoints": with_lines(6),
+    "at the end": lambda out: any(out.glob(".model.*")) or (out / "model").exists(),
 }
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from softnce_jax.train.simcse_config import SimcseConfig, settle
 
 from softnce_jax.errors import InputError
-from softnce_jax.train.simcse_config import SimcseConfig, settle
 
 
 def test_the_papers_values():

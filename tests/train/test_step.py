@@ -23,7 +23,7 @@ from softnce_jax.mesh import check_batch_size, replicated, shard_rows
 from softnce_jax.pretrained.tiny import train_tokenizer
 from softnce_jax.train.batches import Batch, batch_indices, batches
 from softnce_jax.train.config import Config, resolve
-from softnce_jax.train.objective import objective
+from softnce_jax.train.objective import Objective
 from softnce_jax.train.state import create, learning_rate, optimizer
 from softnce_jax.train.step import make_step
 
@@ -53,15 +53,15 @@ def stand():
         documents = processor.queries([pairs[i].query for i in index_N])
         return bm25_features(query_ids, average, documents=documents)
 
-    # Of 64 functions with two queries each: hard ones are met twice and are rows' own, too.
+    # Of 64 functions with two queries each: hard negatives occur twice, and as positives too.
     near = np.array([[2 * (i // 2) + 2, 2 * (i // 2) - 1] for i in range(len(pairs))]) % len(pairs)
 
     @functools.cache
-    def drawn(*, hard=False, packed=True, groups=1, size=8):
+    def drawn(*, hard=False, padded=False, groups=1, size=8):
         options = {"keys": True, "negatives": near} if hard else {}
+        options |= {"groups": groups, "one_text_per_row": padded}
         indices = batch_indices(len(pairs), size, seed=0)
-        laid = processor._replace(packed=packed)
-        data = batches(indices, pairs, laid, features, groups=groups, **options)
+        data = batches(indices, pairs, processor, features, **options)
         return [data[n] for n in range(STEPS)]
 
     return encoder, jax.device_get(encoder.init(jax.random.key(0))), drawn
@@ -101,7 +101,7 @@ def run(
     mesh = mesh_of(devices)
     rate = learning_rate(1e-3, STEPS)
     tx = optimizer(rate, clip_norm=1.0, weight_decay=0.0)
-    whole = objective(config, 1.0)
+    whole = Objective(config, 1.0)
 
     def part(q_BD, c_ND, batch):
         features = (x[:6] for x in (batch.query_features, batch.code_features))
@@ -135,7 +135,7 @@ def test_devices_do_not_change_the_losses(stand):
 @pytest.mark.parametrize("attention_dropout", ["shared", "elementwise"])
 def test_packed_trains_as_padded(stand, attention_dropout):
     module = {"attention_dropout": attention_dropout}
-    packed, padded = (run(stand, packed=packed, module=module) for packed in (True, False))
+    packed, padded = (run(stand, padded=padded, module=module) for padded in (False, True))
     np.testing.assert_allclose(packed.losses, padded.losses, rtol=0, atol=1e-5)
     np.testing.assert_allclose(packed.norms, padded.norms, rtol=1e-4)
     assert padded.compilations == padded.shapes == 1
@@ -149,9 +149,9 @@ def test_devices_do_not_change_the_losses_with_hard_negatives(stand):
     for devices in (2, 4):
         many = run(stand, devices=devices, hard=True, steps=4).losses
         np.testing.assert_allclose(many, one, atol=1e-5)
-    padded = run(stand, hard=True, steps=4, packed=False).losses
+    padded = run(stand, hard=True, steps=4, padded=True).losses
     np.testing.assert_allclose(padded, one, atol=1e-5)
-    # The control: they are there, one of them a function's own as well.
+    # The control: they are there, one of them a positive of the batch as well.
     assert (np.abs(run(stand, steps=4).losses - one) > 0.1).all()
     batch = stand[2](hard=True)[0]
     assert np.isin(batch.code_keys[1::3], batch.code_keys[::3]).any()
@@ -174,7 +174,7 @@ def temporary_memory(stand, batch, **options):
     rate = learning_rate(1e-3, STEPS)
     tx = optimizer(rate, clip_norm=1.0, weight_decay=0.0)
     encoder = dataclasses.replace(encoder, module=options.pop("module", encoder.module))
-    step = make_step(encoder, objective(config, 1.0), tx, rate, 0, **options)
+    step = make_step(encoder, Objective(config, 1.0), tx, rate, 0, **options)
     state = jax.eval_shape(lambda key: create(encoder.init(key), tx), jax.random.key(0))
     lowered = step.func.lower(*step.args, state, batch)
     return lowered.compile().memory_analysis().temp_size_in_bytes
@@ -218,7 +218,7 @@ def test_seeds_share_one_program_and_rates_do_not(stand):
     def program(seed, peak):
         rate = learning_rate(peak, STEPS)
         tx = optimizer(rate, clip_norm=1.0, weight_decay=0.0)
-        step = make_step(encoder, objective(config, 1.0), tx, rate, seed)
+        step = make_step(encoder, Objective(config, 1.0), tx, rate, seed)
         return step.func.lower(*step.args, create(params, tx), batches_of()[0]).as_text()
 
     assert program(1, 1e-3) == program(2, 1e-3) != program(1, 1e-2)

@@ -1,0 +1,68 @@
+"""The files of a run: which one is whose, and what a kill may leave of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from softnce_jax.errors import InputError
+from softnce_jax.train.config import Config, differences
+from softnce_jax.train.fit import identify
+from softnce_jax.train.run_folder import RunFolder, read_metrics
+from tests.train.prepare import prepare
+
+# Of `finetune.py --lang ruby` in the release before the package was laid out anew.
+OLD_CONFIG = Path(__file__).parent / "config_of_the_last_release.json"
+
+
+def identity_of(**given) -> dict:
+    config, data = prepare(Config(lang="ruby", data="sample", **given))
+    return identify(config, data, {}) | {"data": "auto"}
+
+
+def test_a_run_of_the_last_release_is_the_same_run(tmp_path):
+    """Its checkpoints are restored only if no field of the configuration differs."""
+    old, new = json.loads(OLD_CONFIG.read_text("utf-8")), identity_of()
+    assert old == new and differences(old, new) == []
+    shutil.copy(OLD_CONFIG, tmp_path / "config.json")
+    assert RunFolder(tmp_path, new).results() is None
+    # The control: another seed is another run.
+    with pytest.raises(InputError, match=r"another configuration \(seed: 1234 -> 7\)"):
+        RunFolder(tmp_path, identity_of(seed=7))
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="is not empty and holds no run"):
+        RunFolder(tmp_path, {})
+
+
+def test_nothing_is_written_before_the_start(tmp_path):
+    run = RunFolder(tmp_path / "run", {"seed": 1})
+    assert not run.folder.exists()
+    run.start()
+    assert [path.name for path in run.folder.iterdir()] == ["config.json"]
+    assert RunFolder(tmp_path / "run", {"seed": 1}).results() is None
+
+
+def test_metrics_end_with_the_step_of_the_checkpoint(tmp_path):
+    run = RunFolder(tmp_path / "run", {})
+    run.start()
+    run.cut_metrics(0)  # there are none yet
+    for step in (1, 2, 2, 3):
+        run.log({"step": step, "loss": step / 3})
+    with (run.folder / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 4, "lo')  # as a kill leaves it
+    run.cut_metrics(2)
+    assert [line["step"] for line in read_metrics(run.folder)] == [1, 2, 2]
+    assert read_metrics(run.folder)[0] == {"step": 1, "loss": 1 / 3}
+
+
+def test_a_run_is_complete_once_its_results_are_there(tmp_path):
+    run = RunFolder(tmp_path / "run", {"seed": 1})
+    run.start()
+    run.finish({"metrics": {"mrr": 0.5}})
+    assert RunFolder(tmp_path / "run", {"seed": 1}).results() == {"metrics": {"mrr": 0.5}}

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from softnce_jax.files import read_json
-from softnce_jax.pretrained.sentence_transformers import SETTINGS
 
-__all__ = ["PRESETS", "Preset", "preset"]
+__all__ = ["PRESETS", "SETTINGS", "Preset", "preset"]
+
+SETTINGS = "softnce_jax.json"  # of an exported model: lengths and data flow
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ import safetensors.numpy
 
 from softnce_jax.errors import InputError
 from softnce_jax.files import read_json, write_json
+from softnce_jax.pretrained.presets import SETTINGS
 
-__all__ = ["SETTINGS", "SentenceModules", "read_modules", "write_modules"]
+__all__ = ["SentenceModules", "read_modules", "write_modules"]
 
 LIBRARY = "sentence_transformers.models"
 TANH = "torch.nn.modules.activation.Tanh"
-SETTINGS = "softnce_jax.json"
 CHAINS = (["Transformer", "Pooling"], ["Transformer", "Pooling", "Dense"])
 
 

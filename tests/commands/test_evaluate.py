@@ -9,16 +9,14 @@ import ir_measures
 import jax
 import numpy as np
 import pytest
-from jax.sharding import AxisType
 
-from softnce_jax.commands.evaluate import evaluate, open_model
+from softnce_jax.commands.evaluate import Flags, evaluate, open_model
 from softnce_jax.errors import InputError
 from softnce_jax.retrieval.per_query import read_queries
 from softnce_jax.retrieval.qrels import measures
-from softnce_jax.train import setup
-from softnce_jax.train.config import Config, EvaluateConfig
+from softnce_jax.train.config import Config
 from softnce_jax.train.fit import fit
-from tests.train.corpus import write_tasks
+from tests.train.corpus import write_encoder, write_tasks
 
 
 @pytest.fixture(scope="module")
@@ -26,16 +24,16 @@ def trained(tmp_path_factory):
     """A finished run on 20 tasks: data folder, run folder and results."""
     folder = tmp_path_factory.mktemp("trained")
     tasks = write_tasks(folder / "tasks")
+    encoder = write_encoder(folder / "encoder", tasks)
     config = Config(
-        lang="python", data=str(tasks), out=str(folder / "run"), encoder="tiny", epochs=2,
-        batch_size=8, evaluate_every=1.0, keep=3,
+        lang="python", data=str(tasks), out=str(folder / "run"), encoder=str(encoder), epochs=2,
+        batch_size=8, evaluate_every=1.0, keep=3, learning_rate=1e-2, warmup_epochs=0.0,
     )  # fmt: skip
-    return tasks, folder / "run", fit(config, lambda _: None)
+    return tasks, folder / "run", fit(config)
 
 
 def scored(model, tasks, out, **given) -> dict:
-    config = EvaluateConfig(model=str(model), lang="python", data=str(tasks), out=str(out), **given)
-    return evaluate(config, lambda _: None)
+    return evaluate(Flags(model=str(model), lang="python", data=str(tasks), out=str(out), **given))
 
 
 def test_a_run_its_model_and_its_checkpoint_score_the_same(trained, tmp_path):
@@ -56,9 +54,9 @@ def test_a_run_its_model_and_its_checkpoint_score_the_same(trained, tmp_path):
 
 def test_a_checkpoint_does_not_care_for_devices_and_batches(trained, tmp_path, monkeypatch):
     tasks, run, results = trained
-    # Batches of 8 do not divide by them.
-    three = jax.make_mesh((3,), ("data",), (AxisType.Auto,), devices=jax.devices()[:3])
-    monkeypatch.setattr(setup, "make_mesh", lambda: three)
+    # Batches of 8 are not divisible by them.
+    three = jax.devices()[:3]
+    monkeypatch.setattr(jax, "devices", lambda: three)
     checkpoint = run / "checkpoints" / str(results["best"]["step"])
     found = scored(checkpoint, tasks, tmp_path / "three")["metrics"]["python"]
     assert found["model"] == results["metrics"]["python"]["trained"]
@@ -69,60 +67,57 @@ def test_a_checkpoint_is_evaluated_in_the_precision_asked_for(trained):
     models = run / "checkpoints" / str(results["best"]["step"]), run / "model"
     vectors = []
     for model in models:
-        config = EvaluateConfig(model=str(model), precision="bfloat16")
-        encoder, params = open_model(config)
+        encoder, params = open_model(Flags(model=str(model), precision="bfloat16"))
         vectors.append(np.asarray(encoder.embed(params, np.full((1, 4), 7))))
     np.testing.assert_array_equal(*vectors)
-    exact, params = open_model(EvaluateConfig(model=str(models[0])))
+    exact, params = open_model(Flags(model=str(models[0])))
     assert (vectors[0] != np.asarray(exact.embed(params, np.full((1, 4), 7)))).any()
 
 
-@pytest.mark.parametrize("system", ["model"])
-def test_ir_measures_reads_the_same_numbers(trained, tmp_path, system):
+def test_ir_measures_reads_the_same_numbers(trained, tmp_path):
     tasks, run, _ = trained
     results = scored(run, tasks, tmp_path, split="valid")
     assert json.loads((tmp_path / "results.json").read_text()) == results
     assert results["protocol"]["python"]["split"] == "valid"
     qrels = list(ir_measures.read_trec_qrels(str(tmp_path / "python" / "qrels")))
-    ranked = list(ir_measures.read_trec_run(str(tmp_path / "python" / f"{system}.run")))
+    ranked = list(ir_measures.read_trec_run(str(tmp_path / "python" / "model.run")))
     names = {name: ir_measures.parse_measure(text) for name, text in measures(3).items()}
     found = ir_measures.calc_aggregate(names.values(), qrels, ranked)
-    summary = results["metrics"]["python"][system]
+    summary = results["metrics"]["python"]["model"]
     for name, measure in names.items():
         assert summary[name]["value"] == pytest.approx(found[measure], abs=1e-9), name
 
 
-def test_judgements(trained, tmp_path):
-    """The run's own queries, judged: 3 for the true code, 0 for another function."""
+def test_judgements(trained, tmp_path, caplog):
+    """The run's test queries, graded: 3 for the true code, 0 for another function."""
     tasks, run, _ = trained
     pairs = [json.loads(line) for line in (tasks / "test.jsonl").read_text().splitlines()]
     lines = [f"Python,{p['query']},{p['url']},3" for p in pairs]
     lines += [f"Python,{pairs[0]['query']},elsewhere,1", f"Python,nobody knows,{pairs[0]['url']},0"]
     judgements = tmp_path / "judged.csv"
     judgements.write_text("\n".join(["language,query,url,relevance", *lines]))
-    said = []
-    config = EvaluateConfig(
+    flags = Flags(
         model=str(run), lang="python", data=str(tasks), out=str(tmp_path / "out"),
         judgements=str(judgements),
     )  # fmt: skip
-    results = evaluate(config, said.append)
-    assert f"{len(pairs) + 1} of {len(pairs) + 2} judged functions among them" in "\n".join(said)
+    results = evaluate(flags)
+    assert f"{len(pairs) + 1} of {len(pairs) + 2} judged functions among them" in caplog.text
     about = results["protocol"]["python"]
     assert (about["queries"], about["judged"]) == (len(pairs), len(pairs) + 2)
     found = results["metrics"]["python"]
-    place = scored(run, tasks, tmp_path / "split")["metrics"]["python"]
+    split = scored(run, tasks, tmp_path / "split")["metrics"]["python"]
     for system in ("BM25", "model"):
         assert found[system]["ndcg_judged"]["value"] > 0.9  # little else was judged
-        # One relevant function: its nDCG falls with its place as its reciprocal rank does.
-        assert place[system]["mrr"]["value"] <= found[system]["ndcg_all"]["value"] < 1
+        # One relevant function: its nDCG falls with its rank as its reciprocal rank does.
+        assert split[system]["mrr"]["value"] <= found[system]["ndcg_all"]["value"] < 1
     written = read_queries(tmp_path / "out").values["python"]["model"]["ndcg_all"]
     assert written.mean() == pytest.approx(found["model"]["ndcg_all"]["value"])
-    assert "nDCG judged" in "\n".join(said)
+    assert "nDCG judged" in caplog.text
     judgements.write_text("query,url,relevance\nsort,elsewhere,3\n")
     with pytest.raises(InputError, match="none of the relevant functions of 1 queries is among"):
-        evaluate(config, said.append)
+        evaluate(flags)
     with pytest.raises(InputError, match="--split test: judged queries are in no split"):
-        evaluate(dataclasses.replace(config, split="test"), said.append)
+        evaluate(dataclasses.replace(flags, split="test"))
 
 
 def test_split_without_queries(trained, tmp_path):

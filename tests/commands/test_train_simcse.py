@@ -1,4 +1,4 @@
-"""SimCSE: the loss by hand, a whole run, resumed to the bit, and what it refuses."""
+"""SimCSE: flags, the loss by hand, a whole run, resumed to the bit, and what it refuses."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ import jax
 import numpy as np
 import pytest
 
+from softnce_jax.commands.evaluate import Flags as EvaluateFlags
 from softnce_jax.commands.evaluate import evaluate
-from softnce_jax.commands.train_simcse import prepare_queries, sentence_encoder, train_simcse
+from softnce_jax.commands.train_simcse import Flags, sentence_encoder, settle, train_simcse
+from softnce_jax.data.corpus import unique_queries
+from softnce_jax.data.load import load_corpora
 from softnce_jax.encoders.embed import Embedder
 from softnce_jax.encoders.processor import Processor
 from softnce_jax.errors import InputError
-from softnce_jax.mesh import shard_rows
+from softnce_jax.mesh import make_mesh, shard_rows
 from softnce_jax.pretrained.load import load
 from softnce_jax.retrieval.tasks import SentenceTask
 from softnce_jax.train import run_folder as run_module
 from softnce_jax.train.batches import batch_indices, batches
-from softnce_jax.train.config import EvaluateConfig
-from softnce_jax.train.fit import start
-from softnce_jax.train.loop import schedule_of
-from softnce_jax.train.simcse_config import SimcseConfig
+from softnce_jax.train.setup import build_step, schedule_of
 from tests import reference
 from tests.data.folders import write_folder
 from tests.retrieval import reference as geometry
 from tests.train.corpus import write_tasks
-from tests.train.runs import metrics, same_run
+from tests.train.runs import logged_lines, metrics, same_run
 from tests.train.sentence_models import write_bert, write_distilbert
 
 ROOT = Path(__file__).parents[2]
@@ -50,40 +50,82 @@ def model(tmp_path_factory):
     return write_distilbert(tmp_path_factory.mktemp("models") / "distilbert")
 
 
-def config(tasks, model, out, **given) -> SimcseConfig:
+def flags(tasks, model, out="nowhere", **given) -> Flags:
     settings = {"epochs": 4, "batch_size": 8, "query_length": 16, "learning_rate": 1e-3}
-    places = {"lang": "python", "data": str(tasks), "model": str(model), "out": str(out)}
-    return SimcseConfig(**(places | settings | given))
+    paths = {"data": str(tasks), "model": str(model), "out": str(out)}
+    return Flags(**({"lang": "python"} | paths | settings | given))
 
 
 @pytest.fixture(scope="module")
 def whole(tasks, model, tmp_path_factory):
-    """A run from start to end: its folder, results and what it said."""
-    out, lines = tmp_path_factory.mktemp("runs") / "whole", []
-    results = train_simcse(config(tasks, model, out), lines.append)
+    """A run from start to end: its folder, results and what it logged."""
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    with logged_lines() as lines:
+        results = train_simcse(flags(tasks, model, out))
     return out, results, "\n".join(lines)
+
+
+def test_the_papers_values():
+    given, finetuning, notes = settle(Flags(), queries=900_000)
+    assert (given.batch_size, given.epochs, given.learning_rate) == (256, 10, 5e-4)
+    assert (given.query_length, given.temperature, given.lang) == (128, 0.07, "all")
+    assert given.model == "sentence-transformers/msmarco-distilbert-dot-v5"
+    assert given.out == "runs/simcse-all-msmarco-distilbert-dot-v5-1234" and notes == []
+    assert (finetuning.loss, finetuning.estimator) == ("infonce", "none")
+    assert finetuning.scale == pytest.approx(1 / 0.07)
+    assert (finetuning.query_length, finetuning.code_length) == (128, 128)
+    for name in ("batch_size", "epochs", "learning_rate", "seed", "keep", "clip_norm", "out"):
+        assert getattr(finetuning, name) == getattr(given, name)
+    assert finetuning.encoder == given.model
+
+
+def test_only_a_default_batch_size_shrinks():
+    given, finetuning, (note,) = settle(Flags(), queries=128)
+    assert given.batch_size == finetuning.batch_size == 128 and "256 -> 128" in note
+    with pytest.raises(InputError, match="--batch-size 256 but only 128"):
+        settle(Flags(batch_size=256), queries=128)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"temperature": 0.0}, "--temperature 0.0 is not positive"),
+        ({"temperature": float("nan")}, "--temperature nan is not positive"),
+        ({"epochs": 0}, "--epochs 0 is not positive"),
+        ({"batch_size": 1}, "leaves no negatives"),
+        ({"query_length": 0}, "--query-length 0 is not positive"),
+    ],
+)
+def test_contradictions(given, message):
+    with pytest.raises(InputError, match=message):
+        settle(Flags(**given), queries=500)
+
+
+def prepared(flags):
+    """The configuration of fine-tuning that the flags mean, its corpora and its pairs."""
+    corpora, _ = load_corpora(flags.data, flags.lang)
+    queries = unique_queries([pair for corpus in corpora for pair in corpus.train])
+    _, config, _ = settle(flags, queries=len(queries))
+    return config, corpora, [dataclasses.replace(pair, code=pair.query) for pair in queries]
 
 
 def first_step(tasks, model, *, dropping=True):
     """The loss of the first step, and the vectors of its two passes."""
-    _, data = prepare_queries(config(tasks, model, "nowhere"))
-    encoder, params = sentence_encoder(data)
+    config, _, pairs = prepared(flags(tasks, model))
+    encoder, params = sentence_encoder(config, pairs)
     if not dropping:
         still = copy.deepcopy(encoder.config)
         still.hidden_dropout_prob = still.attention_probs_dropout_prob = 0.0
         encoder = dataclasses.replace(encoder, module=encoder.module.clone(config=still))
-    indices = batch_indices(len(data.train), 8, data.config.seed)
-    batch = batches(indices, data.train, Processor.of(encoder), groups=data.mesh.size)[0]
-    padded = batches(indices, data.train, Processor.of(encoder)._replace(packed=False))[0].texts
-    np.testing.assert_array_equal(padded.queries, padded.codes)
-    key = jax.random.fold_in(jax.random.key(data.config.seed), 0)
-    embed = jax.jit(encoder.embed, static_argnames="first_text")
-    passes = [
-        np.asarray(embed(params, padded.queries, key=key, first_text=first)) for first in (0, 8)
-    ]
-    steps = schedule_of(data.config, len(data.train))
-    state, step = start(data, Embedder(encoder, data.mesh), params, steps)
-    return float(step(state, shard_rows(batch, data.mesh))[1]["loss"]), passes
+    mesh, processor = make_mesh(jax.devices()), Processor.of(encoder)
+    indices = batch_indices(len(pairs), 8, config.seed)
+    batch = batches(indices, pairs, processor, groups=mesh.size)[0]
+    ids = encoder.tokenizer.pad(processor.queries([pairs[i].query for i in indices[0]]), 16)
+    key = jax.random.fold_in(jax.random.key(config.seed), 0)
+    # Texts 0 to 7 of the batch are its queries, 8 to 15 the same ones as code.
+    passes = np.split(jax.jit(encoder.embed)(params, np.concatenate([ids, ids]), key=key), 2)
+    step, state = build_step(config, encoder, params, schedule_of(config, len(pairs)), mesh)
+    return float(step(state, shard_rows(batch, mesh))[1]["loss"]), passes
 
 
 def test_the_loss_is_the_cross_entropy_of_two_dropout_passes(tasks, tmp_path):
@@ -105,8 +147,8 @@ def test_without_dropout_the_passes_are_one(tasks, model):
     assert abs(loss - reference.mean(reference.infonce(one, other, scale=1 / 0.07))) > 1e-3
 
 
-def test_says_what_it_does_and_what_it_found(whole):
-    out, results, said = whole
+def test_logs_its_plan_and_its_results(whole):
+    out, results, logged = whole
     for part in (
         "python: 24 train, 8 valid queries",
         "24 different ones to train on: 0 duplicates of 24 removed",
@@ -116,7 +158,7 @@ def test_says_what_it_does_and_what_it_found(whole):
         "8 validation queries; alignment over 4 pairs: two queries with the same code",
         str(out),
     ):
-        assert part in said
+        assert part in logged
     assert json.loads((out / "results.json").read_text()) == results
     assert results["protocol"]["selection"] == "the last step"
 
@@ -162,9 +204,9 @@ def test_the_model_is_a_sentence_encoder(whole):
 
 def measured(tasks, model):
     """Alignment and uniformity of a model before training, and the task that measured them."""
-    _, data = prepare_queries(config(tasks, model, "nowhere"))
-    encoder, params = sentence_encoder(data)
-    task = SentenceTask(data.corpora[0].valid, Embedder(encoder, data.mesh))
+    config, (corpus,), pairs = prepared(flags(tasks, model))
+    encoder, params = sentence_encoder(config, pairs)
+    task = SentenceTask(corpus.valid, Embedder(encoder, make_mesh(jax.devices())))
     return task.measure(params), task
 
 
@@ -173,20 +215,21 @@ def test_another_run_can_start_from_it(whole, tasks):
     assert measured(tasks, whole[0] / "model")[0] == whole[1]["metrics"]["after"]
 
 
-def test_a_finished_run_is_shown_again(whole, tasks, model):
+def test_a_finished_run_is_shown_again(whole, tasks, model, caplog):
     out, results, _ = whole
-    lines = []
-    assert train_simcse(config(tasks, model, out), lines.append) == results
-    assert "uniformity" in "\n".join(lines)
+    assert train_simcse(flags(tasks, model, out)) == results
+    assert "uniformity" in caplog.text
 
 
 def test_another_configuration_names_the_fields(whole, tasks, model):
     with pytest.raises(InputError, match=r"configuration \(temperature: 0.07 -> 0.1"):
-        train_simcse(config(tasks, model, whole[0], temperature=0.1), print)
+        train_simcse(flags(tasks, model, whole[0], temperature=0.1))
 
 
 @pytest.mark.slow
-def test_a_signal_saves_and_the_same_call_resumes(whole, tasks, model, tmp_path, monkeypatch):
+def test_a_signal_saves_and_the_same_call_resumes(
+    whole, tasks, model, tmp_path, monkeypatch, caplog
+):
     log = run_module.RunFolder.log
 
     def log_and_signal(self, line):
@@ -196,18 +239,17 @@ def test_a_signal_saves_and_the_same_call_resumes(whole, tasks, model, tmp_path,
 
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
         patch.setattr(run_module.RunFolder, "log", log_and_signal)
-        train_simcse(config(tasks, model, tmp_path / "run"), lambda _: None)
+        train_simcse(flags(tasks, model, tmp_path / "run"))
     assert not (tmp_path / "run" / "results.json").exists()
-    lines = []
-    train_simcse(config(tasks, model, tmp_path / "run"), lines.append)
-    assert any("resuming after step" in line for line in lines)
+    train_simcse(flags(tasks, model, tmp_path / "run"))
+    assert "resuming after step" in caplog.text
     assert same_run(whole[0], tmp_path / "run")
 
 
-def test_duplicates_are_no_negatives(model, tmp_path):
-    _, data = prepare_queries(config("sample", model, tmp_path, lang="all"))
-    assert len(data.train) == 128 and sum(len(corpus.train) for corpus in data.corpora) == 768
-    assert len({pair.query.lower() for pair in data.train}) == 128
+def test_duplicates_are_no_negatives(model):
+    _, corpora, pairs = prepared(flags("sample", model, lang="all"))
+    assert len(pairs) == 128 and sum(len(corpus.train) for corpus in corpora) == 768
+    assert len({pair.query.lower() for pair in pairs}) == 128
 
 
 def test_without_paraphrases_alignment_is_of_two_dropout_passes(tasks, model, tmp_path):
@@ -222,7 +264,7 @@ def test_no_dropout_is_an_error(tasks, tmp_path):
     for write in (write_bert, write_distilbert):
         still = write(tmp_path / write.__name__, dropout=0.0)
         with pytest.raises(InputError, match="every dropout to 0, so the two passes of a query"):
-            train_simcse(config(tasks, still, tmp_path / "run"), print)
+            train_simcse(flags(tasks, still, tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
@@ -233,10 +275,10 @@ def test_errors_leave_nothing_behind(tasks, model, tmp_path):
         ({"lang": "cobol"}, "unknown language 'cobol'"),
     ):
         with pytest.raises(InputError, match=message):
-            train_simcse(config(tasks, model, tmp_path / "run", **given), print)
+            train_simcse(flags(tasks, model, tmp_path / "run", **given))
         assert not (tmp_path / "run").exists()
     with pytest.raises(InputError, match="nowhere: no such folder"):
-        train_simcse(config(tasks, tmp_path / "nowhere", tmp_path / "run"), print)
+        train_simcse(flags(tasks, tmp_path / "nowhere", tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
@@ -244,15 +286,15 @@ def test_its_checkpoints_are_no_retrieval_models(whole, tasks, tmp_path):
     given = {"lang": "python", "data": str(tasks), "out": str(tmp_path / "out")}
     model = str(whole[0] / "checkpoints" / "12")
     with pytest.raises(InputError, match=r"has no \w+\); name a finished run or its model/"):
-        evaluate(EvaluateConfig(model=model, **given), print)
+        evaluate(EvaluateFlags(model=model, **given))
 
 
 @pytest.mark.slow
 def test_killed_and_run_again_ends_with_the_same_bits(whole, tasks, model, tmp_path):
     out = tmp_path / "run"
-    flags = {"lang": "python", "data": tasks, "model": model, "out": out, "epochs": 4}
-    flags |= {"batch-size": 8, "query-length": 16, "learning-rate": 1e-3}
-    words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
+    typed = {"lang": "python", "data": tasks, "model": model, "out": out, "epochs": 4}
+    typed |= {"batch-size": 8, "query-length": 16, "learning-rate": 1e-3}
+    words = [word for name, value in typed.items() for word in (f"--{name}", str(value))]
     command = [sys.executable, str(ROOT / "experiments" / "train_simcse.py"), *words]
     process = subprocess.Popen(command, env=os.environ, stderr=subprocess.DEVNULL)
     while process.poll() is None and not (out / "checkpoints" / "3").exists():

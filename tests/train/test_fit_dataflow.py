@@ -2,55 +2,58 @@
 
 from __future__ import annotations
 
-import json
-
 import jax
 import pytest
 
-from softnce_jax.commands.evaluate import evaluate
+from softnce_jax.commands.evaluate import Flags, evaluate
 from softnce_jax.data.sample import load_sample
-from softnce_jax.dataflow.example import GraphRows
 from softnce_jax.errors import InputError
 from softnce_jax.pretrained.load import load
 from softnce_jax.pretrained.presets import preset
 from softnce_jax.train.batches import batch_indices, batches
-from softnce_jax.train.config import Config, EvaluateConfig, resolve
+from softnce_jax.train.config import Config, resolve
 from softnce_jax.train.fit import fit
-from softnce_jax.train.setup import build_encoder, make_layout, prepare_data
-from tests.train.corpus import write_tasks
+from softnce_jax.train.setup import build_encoder, make_processor
+from tests.train.corpus import write_encoder, write_tasks
+from tests.train.prepare import prepare
+from tests.train.runs import logged_lines, metrics
 
 SMALL = {"dataflow": "published", "flow_length": 16, "code_length": 48, "query_length": 16}
 
 
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory):
+    """The data; their encoder lies in it."""
+    folder = write_tasks(tmp_path_factory.mktemp("tasks"))
+    write_encoder(folder / "encoder", folder)
+    return folder
+
+
 def config(tasks, **given) -> Config:
-    settings = {"epochs": 1, "batch_size": 8, "encoder": "tiny", **SMALL}
+    settings = {"epochs": 1, "batch_size": 8, "encoder": str(tasks / "encoder"), **SMALL}
+    settings |= {"learning_rate": 1e-2, "warmup_epochs": 0.0}
     return Config(lang="python", data=str(tasks), **(settings | given))
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A finished run: its tasks, folder, results and what it said."""
-    folder, said = tmp_path_factory.mktemp("dataflow"), []
-    tasks = write_tasks(folder / "tasks")
-    results = fit(config(tasks, out=str(folder / "run")), said.append)
-    return tasks, folder / "run", results, "\n".join(said)
-
-
-def losses(folder):
-    lines = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
-    return [line["loss"] for line in lines if "loss" in line]
+def run(tasks, tmp_path_factory):
+    """A finished run: its folder, results and what it logged."""
+    out = tmp_path_factory.mktemp("dataflow") / "run"
+    with logged_lines() as lines:
+        results = fit(config(tasks, out=str(out)))
+    return out, results, "\n".join(lines)
 
 
 @pytest.mark.slow
-def test_it_trains_and_says_so(run):
-    _, folder, results, said = run
-    assert "published data flow" in said and results["config"]["dataflow"] == "published"
-    assert len(losses(folder)) == 3
+def test_it_trains_and_logs_so(run):
+    folder, results, logged = run
+    assert "published data flow" in logged and results["config"]["dataflow"] == "published"
+    assert len([line for line in metrics(folder) if "loss" in line]) == 3
 
 
 @pytest.mark.slow
 def test_the_exported_model_remembers_its_data_flow(run):
-    _, folder, _, _ = run
+    folder, _, _ = run
     encoder, _ = load(folder / "model")
     assert {name: getattr(encoder, name) for name in SMALL} == SMALL
     for name in (folder, folder / "model"):
@@ -62,47 +65,51 @@ def test_the_exported_model_remembers_its_data_flow(run):
 
 
 @pytest.mark.slow
-def test_evaluation_gives_the_numbers_of_the_run(run, tmp_path):
-    tasks, folder, results, _ = run
+def test_evaluation_gives_the_numbers_of_the_run(run, tasks, tmp_path):
+    folder, results, _ = run
     options = {"model": str(folder), "lang": "python", "data": str(tasks)}
-    found = evaluate(EvaluateConfig(**options, out=str(tmp_path / "all")), lambda _: None)
+    found = evaluate(Flags(**options, out=str(tmp_path / "all")))
     model, trained = found["metrics"]["python"]["model"], results["metrics"]["python"]["trained"]
     assert model["mrr"] == trained["mrr"]
-    other = EvaluateConfig(**options, code_length=8, out=str(tmp_path / "short"))
-    assert evaluate(other, lambda _: None)["metrics"]["python"]["model"] != model
+    other = evaluate(Flags(**options, code_length=8, out=str(tmp_path / "short")))
+    assert other["metrics"]["python"]["model"] != model
 
 
-@pytest.mark.slow
-def test_batches_have_one_shape(run):
-    data = prepare_data(config(run[0]))
-    encoder, _ = build_encoder(data)
-    processor = make_layout(encoder, [data.train], data.config.data, print)
-    for packed in (False, True):
-        laid = batches(batch_indices(24, 8, seed=0), data.train, processor._replace(packed=packed))
-        texts = [laid[n].texts for n in range(3)]
-        shapes = {tuple(array.shape for array in jax.tree.leaves(text)) for text in texts}
-        if packed:  # in rows and edges; the number of rows may differ
-            shapes = {tuple(shape[2:] for shape in arrays) for arrays in shapes}
-            assert texts[0].rows.edges.shape[2] == processor.capacity.edges == 64
-        else:
-            assert isinstance(texts[0].codes, GraphRows) and texts[0].codes.ids.shape == (8, 64)
+def test_rows_of_batches_have_one_shape(tasks):
+    """Packed or padded; only the number of packed rows may differ."""
+    settled, data = prepare(config(tasks))
+    encoder, _ = build_encoder(settled, data.train)
+    processor = make_processor(encoder, [data.train], settled.data)
+    for padded in (False, True):
+        indices = batch_indices(24, 8, seed=0)
+        drawn = batches(indices, data.train, processor, one_text_per_row=padded)
+        texts = [drawn[n].texts for n in range(3)]
+        shapes = {tuple(array.shape[2:] for array in jax.tree.leaves(text)) for text in texts}
         assert len(shapes) == 1
+        assert texts[0].rows.ids.shape[2] == 64
+        assert texts[0].rows.edges.shape[2] == processor.capacity.edges == 64
+        # Of eight functions with data flow and eight queries.
+        rows = {text.rows.ids.shape[1] for text in texts}
+        assert rows == {16} if padded else max(rows) < 16
 
 
-@pytest.mark.slow
-def test_the_rules_and_the_graph_change_the_rows(run):
+def test_the_rules_and_the_graph_change_the_rows(tasks):
     pairs = load_sample("javascript").train[:8]
     found = {}
     for rules in ("none", "published", "extended"):
         given = {"dataflow": rules, "flow_length": 0 if rules == "none" else 16}
-        encoder, _ = build_encoder(prepare_data(config(run[0], **given)))
-        found[rules] = make_layout(encoder, [pairs], "sample", print).codes(pairs)
+        settled, data = prepare(config(tasks, **given))
+        encoder, _ = build_encoder(settled, data.train)
+        found[rules] = make_processor(encoder, [pairs], "sample").codes(pairs)
     assert all(isinstance(ids, list) for ids in found["none"])
     ways = zip(found["published"], found["extended"], strict=True)
     assert any(a.edges.tolist() != b.edges.tolist() for a, b in ways)
 
 
-@pytest.mark.slow
-def test_rows_longer_than_the_network_are_an_error(run):
-    with pytest.raises(InputError, match="--code-length 200 and --flow-length 90, but tiny has"):
-        build_encoder(prepare_data(config(run[0], code_length=200, flow_length=90)))
+def test_rows_longer_than_the_network_are_an_error(tasks):
+    settled, data = prepare(config(tasks, code_length=200, flow_length=90))
+    with pytest.raises(InputError, match=r"--code-length 200 and --flow-length 90, but .* has 64"):
+        build_encoder(settled, data.train)
+    settled, data = prepare(config(tasks, query_length=65))
+    with pytest.raises(InputError, match=r"--query-length 65, but .* has 64 positions"):
+        build_encoder(settled, data.train)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,13 +20,11 @@ from softnce_jax.train.batches import Batch, Features, batch_indices, batches
 from softnce_jax.train.config import Config
 from softnce_jax.train.features import make_features
 from softnce_jax.train.objective import DENSE_PAIRS, Objective, query_rows
+from softnce_jax.train.step import Diagnose
 from softnce_jax.weights import weight_diagnostics
 
 if TYPE_CHECKING:
     from jaxtyping import Float
-
-# A batch -> metrics of its step.
-Diagnose = Callable[[Batch], dict[str, jax.Array]]
 
 FIRST_STEPS = 10  # that the warning is about
 FLAT = 0.01  # distance from 1 up to which a weight changes nothing
@@ -173,14 +171,14 @@ def analyse(
       config: of the run: loss, estimator, batch size and seed.
       evaluated: pairs and vectors.
       processor: of the encoder.
-      scale: what multiplies the scores in the loss.
+      scale: multiplies the scores in the loss.
       precomputed: the run's estimators that training does not change, by name.
       cache_folder: of their features.
 
     Returns:
-      "batch_size" N, "batches", "mutual_information": loss → log N − L in nats (InfoNCE's always,
-      and the run's own), "kl": estimator → mean `divergence` in nats (BM25's always, and the run's
-      own). Empty where the pairs do not fill a batch.
+      "batch_size" N, "batches", "mutual_information": loss → log N − L in nats (InfoNCE and the
+      run's), "kl": estimator → mean `divergence` in nats (BM25 and the run's). Empty where the
+      pairs do not fill a batch.
     """
     if len(evaluated.pairs) < config.batch_size:
         return {}

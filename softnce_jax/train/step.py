@@ -14,16 +14,17 @@ import optax
 from softnce_jax.encoders.dropout import GENERATOR
 from softnce_jax.encoders.encoder import Encoder, of_slots
 from softnce_jax.train.batches import Batch, PackedTexts
-from softnce_jax.train.diagnose import Diagnose
-from softnce_jax.train.objective import Objective
 from softnce_jax.train.state import TrainState
 
+# Query vectors, code vectors, batch -> the loss, as a `train/objective.Objective` computes it.
+LossFunction = Callable[[jax.Array, jax.Array, Batch], jax.Array]
+Diagnose = Callable[[Batch], dict[str, jax.Array]]  # what a step logs beside its loss
 Step = Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]
 
 
 def make_step(
     encoder: Encoder,
-    objective: Objective,
+    objective: LossFunction,
     tx: optax.GradientTransformation,
     schedule: optax.Schedule,
     seed: int,

@@ -11,7 +11,7 @@ def main(flags: Flags) -> None:
     """Trains or resumes the run that the flags name."""
     from softnce_jax.train import distributed
 
-    with distributed.processes():  # before what uses a device when it is imported
+    with distributed.processes():  # before imports that use a device
         from softnce_jax.train.compile_cache import cached_compilations
         from softnce_jax.train.fit import fit
 

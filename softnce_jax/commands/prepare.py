@@ -38,8 +38,8 @@ def main(flags: Flags) -> None:
     """Prepares the languages and fetches the models that the flags name.
 
     Raises:
-      InputError: an unknown language, or data that no source has, after what the others have was
-        prepared.
+      InputError: an unknown language, or data that no source has; the other languages are
+        prepared first.
     """
     from absl import logging as absl_logging
 
@@ -57,7 +57,7 @@ def main(flags: Flags) -> None:
         if name and (known := preset(name)).checkpoint:
             folder = locate(known.checkpoint, revision=known.revision, download=True)
             log.info(f"{name}: {folder}")
-    absl_logging.set_verbosity(absl_logging.ERROR)  # TFDS tells what we tell
+    absl_logging.set_verbosity(absl_logging.ERROR)  # we log the same as TFDS
     failed = []
     for language in COUNTS if flags.lang == "all" else (flags.lang,):
         try:

@@ -70,7 +70,7 @@ class Flags:
     evaluate_every: float = 1.0
     """Epochs between evaluations on the validation queries, each followed by a checkpoint."""
     keep: int = 2
-    """Latest checkpoints kept."""
+    """Number of the latest checkpoints that stay."""
     out: str | None = None
     """The run's folder; by default runs/ and a name made from these choices."""
 
@@ -79,7 +79,7 @@ def main(flags: Flags) -> None:
     """Trains or resumes the run that the flags name."""
     from softnce_jax.train import distributed
 
-    with distributed.processes():  # before what uses a device when it is imported
+    with distributed.processes():  # before imports that use a device
         from softnce_jax.train.compile_cache import cached_compilations
 
         with cached_compilations():

@@ -65,7 +65,7 @@ class Checkpoints:
         self.config = config
         self._keep = keep
         self._best_of: dict[int, int] = {}
-        # Its threads would print traces of what is raised here too, and reported in one line.
+        # Orbax's threads print traces of errors that reach us too and are reported in one line.
         for name in ("absl", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         options = ocp.CheckpointManagerOptions(

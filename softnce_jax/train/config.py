@@ -1,4 +1,4 @@
-"""The configuration of a run: what the user gives, and what it means once resolved."""
+"""The configuration of a run: the flags as given, and settled with every default filled in."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Config:
     cancel_k: int | None = None
     """Negatives of a row that cancel_top_k drops; 1."""
     cancel_ratio: float | None = None
-    """cancel_threshold drops negatives at least this share as similar as the own candidate; 0.5."""
+    """cancel_threshold drops negatives at least this share as similar as the positive; 0.5."""
     symmetric: bool = False
     """Let each code look for its query, too (infonce, soft_infonce)."""
     duplicates: Literal["keep", "exclude", "weight"] = "keep"
@@ -102,9 +102,9 @@ class Config:
     dataflow: Literal["none", "published", "extended"] | None = None
     """Rules by which code comes with its data flow; published for graphcodebert."""
     flow_length: int | None = None
-    """Places of a function's row for data flow, beside the --code-length ones of its tokens."""
+    """Positions of a function's row for data flow, beside the --code-length ones of its tokens."""
     layout: Literal["packed", "padded"] = "packed"
-    """Texts share rows, or each has a padded row of its own: the same numbers, more slowly."""
+    """Texts share rows, or each has a padded row to itself: the same numbers, more slowly."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """The encoder's arithmetic; parameters, softmax and loss stay float32."""
     attention_dropout: Literal["shared", "elementwise", "off"] = "shared"
@@ -120,13 +120,13 @@ class Config:
     """Epochs between evaluations on the validation split, each followed by a checkpoint; 1
     by default."""
     keep: int = 2
-    """Latest checkpoints kept, beside the best."""
+    """Number of the latest checkpoints that stay, beside the best."""
     out: str | None = None
     """The run's folder; by default runs/ and a name made from these choices."""
 
 
-# Fields that change where a run is or how it is watched, not what it computes.
-# An estimator's model and the file of negatives are compared by their hashes.
+# Fields of which the result does not depend: where a run is, how it is watched and laid out.
+# An estimator's model and the file of negatives are compared by their hashes instead.
 NOT_COMPARED = (
     "out",
     "download",
@@ -266,7 +266,7 @@ def _check_numbers(config: Config, loss: registry.Loss, train_pairs: int) -> Non
     if config.flow_length < 0 or (config.flow_length > 0) != (config.dataflow != "none"):
         raise InputError(
             f"--flow-length {config.flow_length} with --dataflow {config.dataflow}: data flow "
-            "needs places, and nothing else does"
+            "needs positions, and nothing else does"
         )
     for name in ("temperature", "cancel_ratio"):
         if name in loss.settings and not getattr(config, name) > 0:

@@ -63,7 +63,7 @@ class Objective:
         self._weights_duplicates = config.duplicates == "weight"
 
     def __call__(self, q_BD: jax.Array, c_ND: jax.Array, batch: Batch) -> jax.Array:
-        """The loss, a scalar; no (B, N) matrix is made above DENSE_PAIRS if it can be helped.
+        """The loss, a scalar; above DENSE_PAIRS block by block where the loss has that form.
 
         Raises:
           InputError: too many pairs for a loss that has no block-wise form.
@@ -146,7 +146,7 @@ def query_rows(batch: Batch, rows: int, columns: int) -> QueryRows:
 
 
 def positives(rows: int, columns: int) -> jax.Array:
-    """The column of each row's positive: it stands before the row's hard negatives."""
+    """The column of each row's positive, which comes before the row's hard negatives."""
     return jnp.arange(rows, dtype=jnp.int32) * (columns // rows)
 
 

@@ -54,8 +54,8 @@ class RunFolder:
 
     def agree(self) -> None:
         """Raises InputError unless all processes are here for the same run and find it as far."""
-        found = f"what they find in {self.folder}"
-        distributed.agree(lambda: self.config | {found: [self._stored.exists(), self.results()]})
+        content = f"the content of {self.folder}"
+        distributed.agree(lambda: self.config | {content: [self._stored.exists(), self.results()]})
 
     def start(self) -> None:
         """Makes the folder, once nothing stands in the run's way."""

@@ -27,15 +27,15 @@ def soft_infonce(q, c, w=None, *, symmetric=False, **options):
 
 
 def codes_to_queries(q, c, w=None, *, positive=None, where=None, scale=1.0, cosine=False):
-    """The second direction: each row's own candidate looks for its query among all queries."""
+    """The second direction: each row's positive looks for its query among all queries."""
     if cosine:
         q, c = unit_length(q), unit_length(c)
     table = list(rows(len(q), len(c), positive, where))
     losses = []
-    for i, (own, counted) in enumerate(table):
-        others = [j for j, (_, used) in enumerate(table) if used is not None and own in used]
-        above = {j: scale * (dot(q[j], c[own]) - dot(q[i], c[own])) for j in others}
-        weight = {j: 1.0 if w is None else float(w[j][own]) for j in others}
+    for i, (pos, counted) in enumerate(table):
+        others = [j for j, (_, used) in enumerate(table) if used is not None and pos in used]
+        above = {j: scale * (dot(q[j], c[pos]) - dot(q[i], c[pos])) for j in others}
+        weight = {j: 1.0 if w is None else float(w[j][pos]) for j in others}
         above = {j: x for j, x in above.items() if weight[j] != 0}
         losses.append(None if counted is None else log1p_sum(above, weight))
     return losses
@@ -57,7 +57,7 @@ def bce(q, c, p, **options):
     def loss(i, above):
         if not above:
             return 0.0
-        score = {-1: 0.0, **above}  # −1: the row's own
+        score = {-1: 0.0, **above}  # −1: the positive
         total, terms = log_sum(score.values()), []
         for j, x in score.items():
             target = 1.0 if j == -1 else float(p[i][j])
@@ -91,27 +91,27 @@ def cancel_top_k(q, c, similarity, *, k, **options):
 
 
 def cancel_threshold(q, c, similarity, *, ratio, positive=None, **options):
-    """InfoNCE with the negatives less similar than `ratio` times the row's own candidate."""
+    """InfoNCE with the negatives less similar than `ratio` times the row's positive."""
 
     def loss(i, above):
-        own = i if positive is None else int(positive[i])
-        most = ratio * similarity[i][own]
+        pos = i if positive is None else int(positive[i])
+        most = ratio * similarity[i][pos]
         return log1p_sum({j: x for j, x in above.items() if similarity[i][j] < most})
 
     return over_rows(loss, q, c, positive=positive, **options)
 
 
 def over_rows(loss, q, c, *, positive=None, where=None, scale=1.0, cosine=False):
-    """`loss(i, {negative: its score above the own candidate's})` of every row that counts."""
+    """`loss(i, {negative: its score minus the positive's})` of every row that counts."""
     if cosine:
         q, c = unit_length(q), unit_length(c)
     losses = []
-    for i, (own, negatives) in enumerate(rows(len(q), len(c), positive, where)):
+    for i, (pos, negatives) in enumerate(rows(len(q), len(c), positive, where)):
         if negatives is None:
             losses.append(None)
             continue
-        own_score = scale * dot(q[i], c[own])
-        losses.append(loss(i, {j: scale * dot(q[i], c[j]) - own_score for j in negatives}))
+        positive_score = scale * dot(q[i], c[pos])
+        losses.append(loss(i, {j: scale * dot(q[i], c[j]) - positive_score for j in negatives}))
     return losses
 
 
@@ -155,8 +155,8 @@ def negative_weights(
 ):
     """Eq. 4 entry by entry, without any check of alpha and beta; 0 at negatives left out."""
     weights = np.zeros(np.shape(similarity))
-    for i, (own, negatives) in enumerate(rows(*np.shape(similarity), positive, where)):
-        weights[i, own] = 1.0
+    for i, (pos, negatives) in enumerate(rows(*np.shape(similarity), positive, where)):
+        weights[i, pos] = 1.0
         if not negatives:
             continue
         x = [float(similarity[i][j]) / temperature for j in negatives]
@@ -186,25 +186,25 @@ def without_duplicates(queries, codes, positive=None, answers=None):
     `answers` are the queries that each candidate is known to answer.
     """
     where = np.ones((len(queries), len(codes)), bool)
-    own = [i if positive is None else int(positive[i]) for i in range(len(queries))]
+    pos = [i if positive is None else int(positive[i]) for i in range(len(queries))]
     for i, j in np.ndindex(where.shape):
-        asked = {queries[k] for k in range(len(queries)) if own[k] == j}
+        asked = {queries[k] for k in range(len(queries)) if pos[k] == j}
         known = answers is not None and queries[i] in answers[j]
-        same = codes[j] == codes[own[i]] or queries[i] in asked or known
-        where[i, j] = j == own[i] or not same
+        same = codes[j] == codes[pos[i]] or queries[i] in asked or known
+        where[i, j] = j == pos[i] or not same
     return where
 
 
 def weight_diagnostics(similarity, w, *, temperature, floor):
-    """What a batch's weights look like, negative by negative; candidate i is row i's own."""
-    found = []
+    """What a batch's weights look like, negative by negative; candidate i is row i's positive."""
+    of_rows = []
     for i, row in enumerate(w):
         negatives = [j for j in range(len(row)) if j != i]
         e = [math.exp(float(similarity[i][j]) / temperature) for j in negatives]
         p = [x / math.fsum(e) for x in e]
         weights = [float(row[j]) for j in negatives]
         shares = [x / math.fsum(weights) for x in weights]
-        found.append(
+        of_rows.append(
             {
                 "p_mean": math.fsum(p) / len(p),
                 "p_max": max(p),
@@ -214,7 +214,7 @@ def weight_diagnostics(similarity, w, *, temperature, floor):
                 "weight_spread": max(abs(x - 1) for x in weights),
             }
         )
-    values = {name: [row[name] for row in found] for name in found[0]}
+    values = {name: [row[name] for row in of_rows] for name in of_rows[0]}
     return {n: max(v) if n == "weight_spread" else mean(v) for n, v in values.items()}
 
 
@@ -240,14 +240,14 @@ def bm25(ids, average_length, *, documents=None, collection=None, k1=1.2, b=0.75
 
 
 def rows(number, candidates, positive, where):
-    """(own column, columns of the negatives) of each row; negatives is None at rows left out."""
+    """(column of the positive, columns of the negatives); the latter None at rows left out."""
     for i in range(number):
-        own = i if positive is None else int(positive[i])
+        pos = i if positive is None else int(positive[i])
         valid = [True] * candidates
         if where is not None:
             valid = list(where[i]) if np.ndim(where) == 2 else [bool(where[i])] * candidates
-        negatives = [j for j in range(candidates) if j != own and valid[j]]
-        yield own, negatives if valid[own] else None
+        negatives = [j for j in range(candidates) if j != pos and valid[j]]
+        yield pos, negatives if valid[pos] else None
 
 
 def dot(a, b):

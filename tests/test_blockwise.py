@@ -12,12 +12,12 @@ from jax import lax
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from softnce_jax import blockwise_soft_infonce, negative_weights, soft_infonce
+from softnce_jax import blockwise_soft_infonce, negative_weights, registry, soft_infonce
 from tests import reference
 
 B, N, D, F = 13, 17, 6, 4
 EQ4 = {"alpha": 1.3, "beta": 0.7, "temperature": 0.5, "floor": 0.1}
-HEIGHTS = (1, 4, 13, 20, None)  # one row, one that does not divide, all, more than all, its own
+HEIGHTS = (1, 4, 20, None)  # one row, a number that does not divide, more than all; None is all
 
 
 @pytest.fixture(autouse=True)
@@ -47,21 +47,27 @@ def blockwise(q, c, a, b, scale=1.0, *, form="features", eq4=EQ4, **options):
     return blockwise_soft_infonce(q, c, forms[form](), scale=scale, **eq4, **options)
 
 
-def both(arrays, scale=1.0, **options):
+@functools.cache
+def compiled(function, **static):
+    """(arrays, scale, options) -> value and gradients in q, c and scale; numbers are traced."""
+
+    def value(q, c, a, b, scale, options):
+        return function(q, c, a, b, scale, **options, **static)
+
+    step = jax.jit(jax.value_and_grad(value, (0, 1, 4)))
+    return lambda arrays, scale, options: step(*arrays, jnp.float32(scale), options)
+
+
+def both(arrays, scale=1.0, *, form="features", block_rows=None, eq4=EQ4, where=None,
+         positive=None, **static):  # fmt: skip
     """Values and gradients in q, c and scale, of the block-wise and of the dense loss."""
-    of = {}
-    for name, function in (("blockwise", blockwise), ("dense", dense)):
-        given = {k: v for k, v in options.items() if name == "blockwise" or k not in OURS}
-        function = functools.partial(function, **given)
-        of[name] = jax.value_and_grad(function, (0, 1, 4))(*arrays, jnp.float32(scale))
-    return of["blockwise"], of["dense"]
+    given = arrays, scale, {"eq4": eq4, "where": where, "positive": positive}
+    ours = compiled(blockwise, form=form, block_rows=block_rows, **static)(*given)
+    return ours, compiled(dense, **static)(*given)
 
 
-OURS = ("form", "block_rows")
-
-
-def assert_same(found, wanted, tolerance=1e-5):
-    for ours, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+def assert_same(result, wanted, tolerance=1e-5):
+    for ours, theirs in zip(jax.tree.leaves(result), jax.tree.leaves(wanted), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
 
 
@@ -70,7 +76,7 @@ def some_rows():
 
 
 def some_pairs():
-    """Rows left out, a column that none uses, a row that loses its own candidate."""
+    """Rows left out, a column that none uses, a row that loses its positive."""
     where = np.random.default_rng(1).uniform(size=(B, N)) > 0.3
     where[np.arange(B), np.arange(B)] = True
     where[3] = where[:, 15] = where[5, 5] = False
@@ -81,7 +87,7 @@ CASES = {
     "plain": {},
     "rows left out": {"where": some_rows()},
     "pairs left out": {"where": some_pairs()},
-    "own candidates": {"positive": jnp.asarray((np.arange(B) * 5 + 2) % N)},
+    "positives": {"positive": jnp.asarray((np.arange(B) * 5 + 2) % N)},
     "cosine": {"cosine": True, "scale": 7.0},
     "sum": {"reduce_fn": jnp.sum},
     "no floor": {"eq4": EQ4 | {"floor": 0.0, "alpha": 8.0, "temperature": 0.05}},
@@ -92,25 +98,28 @@ CASES = {
 @pytest.mark.parametrize("block_rows", HEIGHTS)
 @pytest.mark.parametrize("case", CASES)
 def test_value_and_gradients_are_the_dense_ones(case, block_rows):
-    found, wanted = both(batch(), block_rows=block_rows, **CASES[case])
-    assert_same(found, wanted)
+    result, wanted = both(batch(), block_rows=block_rows, **CASES[case])
+    assert_same(result, wanted)
 
 
 def test_the_value_is_that_of_the_loop():
     q, c, a, b = batch()
     w = reference.negative_weights(np.float64(a) @ np.float64(b).T, **EQ4)
-    found = blockwise(q, c, a, b, block_rows=4)
     slow = reference.mean(reference.soft_infonce(np.float64(q), np.float64(c), w))
-    np.testing.assert_allclose(found, slow, rtol=1e-6)
+
+    def value(**changed):
+        return both([q, c, a, b], block_rows=4, eq4=EQ4 | changed)[0][0]
+
+    np.testing.assert_allclose(value(), slow, rtol=1e-6)
     for changed in ({"alpha": 1.0}, {"temperature": 1.0}, {"floor": 0.9}):
-        assert abs(float(blockwise(q, c, a, b, eq4=EQ4 | changed)) - slow) > 1e-3
+        assert abs(float(value(**changed)) - slow) > 1e-3
 
 
 @pytest.mark.parametrize("form", ["features", "matrix", "function"])
 def test_every_form_of_the_similarity(form):
     for case in ("plain", "pairs left out"):
-        found, wanted = both(batch(), form=form, block_rows=4, **CASES[case])
-        assert_same(found, wanted)
+        result, wanted = both(batch(), form=form, block_rows=4, **CASES[case])
+        assert_same(result, wanted)
 
 
 def test_a_function_may_close_over_what_is_differentiated():
@@ -123,13 +132,13 @@ def test_a_function_may_close_over_what_is_differentiated():
     def theirs(q):
         return soft_infonce(q, c, negative_weights(q @ c.T, **EQ4))
 
-    assert_same(jax.jit(jax.value_and_grad(ours))(q), jax.value_and_grad(theirs)(q))
+    assert_same(jax.jit(jax.value_and_grad(ours))(q), jax.jit(jax.value_and_grad(theirs))(q))
 
 
 def test_without_similarity_it_is_infonce():
     q, c, _, _ = batch()
-    found = jax.value_and_grad(lambda q: blockwise_soft_infonce(q, c, block_rows=4))(q)
-    assert_same(found, jax.value_and_grad(lambda q: soft_infonce(q, c))(q))
+    ours = jax.value_and_grad(lambda q: blockwise_soft_infonce(q, c, block_rows=4))
+    assert_same(ours(q), jax.jit(jax.value_and_grad(lambda q: soft_infonce(q, c)))(q))
 
 
 @pytest.mark.parametrize("case", ["plain", "rows left out", "pairs left out", "cosine"])
@@ -141,40 +150,39 @@ def test_rows_and_any_function_of_them(case):
     def squares(function, *arrays, **given):
         return jnp.sum(function(*arrays, scale, **given) ** 2)
 
-    arrays = batch()
     ours = functools.partial(squares, blockwise, block_rows=4, **options)
     theirs = functools.partial(squares, dense, **options)
-    found = jax.value_and_grad(ours, (0, 1))(*arrays)
-    assert_same(found, jax.value_and_grad(theirs, (0, 1))(*arrays))
+    result, wanted = (jax.jit(jax.value_and_grad(f, (0, 1)))(*batch()) for f in (ours, theirs))
+    assert_same(result, wanted)
 
 
 @pytest.mark.parametrize("size", [300.0, -300.0])
 def test_extreme_scores_and_ties(size):
-    """Scores of ±300, all of a row's equal, a row whose others are far above its own."""
+    """Scores of ±300, all of a row's equal, a row whose negatives are far above its positive."""
     q, c, a, b = batch()
     q = jnp.zeros_like(q).at[:, 0].set(size).at[2].set(0)
     c = jnp.zeros_like(c).at[:, 0].set(1).at[1::4, 0].set(-1)
-    found, wanted = both([q, c, a, b], block_rows=4)
-    assert all(np.isfinite(x).all() for x in jax.tree.leaves(found))
-    assert_same(found, wanted)
+    result, wanted = both([q, c, a, b], block_rows=4)
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(result))
+    assert_same(result, wanted)
 
 
 def test_what_is_left_out_may_be_nan():
     q, c, a, b = batch()
     where = some_pairs()
     q, c = q.at[3].set(jnp.nan), c.at[15].set(jnp.nan)
-    found, wanted = both([q, c, a, b], where=where, block_rows=4)
-    assert all(np.isfinite(x).all() for x in jax.tree.leaves(found))
-    assert_same(found, wanted)
+    result, wanted = both([q, c, a, b], where=where, block_rows=4)
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(result))
+    assert_same(result, wanted)
     q = q.at[2].set(jnp.nan)
     assert np.isnan(blockwise(q, c, a, b, where=where, block_rows=4))
 
 
 def test_nothing_left_in_is_zero():
     q, c, a, b = batch()
-    found, wanted = both([q, c, a, b], where=jnp.zeros(B, bool), block_rows=4)
-    assert_same(found, wanted)
-    assert found[0] == 0 and not found[1][0].any()
+    result, wanted = both([q, c, a, b], where=jnp.zeros(B, bool), block_rows=4)
+    assert_same(result, wanted)
+    assert result[0] == 0 and not result[1][0].any()
 
 
 def test_low_precision_is_no_worse_than_dense():
@@ -184,14 +192,15 @@ def test_low_precision_is_no_worse_than_dense():
     wide = [random.normal(size=(rows, 16)) / 2 for _ in range(2)]
     q, c = (jnp.asarray(x, jnp.bfloat16) for x in wide)
     with jax.enable_x64(True):
-        exact = jax.grad(lambda q, c: soft_infonce(q, c).astype(jnp.float64), (0, 1))(
+        exact = jax.jit(jax.grad(lambda q, c: soft_infonce(q, c).astype(jnp.float64), (0, 1)))(
             *(jnp.asarray(np.float64(x)) for x in (q, c))
         )
-    ours = jax.grad(functools.partial(blockwise_soft_infonce, block_rows=2), (0, 1))(q, c)
-    theirs = jax.grad(soft_infonce, (0, 1))(q, c)
-    for found, dense_, wanted in zip(ours, theirs, exact, strict=True):
-        assert found.dtype == jnp.bfloat16
-        errors = [np.abs(np.float64(x) - np.float64(wanted)).max() for x in (found, dense_)]
+    in_blocks = functools.partial(blockwise_soft_infonce, block_rows=2)
+    ours = jax.jit(jax.grad(in_blocks, (0, 1)))(q, c)
+    theirs = jax.jit(jax.grad(soft_infonce, (0, 1)))(q, c)
+    for result, of_dense, wanted in zip(ours, theirs, exact, strict=True):
+        assert result.dtype == jnp.bfloat16
+        errors = [np.abs(np.float64(x) - np.float64(wanted)).max() for x in (result, of_dense)]
         assert errors[0] <= 1.1 * errors[1]
 
 
@@ -208,19 +217,26 @@ def even(arrays):
     return [x[:rows] for x, rows in zip(arrays, (8, 12, 8, 12), strict=True)]
 
 
+@functools.cache
+def dense_total(reduced):
+    def total(*arrays):
+        return jnp.sum(dense(*arrays, **({} if reduced else {"reduce_fn": None})))
+
+    return jax.jit(jax.value_and_grad(total, (0, 1)))(*even(batch()))
+
+
 @pytest.mark.parametrize("axes", [AxisType.Auto, AxisType.Explicit])
 @pytest.mark.parametrize("reduced", [True, False])
 def test_jit_of_sharded_arrays(axes, reduced):
-    arrays = even(batch())
+    arrays, wanted = even(batch()), dense_total(reduced)
     options = {} if reduced else {"reduce_fn": None}
 
-    def total(function, *arrays, **given):
-        return jnp.sum(function(*arrays, **options, **given))
+    def total(*arrays):
+        return jnp.sum(blockwise(*arrays, block_rows=3, **options))
 
-    wanted = jax.value_and_grad(functools.partial(total, dense), (0, 1))(*arrays)
     mesh, sharding = sharded(axes)
     placed = [jax.device_put(x, sharding) for x in arrays]
-    step = jax.jit(jax.value_and_grad(functools.partial(total, blockwise, block_rows=3), (0, 1)))
+    step = jax.jit(jax.value_and_grad(total, (0, 1)))
     assert_same(step(*placed), wanted)
     with jax.set_mesh(mesh):
         assert_same(step(*placed), wanted)
@@ -231,28 +247,35 @@ def of_parameters(function, x, y, a, b):
     return lambda params: function(x @ params[0], y @ params[1], a, b)
 
 
-@pytest.mark.parametrize("mapper", ["shard_map", "shard_map, typed", "pmap"])
-def test_candidates_are_gathered_over_a_mapped_axis(mapper):
-    arrays = even(batch())
-    params = [jnp.eye(D) * 1.5 + 0.1, jnp.eye(D) * 0.5 - 0.2]
+def two_towers():
+    return [jnp.eye(D) * 1.5 + 0.1, jnp.eye(D) * 0.5 - 0.2]
+
+
+@functools.cache
+def on_one_device():
     # Each device has 2 queries and 3 candidates, theirs first.
     positive = jnp.asarray([0, 1, 3, 4, 6, 7, 9, 10])
     whole = functools.partial(dense, positive=positive)
-    wanted = jax.value_and_grad(of_parameters(whole, *arrays))(params)
+    return jax.jit(jax.value_and_grad(of_parameters(whole, *even(batch()))))(two_towers())
+
+
+@pytest.mark.parametrize("mapper", ["shard_map", "shard_map, typed", "pmap"])
+def test_candidates_are_gathered_over_a_mapped_axis(mapper):
+    arrays, params, wanted = even(batch()), two_towers(), on_one_device()
 
     def body(gathered, params, *arrays):
-        own = functools.partial(
+        of_device = functools.partial(
             blockwise, axis_name="data" if gathered else None, block_rows=2, form="features"
         )
-        step = jax.value_and_grad(of_parameters(own, *arrays))
+        step = jax.value_and_grad(of_parameters(of_device, *arrays))
         return lax.pmean(step(params), "data")
 
     def typed(gathered, params, *arrays):
         """The gradient outside: the reduced loss is what is differentiated."""
 
         def reduced(params):
-            own = functools.partial(blockwise, axis_name="data", block_rows=2)
-            return lax.pmean(of_parameters(own, *arrays)(params), "data")
+            of_device = functools.partial(blockwise, axis_name="data", block_rows=2)
+            return lax.pmean(of_parameters(of_device, *arrays)(params), "data")
 
         return jax.value_and_grad(reduced)(params)
 
@@ -320,21 +343,22 @@ def test_weights_without_meaning():
 
 
 @pytest.mark.parametrize("block_rows", HEIGHTS)
-def test_functions_of_what_rows_have(block_rows):
+def test_functions_of_what_rows_bring_along(block_rows):
     """`where` and similarity made of arrays of the rows, a block at a time."""
     q, c, a, b = batch()
     where = some_pairs()
-    own = {"features": a, "where": where}
+    brought = {"features": a, "where": where}
 
     def ours(q, c):
         return blockwise_soft_infonce(
-            q, c, lambda own: own["features"] @ b.T, where=lambda own: own["where"], rows=own,
-            block_rows=block_rows, **EQ4,
+            q, c, lambda rows: rows["features"] @ b.T, where=lambda rows: rows["where"],
+            rows=brought, block_rows=block_rows, **EQ4,
         )  # fmt: skip
 
-    found = jax.jit(jax.value_and_grad(ours, (0, 1)))(q.at[3].set(jnp.nan), c.at[15].set(jnp.nan))
-    wanted = jax.value_and_grad(functools.partial(dense, a=a, b=b, where=where), (0, 1))(q, c)
-    assert_same(found, wanted)
+    result = jax.jit(jax.value_and_grad(ours, (0, 1)))(q.at[3].set(jnp.nan), c.at[15].set(jnp.nan))
+    options = {"eq4": EQ4, "where": where, "positive": None}
+    value, slopes = compiled(dense)((q, c, a, b), 1.0, options)
+    assert_same(result, (value, slopes[:2]))
 
 
 def test_functions_of_row_numbers_close_over_traced_integers():
@@ -342,15 +366,18 @@ def test_functions_of_row_numbers_close_over_traced_integers():
 
     @jax.jit
     def ours(q, keys_B, keys_N):
-        where = lambda rows: keys_B[rows][:, None] != keys_N[None]
-        where_own = lambda rows: where(rows) | (rows[:, None] == jnp.arange(N)[None])
-        return blockwise_soft_infonce(q, c, (a, b), where=where_own, block_rows=4, **EQ4)
+        def where(rows):
+            return (keys_B[rows][:, None] != keys_N[None]) | (rows[:, None] == jnp.arange(N)[None])
+
+        return blockwise_soft_infonce(q, c, (a, b), where=where, block_rows=4, **EQ4)
 
     keys_B, keys_N = jnp.arange(B) % 4, jnp.arange(N) % 5
     where = (keys_B[:, None] != keys_N[None]) | jnp.eye(B, N, dtype=bool)
-    found = jax.value_and_grad(ours)(q, keys_B, keys_N)
-    assert_same(found, jax.value_and_grad(functools.partial(dense, where=where))(q, c, a, b))
-    assert abs(found[0] - dense(q, c, a, b)) > 1e-3
+    value, slope = jax.value_and_grad(ours)(q, keys_B, keys_N)
+    options = {"eq4": EQ4, "where": where, "positive": None}
+    wanted = compiled(dense)((q, c, a, b), 1.0, options)
+    assert_same((value, slope), (wanted[0], wanted[1][0]))
+    assert abs(value - compiled(dense)((q, c, a, b), 1.0, options | {"where": None})[0]) > 1e-3
 
 
 def test_a_function_of_another_shape():
@@ -371,3 +398,11 @@ def test_a_batch_of_65536_needs_less_than_a_gigabyte(features):
     shape = jax.ShapeDtypeStruct((2**16, 768), jnp.float32)
     compiled = jax.jit(jax.value_and_grad(loss, (0, 1))).lower(*[shape] * 4).compile()
     assert compiled.memory_analysis().temp_size_in_bytes < 2**30
+
+
+def test_the_registry_names_the_losses_that_have_this_form():
+    """Those without a target or with the weights of Eq. 4, and no settings of the loss itself."""
+    in_blocks = {name for name, row in registry.LOSSES.items() if row.blockwise}
+    assert in_blocks == {"infonce", "soft_infonce"}
+    for row in registry.LOSSES.values():
+        assert row.blockwise == (row.target in (None, "w") and not row.arguments)

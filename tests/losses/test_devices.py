@@ -53,12 +53,6 @@ every_mask = pytest.mark.parametrize("mask", ["none", "pairs"])
 every_mapper = pytest.mark.parametrize("mapper", ["pmap", "shard_map"])
 
 
-@pytest.fixture(autouse=True)
-def strict_promotion():
-    with jax.numpy_dtype_promotion("strict"):
-        yield
-
-
 def data(mask):
     """The batch as a dictionary of arrays, queries' rows first."""
     batch = {"x": X, "y": Y, "w": W}
@@ -166,8 +160,8 @@ def test_embeddings_of_a_users_mesh(axes):
     parts = [jnp.asarray(x, jnp.float32) for x in (X, Y, W)]
     positive = jnp.asarray(POSITIVE)
     wanted = soft_infonce(*parts, positive=positive)
-    own = functools.partial(soft_infonce, positive=positive)
-    slope = jax.grad(own, argnums=(0, 1, 2))(*parts)
+    loss = functools.partial(soft_infonce, positive=positive)
+    slope = jax.grad(loss, argnums=(0, 1, 2))(*parts)
     for specs in [
         (P("data"), P("data"), P("data")),
         (P("data"), P("model"), P("data", "model")),
@@ -176,9 +170,9 @@ def test_embeddings_of_a_users_mesh(axes):
         placed = [
             jax.device_put(x, NamedSharding(mesh, s)) for x, s in zip(parts, specs, strict=True)
         ]
-        step = jax.jit(jax.value_and_grad(own, argnums=(0, 1, 2)))
+        step = jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2)))
         assert_same(step(*placed), (wanted, slope))
-    np.testing.assert_allclose(own(*placed), wanted, rtol=1e-6)
+    np.testing.assert_allclose(loss(*placed), wanted, rtol=1e-6)
 
 
 @every_case
@@ -205,15 +199,15 @@ def test_the_mean_of_masked_means_differs():
 
 
 @every_case
-@pytest.mark.parametrize("place", ["inside", "outside"])
-def test_reduced_loss_in_shard_map(name, mask, place):
+@pytest.mark.parametrize("gradient", ["inside", "outside"])
+def test_reduced_loss_in_shard_map(name, mask, gradient):
     """With shard_map's default checks: reduce the value, then differentiate, inside or outside."""
     batch = data(mask)
 
     def value(params, part):
         return lax.psum(sums(name, axis_name="data")(params, part), "data") / count(part)
 
-    if place == "inside":
+    if gradient == "inside":
         step = shard_map(jax.value_and_grad(value), batch)
     else:
         step = jax.value_and_grad(shard_map(value, batch))
@@ -261,12 +255,12 @@ def test_other_losses(name, mask):
     if mask == "none":
         # The control, a forgotten gather: a device's targets are those of its own candidates.
         blocks = np.asarray(W, np.float32).reshape(DEVICES, 2, DEVICES, 3)
-        own = data("none") | {"w": jnp.concatenate([blocks[k, :, k] for k in range(DEVICES)])}
+        local = data("none") | {"w": jnp.concatenate([blocks[k, :, k] for k in range(DEVICES)])}
         if name == "cancel_top_k":  # it would cancel all of the two negatives
             with pytest.raises(ValueError, match="k is 2, but a row has 2 negatives"):
-                run("shard_map", body, own, name=name)
+                run("shard_map", body, local, name=name)
         else:
-            assert_different(run("shard_map", body, own, name=name), wanted)
+            assert_different(run("shard_map", body, local, name=name), wanted)
 
 
 @pytest.mark.parametrize("name", ["symmetric", "cancel_top_k"])
@@ -304,13 +298,13 @@ def test_both_directions_on_a_map_over_one_axis_of_an_explicit_mesh():
         np.testing.assert_allclose(jax.jit(step)(*parts), wanted, rtol=1e-6)
 
 
-@pytest.mark.parametrize("own", [True, False], ids=["own columns", "given"])
-def test_duplicates(own):
+@pytest.mark.parametrize("by_default", [True, False], ids=["by default", "given"])
+def test_duplicates(by_default):
     """Rows of a device with global columns, and sharded keys, find the duplicates of all."""
     queries, codes = jnp.array([1, 2, 1, 3, 4, 2, 5, 1]), jnp.array([*range(6), 0, 1, *range(2, 6)])
-    positive = None if own else jnp.asarray(POSITIVE)
-    answers = None if own else jnp.stack([codes + 1, codes[::-1]], axis=1)
-    if own:
+    positive = None if by_default else jnp.asarray(POSITIVE)
+    answers = None if by_default else jnp.stack([codes + 1, codes[::-1]], axis=1)
+    if by_default:
         codes = codes[:B]
     whole = without_duplicates(queries, codes, answers=answers, positive=positive)
     assert not whole.all()
@@ -325,7 +319,7 @@ def test_duplicates(own):
 
         split = {"mesh": mesh, "in_specs": P("data"), "out_specs": P("data")}
         np.testing.assert_array_equal(jax.jit(jax.shard_map(mapped, **split))(*parts), whole)
-    if own:  # The control: without a gather no device sees two of a kind.
+    if by_default:  # The control: without a gather no device sees two of a kind.
         within = [without_duplicates(queries[k : k + 2], codes[k : k + 2]) for k in range(0, 8, 2)]
         assert all(mask.all() for mask in within)
 

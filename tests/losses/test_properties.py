@@ -62,8 +62,8 @@ def test_extreme_scores(name, size):
     expected = loop(name, *parts, scale=size / 4)
     assert expected > size / 50
     np.testing.assert_allclose(ours(name, *parts, scale=size / 4), expected, rtol=1e-6)
-    found = gradients(name, *parts, scale=size / 4)
-    assert all(np.isfinite(g).all() for g in found) and np.abs(found[0]).max() > 1
+    slopes = gradients(name, *parts, scale=size / 4)
+    assert all(np.isfinite(g).all() for g in slopes) and np.abs(slopes[0]).max() > 1
 
 
 @every_loss
@@ -114,7 +114,7 @@ def test_masked_equals_dropped(name, fill):
 @every_one_way_loss
 def test_rows_left_out_stay_negatives_of_others(name):
     keep = np.array([True, False, True, True, True])
-    parts = arrays(name, *batch())
+    parts = arrays(name, *batch(seed=3))  # one in which no loss cancels all of column 1
     rows = ours(name, *parts, reduce_fn=None)
     np.testing.assert_allclose(ours(name, *parts, where=keep), np.mean(rows[keep]), rtol=1e-6)
     pairs = ours(name, *parts, where=keep[:, None] & np.append(keep, [True, True]))

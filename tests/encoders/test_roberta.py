@@ -128,3 +128,28 @@ def test_computes_in_bfloat16_with_float32_parameters(roberta):
     assert 1e-4 < np.abs(states - exact).max() < 0.3
     params = jax.eval_shape(module.init, jax.random.key(0), ids, mask, positions)
     assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
+
+
+class SitesOnly:
+    """A dropout that drops nothing and remembers at which sites it was asked to."""
+
+    def __init__(self):
+        self.sites: list[tuple[str, int]] = []
+
+    def hidden(self, x_RLD, rate, site):
+        self.sites.append(("hidden", int(site)))
+        return x_RLD
+
+    def attention(self, weights_RHLL, rate, site, kind):
+        self.sites.append(("attention", int(site)))
+        return weights_RHLL
+
+
+def test_no_two_uses_of_dropout_draw_the_same_bits(roberta):
+    """The embeddings, and three uses in each of two layers: seven sites, all different."""
+    ids, mask, positions = inputs(roberta)
+    module, dropout = AnyMaskRobertaModule(roberta.config), SitesOnly()
+    module.apply({"params": roberta.params}, ids, mask, positions, dropout=dropout)
+    layers = roberta.config.num_hidden_layers
+    assert len(dropout.sites) == len({site for _, site in dropout.sites}) == 1 + 3 * layers > 4
+    assert [kind for kind, _ in dropout.sites[:4]] == ["hidden", "attention", "hidden", "hidden"]

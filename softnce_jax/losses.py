@@ -7,7 +7,7 @@ In the order in which a reader needs them:
     weighted_infonce  negatives are positives of weight p
     bce               binary cross entropy of each candidate's share, against p at the negatives
     kl_regularized    InfoNCE plus the divergence of the model's distribution from p
-    cancel_top_k      InfoNCE without the k negatives most similar to the positive
+    cancel_top_k      InfoNCE without each row's k most similar negatives
     cancel_threshold  InfoNCE with the negatives clearly less similar than the positive
 
 and `without_duplicates`, the mask that keeps a second right answer from being a negative.

@@ -15,48 +15,38 @@ import jax
 import numpy as np
 import pytest
 import tyro
-from softnce_jax.train.launch import GRACE_SECONDS, VARIABLE, free_port
-from softnce_jax.train.simcse_config import SimcseConfig
 
+from softnce_jax.commands.train_simcse import Flags as SimcseFlags
 from softnce_jax.commands.train_simcse import train_simcse
-from softnce_jax.data.load import load_corpora
 from softnce_jax.errors import InputError
 from softnce_jax.train import distributed
 from softnce_jax.train.config import Config
 from softnce_jax.train.fit import fit
-from tests.small_model import write_model
-from tests.train.corpus import write_tasks
+from tests.launch import VARIABLE, environment, finish, free_port, start
+from tests.train.corpus import write_encoder, write_tasks
 from tests.train.runs import metrics
 from tests.train.sentence_models import write_bert
 
 ROOT = Path(__file__).parents[2]
-LAUNCH = [sys.executable, str(ROOT / "experiments" / "launch.py")]
-FINETUNE = str(ROOT / "experiments" / "finetune.py")
+FINETUNE = ROOT / "experiments" / "finetune.py"
+SIMCSE = ROOT / "experiments" / "train_simcse.py"
 
 
 @pytest.fixture(scope="module")
 def flags(tmp_path_factory):
     """Of a run of 12 steps, evaluated every 3."""
-    folder = tmp_path_factory.mktemp("hosts")
+    folder = tmp_path_factory.mktemp("processes")
     tasks = write_tasks(folder)
-    corpus = load_corpora(str(tasks), "python")[0][0]
-    texts = [text for pair in corpus.train for text in (pair.query, pair.code)]
-    model = write_model(folder / "encoder", texts)
+    model = write_encoder(folder / "encoder", tasks)
     given = {"lang": "python", "data": tasks, "encoder": model, "epochs": 4, "batch-size": 8}
     given |= {"evaluate-every": 1, "keep": 9, "learning-rate": 3e-3, "warmup-epochs": 0}
     return [word for name, value in given.items() for word in (f"--{name}", str(value))]
 
 
-def environment(devices: int, host: str | None = None) -> dict[str, str]:
-    flag = f"--xla_force_host_platform_device_count={devices}"
-    given = {"XLA_FLAGS": flag, "JAX_PLATFORMS": "cpu"} | ({VARIABLE: host} if host else {})
-    return os.environ | given
-
-
 def alone(flags, out: Path, devices: int) -> Path:
     """A run of one process; this one has four devices."""
     if devices == jax.device_count():
-        fit(tyro.cli(Config, args=[*flags, "--out", str(out)]), lambda _: None)
+        fit(tyro.cli(Config, args=[*flags, "--out", str(out)]))
         return out
     command = [sys.executable, FINETUNE, *flags, "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment(devices))
@@ -64,15 +54,22 @@ def alone(flags, out: Path, devices: int) -> Path:
     return out
 
 
-def launched(flags, out: Path, *more: str) -> list[str]:
-    """The command of a run on two hosts of two devices each."""
-    sizes = ["--processes", "2", "--devices", "2"]
-    return [*LAUNCH, *sizes, "--", FINETUNE, *flags, "--out", str(out), *more]
+def started(flags, out: Path, *more: str, program=FINETUNE) -> list[subprocess.Popen]:
+    """A run of two processes with two devices each."""
+    command = [program, *flags, "--out", out, *more]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return start([command] * 2, devices=[2, 2], **pipes)
+
+
+def printed(processes: list[subprocess.Popen]) -> str:
+    """What processes that end well print to their standard output."""
+    texts = finish(processes)
+    assert all(process.returncode == 0 for process in processes), texts
+    return "".join(stdout for stdout, _ in texts)
 
 
 def together(flags, out: Path) -> Path:
-    done = subprocess.run(launched(flags, out), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    printed(started(flags, out))
     return out
 
 
@@ -89,7 +86,7 @@ def same(a: Path, b: Path) -> bool:
 
 
 @pytest.fixture(scope="module")
-def two_hosts(flags, tmp_path_factory):
+def two_processes(flags, tmp_path_factory):
     return together(flags, tmp_path_factory.mktemp("runs") / "two")
 
 
@@ -104,15 +101,15 @@ def stopped_after(run: Path, step: int, out: Path) -> Path:
     return out
 
 
-def test_two_hosts_take_the_steps_of_four_devices(flags, two_hosts, tmp_path):
-    assert len(column(two_hosts, "loss")) == 12
-    assert same(two_hosts, alone(flags, tmp_path / "four", 4))
+def test_two_processes_take_the_steps_of_four_devices(flags, two_processes, tmp_path):
+    assert len(column(two_processes, "loss")) == 12
+    assert same(two_processes, alone(flags, tmp_path / "four", 4))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("devices", [1, 2])
-def test_and_those_of_fewer_devices(flags, two_hosts, tmp_path, devices):
-    assert same(two_hosts, alone(flags, tmp_path / "run", devices))
+def test_and_those_of_fewer_devices(flags, two_processes, tmp_path, devices):
+    assert same(two_processes, alone(flags, tmp_path / "run", devices))
 
 
 @pytest.mark.slow
@@ -123,7 +120,7 @@ def test_with_data_flow_corpus_statistics_and_masks(flags, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_frozen_teacher_is_read_by_each_host(flags, tmp_path):
+def test_a_precomputed_teacher_is_read_by_each_process(flags, tmp_path):
     """Both make its features at once, in one cache."""
     teacher = flags[flags.index("--encoder") + 1]
     given = [*flags, "--estimator", "teacher", "--teacher", teacher, "--temperature", "1"]
@@ -140,55 +137,50 @@ def test_sentence_encoders(tmp_path):
     model, data = write_bert(tmp_path / "bert"), write_tasks(tmp_path / "tasks")
     given = {"model": str(model), "data": str(data), "lang": "python", "epochs": 2}
     given |= {"batch_size": 8, "query_length": 16}
-    results = train_simcse(SimcseConfig(**given, out=str(tmp_path / "four")), lambda _: None)
+    results = train_simcse(SimcseFlags(**given, out=str(tmp_path / "four")))
     words = [
         w for name, value in given.items() for w in (f"--{name.replace('_', '-')}", str(value))
     ]
-    command = launched(words, tmp_path / "two")
-    command[command.index(FINETUNE)] = FINETUNE.replace("finetune", "train_simcse")
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    printed(started(words, tmp_path / "two", program=SIMCSE))
     found = json.loads((tmp_path / "two" / "results.json").read_text())["metrics"]
     assert found["after"] == pytest.approx(results["metrics"]["after"], abs=1e-5)
     assert found["after"] != pytest.approx(found["before"], abs=1e-3)
 
 
 @pytest.mark.slow
-def test_another_seed_takes_other_steps(flags, two_hosts, tmp_path):
-    assert not same(two_hosts, alone([*flags, "--seed", "7"], tmp_path / "run", 4))
+def test_another_seed_takes_other_steps(flags, two_processes, tmp_path):
+    assert not same(two_processes, alone([*flags, "--seed", "7"], tmp_path / "run", 4))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("devices", [1, 4])
-def test_what_two_hosts_began_one_process_ends(flags, two_hosts, tmp_path, devices):
-    out = stopped_after(two_hosts, 6, tmp_path / "run")
-    assert same(two_hosts, alone(flags, out, devices))
+def test_what_two_processes_began_one_ends(flags, two_processes, tmp_path, devices):
+    out = stopped_after(two_processes, 6, tmp_path / "run")
+    assert same(two_processes, alone(flags, out, devices))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("devices", [1, 4])
-def test_what_one_process_began_two_hosts_end(flags, two_hosts, tmp_path, devices):
+def test_what_one_process_began_two_end(flags, two_processes, tmp_path, devices):
     whole = alone(flags, tmp_path / "whole", devices)
     out = together(flags, stopped_after(whole, 6, tmp_path / "run"))
-    assert same(two_hosts, out)
+    assert same(two_processes, out)
 
 
 @pytest.mark.slow
-def test_two_hosts_go_back_from_a_damaged_checkpoint(flags, two_hosts, tmp_path):
-    out = stopped_after(two_hosts, 6, tmp_path / "run")
+def test_two_processes_go_back_from_a_damaged_checkpoint(flags, two_processes, tmp_path):
+    out = stopped_after(two_processes, 6, tmp_path / "run")
     data = max((p for p in (out / "checkpoints/6").rglob("*") if p.is_file()), key=os.path.getsize)
     data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
-    done = subprocess.run(launched(flags, out), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("checkpoint 6 is damaged") == 1
-    assert "resuming after step 3 of 12" in done.stdout
-    assert same(two_hosts, out)
+    said = printed(started(flags, out))
+    assert said.count("checkpoint 6 is damaged") == 1
+    assert "resuming after step 3 of 12" in said
+    assert same(two_processes, out)
 
 
 @pytest.mark.slow
-def test_a_finished_run_is_shown_once(flags, two_hosts):
-    done = subprocess.run(launched(flags, two_hosts), capture_output=True, text=True)
-    assert done.returncode == 0 and done.stdout.count("run folder:") == 1
+def test_a_finished_run_is_shown_once(flags, two_processes):
+    assert printed(started(flags, two_processes)).count("run folder:") == 1
 
 
 LONG = ("--epochs", "300", "--evaluate-every", "100")
@@ -201,103 +193,59 @@ def wait_for_steps(process: subprocess.Popen, out: Path, steps: int = 5) -> None
         time.sleep(0.02)
 
 
-def hosts_of(launcher: subprocess.Popen) -> list[int]:
-    """The process ids of the hosts, in their order."""
-    return [
-        int(n)
-        for n in Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
-    ]
-
-
-def start(command: list[str], **given) -> subprocess.Popen:
-    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, **pipes, **given)
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [0, 1])
+def test_a_killed_process_ends_the_others(flags, tmp_path, killed):
+    processes = started(flags, tmp_path / "run", *LONG)
+    wait_for_steps(processes[0], tmp_path / "run")
+    processes[killed].kill()
+    began = time.monotonic()
+    said = finish(processes)[1 - killed][1]
+    assert time.monotonic() - began < distributed.LOST_SECONDS + 10
+    assert processes[1 - killed].returncode != 0
+    assert "another process is gone" in said or "another task died" in said
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("host", [0, 1])
-def test_a_killed_host_ends_the_launched_others(flags, tmp_path, host):
+@pytest.mark.parametrize("told", [0, 1])
+def test_a_signal_to_any_process_saves_on_all(flags, tmp_path, told):
     out = tmp_path / "run"
-    process = start(launched(flags, out, *LONG))
-    wait_for_steps(process, out)
-    os.kill(hosts_of(process)[host], signal.SIGKILL)
-    killed = time.monotonic()
-    said = process.communicate()[1].splitlines()
-    assert time.monotonic() - killed < GRACE_SECONDS + 5
-    assert process.returncode == 128 + signal.SIGKILL
-    errors = [line for line in said if "training:" not in line]
-    assert errors[-1] == (
-        f"error: SIGKILL ended host {host}, so all were ended; the same command resumes"
-    )
-    assert len(errors) < 3, errors  # beside it at most what a collective said of its end
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("host", [0, 1])
-def test_a_killed_host_ends_the_others_without_a_launcher(flags, tmp_path, host):
-    out, address = tmp_path / "run", f"127.0.0.1:{free_port()}"
-    command = [sys.executable, FINETUNE, *flags, "--out", str(out), *LONG]
-    processes = [start(command, env=environment(2, f"{i}/2@{address}")) for i in range(2)]
+    processes = started(flags, out, *LONG)
     wait_for_steps(processes[0], out)
-    processes[host].kill()
-    killed = time.monotonic()
-    said = processes[1 - host].communicate()[1]
-    processes[host].communicate()
-    assert time.monotonic() - killed < distributed.LOST_SECONDS + 10
-    assert processes[1 - host].returncode != 0
-    assert "another host is gone" in said or "another task died" in said
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("told", ["the launcher", "host 0", "host 1"])
-def test_a_signal_to_any_host_saves_on_all(flags, tmp_path, told):
-    out = tmp_path / "run"
-    process = start(launched(flags, out, *LONG))
-    wait_for_steps(process, out)
-    os.kill(
-        process.pid if told == "the launcher" else hosts_of(process)[int(told[-1])], signal.SIGTERM
-    )
-    said = process.communicate()[1]
-    assert process.returncode == 128 + signal.SIGTERM, said
+    processes[told].terminate()
+    said = "".join(stderr for _, stderr in finish(processes))
+    assert [process.returncode for process in processes] == [128 + signal.SIGTERM] * 2, said
     step = len(column(out, "loss"))
-    assert f"SIGTERM: saved step {step}; the same command resumes" in said
+    assert said.count(f"SIGTERM: saved step {step}; the same command resumes") == 1
     assert [int(p.name) for p in (out / "checkpoints").iterdir()] == [step]
 
 
 @pytest.mark.slow
-def test_stopped_and_killed_and_run_again(flags, two_hosts, tmp_path):
+def test_stopped_and_killed_and_run_again(flags, tmp_path):
     """A signal, a kill, and in the end the run that nothing stopped."""
     longer = [*flags, "--epochs", "16", "--evaluate-every", "4"]
     whole, out = alone(longer, tmp_path / "whole", 4), tmp_path / "run"
     for number in (signal.SIGTERM, signal.SIGKILL):
         done = len(column(out, "loss")) if out.exists() else 0
-        process = start(launched(longer, out))
-        wait_for_steps(process, out, done + 10)
-        os.kill(hosts_of(process)[1], number)
-        process.communicate()
-        assert process.returncode == 128 + number
+        processes = started(longer, out)
+        wait_for_steps(processes[0], out, done + 10)
+        processes[1].send_signal(number)
+        finish(processes)
+        assert all(process.returncode != 0 for process in processes)
     assert same(whole, together(longer, out))
 
 
-def by_hand(flags, out: Path, *, devices=(2, 2), more=((), ()), code=(ROOT, ROOT)) -> list[str]:
-    """What two processes, each with a command of its own, say as they refuse; none ends well."""
-    address = f"127.0.0.1:{free_port()}"
-    processes = [
-        start(
-            [
-                sys.executable,
-                str(code[i] / "experiments/finetune.py"),
-                *flags,
-                "--out",
-                str(out),
-                *more[i],
-            ],
-            env=environment(devices[i], f"{i}/2@{address}") | {"PYTHONPATH": str(code[i])},
-        )
-        for i in range(2)
-    ]
+def refused(flags, out: Path, *, devices=(2, 2), more=((), ()), code=(ROOT, ROOT)) -> list[str]:
+    """What two processes, each with a command of its own, print as they refuse; none ends well."""
+    commands = [
+        # The package beside the program comes first, whatever is installed.
+        ["-c", f"import sys; sys.path.insert(0, {str(root)!r}); from softnce_jax.cli import run; "
+               "run('finetune', sys.argv[1:])", *flags, "--out", out, *words]
+        for root, words in zip(code, more, strict=True)
+    ]  # fmt: skip
+    processes = start(commands, devices, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     began = time.monotonic()
-    said = [process.communicate()[1] for process in processes]
+    said = [stderr for _, stderr in finish(processes)]
     assert all(process.returncode for process in processes)
     assert time.monotonic() - began < 60
     assert not out.exists()
@@ -306,13 +254,13 @@ def by_hand(flags, out: Path, *, devices=(2, 2), more=((), ()), code=(ROOT, ROOT
 
 @pytest.mark.slow
 def test_other_flags_are_named(flags, tmp_path):
-    said = by_hand(
+    said = refused(
         flags, tmp_path / "run", more=(["--seed", "1"], ["--seed", "2", "--epochs", "9"])
     )
     for text in said:
         assert text == (
-            "error: host 1 differs from host 0 in epochs, seed: give every host the same command, "
-            "data and installation\n"
+            "error: process 1 differs from process 0 in epochs, seed: give every process the same "
+            "command, data and installation\n"
         )
 
 
@@ -323,19 +271,19 @@ def test_other_code_is_named(flags, tmp_path):
     shutil.copytree(ROOT / "experiments", other / "experiments")
     with (other / "softnce_jax/train/step.py").open("a") as file:
         file.write("\n# other\n")
-    for text in by_hand(flags, tmp_path / "run", code=(ROOT, other)):
-        assert "host 1 differs from host 0 in code or installed versions" in text
+    for text in refused(flags, tmp_path / "run", code=(ROOT, other)):
+        assert "process 1 differs from process 0 in code or installed versions" in text
 
 
 @pytest.mark.slow
 def test_unequal_devices_are_named(flags, tmp_path):
-    for text in by_hand(flags, tmp_path / "run", devices=(1, 3)):
-        assert "unequal numbers of devices (host 0 has 1, host 1 has 3)" in text
+    for text in refused(flags, tmp_path / "run", devices=(1, 3)):
+        assert "unequal numbers of devices (process 0 has 1, process 1 has 3)" in text
 
 
 @pytest.mark.slow
-def test_an_error_of_one_host_ends_all(flags, tmp_path):
-    said = by_hand(flags, tmp_path / "run", more=([], ["--data", str(tmp_path / "nowhere")]))
+def test_an_error_of_one_process_ends_all(flags, tmp_path):
+    said = refused(flags, tmp_path / "run", more=([], ["--data", str(tmp_path / "nowhere")]))
     assert said[1].startswith("error: ") and "nowhere" in said[1].splitlines()[0]
 
 
@@ -348,38 +296,44 @@ def test_an_error_of_one_host_ends_all(flags, tmp_path):
         ("RESOURCE_EXHAUSTED: out of memory", False),
     ],
 )
-def test_only_a_lost_host_is_called_one(monkeypatch, capsys, said, lost):
+def test_only_a_lost_process_is_called_one(monkeypatch, capsys, said, lost):
     def end(status):
         raise SystemExit(status)
 
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setattr(jax, "process_count", lambda: 2)
     monkeypatch.setattr(os, "_exit", end)
-    with pytest.raises(SystemExit if lost else jax.errors.JaxRuntimeError), distributed.together():
+    with pytest.raises(SystemExit if lost else jax.errors.JaxRuntimeError), distributed.processes():
         raise jax.errors.JaxRuntimeError(said)
-    assert ("another host is gone" in capsys.readouterr().err) == lost
+    assert ("another process is gone" in capsys.readouterr().err) == lost
 
 
 @pytest.mark.parametrize(
-    "place", ["2/2@127.0.0.1:1234", "1@127.0.0.1:1234", "0/2@127.0.0.1", "yes"]
+    "address", ["2/2@127.0.0.1:1234", "1@127.0.0.1:1234", "0/2@127.0.0.1", "yes"]
 )
-def test_a_place_that_is_none(place):
-    with pytest.raises(InputError, match=rf"^{VARIABLE}={place}: give auto, or I/N@ADDRESS:PORT"):
-        distributed.parse(place)
+def test_what_is_no_address(address):
+    with pytest.raises(InputError, match=rf"^{VARIABLE}={address}: give auto, or I/N@ADDRESS:PORT"):
+        distributed.parse_address(address)
 
 
 @pytest.mark.slow
-def test_a_host_that_waits_says_so():
-    place = f"0/2@127.0.0.1:{free_port()}"
-    process = start([sys.executable, FINETUNE], env=environment(1, place))
+def test_a_process_that_waits_says_so():
+    address = f"0/2@127.0.0.1:{free_port()}"
+    process = subprocess.Popen(
+        [sys.executable, FINETUNE],
+        env=environment(1, address),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         line = process.stderr.readline()
     finally:
         process.kill()
         process.communicate()
     assert line == (
-        f"waiting for the other hosts ({VARIABLE}={place}), "
-        f"at most {distributed.MEETING_SECONDS} s in all\n"
+        f"waiting for the other processes ({VARIABLE}={address}), "
+        f"at most {distributed.CONNECT_SECONDS} s in all\n"
     )
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import AxisType
 
-from softnce_jax.mesh import shard_rows
+from softnce_jax.mesh import make_mesh, shard_rows
 from softnce_jax.registry import LOSSES
 from softnce_jax.train.batches import Batch
 from softnce_jax.train.config import Config, resolve
@@ -29,11 +29,13 @@ def settled(**given):
     return resolve(Config(batch_size=8, **given), on_sample=True, train_pairs=99)[0]
 
 
-def found(batch=None, c=C, **given):
-    of_batch = jax.jit(Objective(settled(**given), 2.0))
-    if batch is None:
-        batch = PLAIN if given.get("duplicates", "keep") == "keep" else BATCH
-    return of_batch(jnp.asarray(Q), jnp.asarray(c), jax.tree.map(jnp.asarray, batch))
+@functools.cache
+def found(data=None, **given):
+    """The loss of the plain batch, of BATCH, or of the one with hard negatives."""
+    if data is None:
+        data = "plain" if given.get("duplicates", "keep") == "keep" else "keys"
+    c, batch = {"plain": (C, PLAIN), "keys": (C, BATCH), "hard": (C_N, HARD_BATCH)}[data]
+    return jax.jit(Objective(settled(**given), 2.0))(Q, c, batch)
 
 
 def expected(name, where=None, *, c=C, similarity=None, positive=None, **settings):
@@ -71,7 +73,7 @@ def test_each_loss_reads_its_target(name):
 def test_duplicates_are_those_of_the_global_batch():
     """Four devices with two rows each: rows 0 and 2 and rows 3 and 5 are on different ones."""
     of_batch = jax.jit(Objective(settled(duplicates="exclude"), 2.0))
-    mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,))
+    mesh = make_mesh(jax.devices())
     wanted = found(duplicates="exclude")
     np.testing.assert_allclose(of_batch(*shard_rows((Q, C, BATCH), mesh)), wanted, rtol=1e-6)
     assert abs(wanted - found()) > 1e-4
@@ -119,10 +121,6 @@ EXCLUDED = reference.without_duplicates(QUERIES, CODES_N, POSITIVE, ASKED_N[:, N
 IN_BATCH = np.arange(8 * (1 + K)) % (1 + K) == 0
 
 
-def with_hard(**given):
-    return found(HARD_BATCH, C_N, **given)
-
-
 @pytest.mark.parametrize("name", LOSSES)
 def test_hard_negatives_that_are_right_never_count(name):
     settings = SETTINGS.get(name, {})
@@ -134,7 +132,9 @@ def test_hard_negatives_that_are_right_never_count(name):
     masks = {"keep": EXCLUDED | IN_BATCH, "exclude": EXCLUDED}
     for duplicates, where in masks.items():
         wanted = expected(name, where, **given)
-        np.testing.assert_allclose(with_hard(loss=name, duplicates=duplicates), wanted, rtol=1e-5)
+        np.testing.assert_allclose(
+            found("hard", loss=name, duplicates=duplicates), wanted, rtol=1e-5
+        )
         # The control: counted all the same, they change the loss.
         assert abs(expected(name, None, **given) - wanted) > 1e-4
     assert (~masks["keep"]).sum() == 7 and (~EXCLUDED).sum() == 7 + 4
@@ -145,23 +145,22 @@ def test_hard_negatives_in_both_directions(name):
     similarity = A @ HARD_BATCH.code_features.T
     given = {"c": C_N, "similarity": similarity, "positive": POSITIVE, "symmetric": True}
     wanted = expected(name, EXCLUDED | IN_BATCH, **given)
-    np.testing.assert_allclose(with_hard(loss=name, symmetric=True), wanted, rtol=1e-5)
+    np.testing.assert_allclose(found("hard", loss=name, symmetric=True), wanted, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["soft_infonce", "bce", "cancel_top_k"])
 @pytest.mark.parametrize("devices", [2, 4])
 def test_devices_hold_the_hard_negatives_of_their_rows(name, devices):
     of_batch = jax.jit(Objective(settled(loss=name), 2.0))
-    mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,),
-                         devices=jax.devices()[:devices])  # fmt: skip
+    mesh = make_mesh(jax.devices()[:devices])
     value = of_batch(*shard_rows((Q, C_N, HARD_BATCH), mesh))
-    np.testing.assert_allclose(value, with_hard(loss=name), rtol=1e-6)
+    np.testing.assert_allclose(value, found("hard", loss=name), rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", [name for name in LOSSES if name != "infonce"])
 @pytest.mark.parametrize("hard", [False, True])
 def test_weighted_duplicates_are_the_most_similar_of_their_row(name, hard):
-    batch, c = (HARD_BATCH, C_N) if hard else (BATCH, C)
+    data, batch, c = ("hard", HARD_BATCH, C_N) if hard else ("keys", BATCH, C)
     positive, where = (POSITIVE, EXCLUDED | IN_BATCH) if hard else (np.arange(8), None)
     in_batch = IN_BATCH if hard else np.ones(8, bool)
     similarity = A @ batch.code_features.T
@@ -169,11 +168,11 @@ def test_weighted_duplicates_are_the_most_similar_of_their_row(name, hard):
         if in_batch[j]:
             similarity[i, j] = similarity[i].max()
     given = {"c": c, "similarity": similarity, "positive": positive} | SETTINGS.get(name, {})
-    weighted = found(batch, c, loss=name, duplicates="weight")
+    weighted = found(data, loss=name, duplicates="weight")
     np.testing.assert_allclose(weighted, expected(name, where, **given), rtol=1e-5)
     # The controls. To cancel_threshold what is as similar as that is no negative.
     for other in ("keep",) if name == "cancel_threshold" else ("keep", "exclude"):
-        assert abs(found(batch, c, loss=name, duplicates=other) - weighted) > 1e-4
+        assert abs(found(data, loss=name, duplicates=other) - weighted) > 1e-4
 
 
 def test_the_weight_of_a_duplicate_is_the_floor_where_it_is_alone():

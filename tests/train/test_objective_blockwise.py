@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import AxisType
 
 from softnce_jax import blockwise
 from softnce_jax.errors import InputError
-from softnce_jax.mesh import shard_rows
+from softnce_jax.mesh import make_mesh, shard_rows
 from softnce_jax.train import diagnose, objective
 from softnce_jax.train.batches import Batch
 from softnce_jax.train.config import Config, resolve
@@ -51,26 +51,34 @@ def arrays(hard: bool, keys: bool, *, rows: int = B):
     return q, c, Batch(None, a, b, *(x.astype(np.int32) for x in given))
 
 
-def value_and_gradients(config, q, c, batch):
-    scale = 1.0 if config.scale is None else config.scale
-    of = jax.value_and_grad(objective.Objective(config, scale), (0, 1))
-    return jax.jit(of)(q, c, batch)
+@contextlib.contextmanager
+def small_blocks(rows: int = 5):
+    """Every batch is large; its blocks have some rows, or fewer beside hard negatives."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(objective, "DENSE_PAIRS", 0)
+        patch.setattr(diagnose, "DENSE_PAIRS", 0)
+        patch.setattr(blockwise, "BLOCK_PAIRS", rows * B)
+        yield
 
 
-def diagnosis_of(config):
-    return diagnosis(config, objective.Objective(config, 1.0))
+def sharded(data, devices: int):
+    return shard_rows(data, make_mesh(jax.devices()[:devices]))
 
 
-@pytest.fixture
-def small_blocks(monkeypatch):
-    """Every batch is large; its blocks have five rows, or one beside hard negatives."""
+@functools.cache
+def compiled(config: Config, hard: bool, keys: bool, *, dense: bool, devices: int = 1):
+    """Loss and gradients as one program, for the arrays of `arrays`; tests share it."""
+    loss = objective.Objective(config, config.scale or 1.0)
+    program = jax.jit(jax.value_and_grad(loss, (0, 1)))
+    with contextlib.nullcontext() if dense else small_blocks():
+        traced = program.trace(*sharded(arrays(hard, keys), devices))
+    assert ("scan" in str(traced.jaxpr)) != dense
+    return traced.lower().compile()
 
-    def shrink():
-        monkeypatch.setattr(objective, "DENSE_PAIRS", 0)
-        monkeypatch.setattr(diagnose, "DENSE_PAIRS", 0)
-        monkeypatch.setattr(blockwise, "BLOCK_PAIRS", 5 * B)
 
-    return shrink
+def value_and_gradients(config, hard, keys, *, devices=1, **form):
+    data = sharded(arrays(hard, keys), devices)
+    return jax.device_get(compiled(config, hard, keys, devices=devices, **form)(*data))
 
 
 def assert_same(found, wanted):
@@ -80,40 +88,32 @@ def assert_same(found, wanted):
 
 @pytest.mark.parametrize("hard", [False, True])
 @pytest.mark.parametrize("name", SETTINGS)
-def test_values_and_gradients_are_those_of_the_dense_form(hard, name, small_blocks):
+def test_values_and_gradients_are_those_of_the_dense_form(hard, name):
     given = SETTINGS[name]
-    config = settled(**given)
-    data = arrays(hard, hard or "duplicates" in given)
-    wanted = value_and_gradients(config, *data)
-    small_blocks()
-    assert "scan" in str(jax.make_jaxpr(objective.Objective(config, 1.0))(*data))
-    assert_same(value_and_gradients(config, *data), wanted)
+    of = functools.partial(value_and_gradients, hard=hard, keys=hard or "duplicates" in given)
+    wanted = of(settled(**given), dense=True)
+    assert_same(of(settled(**given), dense=False), wanted)
     # The control: without its setting the loss is another.
     if given:
-        found = value_and_gradients(settled(), *data)
-        assert abs(found[0] - wanted[0]) > 1e-4
+        assert abs(of(settled(), dense=False)[0] - wanted[0]) > 1e-4
 
 
 @pytest.mark.parametrize(
     ("devices", "duplicates"),
     [(1, "keep"), (2, "exclude"), (4, "keep"), (4, "exclude"), (4, "weight")],
 )
-def test_sharded_batches(devices, duplicates, small_blocks):
+def test_sharded_batches(devices, duplicates):
     config = settled(duplicates=duplicates)
-    data = arrays(hard=True, keys=True)
-    wanted = value_and_gradients(config, *data)
-    small_blocks()
-    mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,),
-                         devices=jax.devices()[:devices])  # fmt: skip
-    assert "scan" in str(jax.make_jaxpr(objective.Objective(config, 1.0))(*data))
-    assert_same(value_and_gradients(config, *shard_rows(data, mesh)), wanted)
+    wanted = value_and_gradients(config, True, True, dense=True)
+    assert_same(value_and_gradients(config, True, True, dense=False, devices=devices), wanted)
     # The control: a hard negative that stands elsewhere.
-    q, c, batch = data
-    moved = value_and_gradients(config, *shard_rows((q, np.roll(c, 1, axis=0), batch), mesh))
-    assert abs(moved[0] - wanted[0]) > 1e-3
+    q, c, batch = arrays(hard=True, keys=True)
+    moved = sharded((q, np.roll(c, 1, axis=0), batch), devices)
+    found = compiled(config, True, True, dense=False, devices=devices)(*moved)
+    assert abs(found[0] - wanted[0]) > 1e-3
 
 
-def test_gradients_of_parameters_through_both_towers(small_blocks):
+def test_gradients_of_parameters_through_both_towers():
     """As in a step: everything traced, keys and features arguments of the compiled function."""
     config = settled(duplicates="weight")
     q, c, batch = arrays(hard=True, keys=True)
@@ -122,11 +122,16 @@ def test_gradients_of_parameters_through_both_towers(small_blocks):
         return objective.Objective(config, 2.0)(q @ parameters, c @ parameters, batch)
 
     given = jnp.eye(D) * 1.5 + 0.1, q, c, batch
-    step = lambda: jax.jit(jax.value_and_grad(of_parameters))(*given)
-    wanted = step()
-    small_blocks()
-    assert "scan" in str(jax.make_jaxpr(of_parameters)(*given))
-    assert_same(step(), wanted)
+    trace = lambda: jax.jit(jax.value_and_grad(of_parameters)).trace(*given)
+    dense = trace()
+    with small_blocks():
+        blocks = trace()
+    assert ("scan" in str(blocks.jaxpr)) and ("scan" not in str(dense.jaxpr))
+    assert_same(*(traced.lower().compile()(*given) for traced in (blocks, dense)))
+
+
+def diagnosis_of(config):
+    return jax.jit(diagnosis(config, objective.Objective(config, 1.0)))
 
 
 def temporary_bytes(config, rows, *, keys):
@@ -152,19 +157,24 @@ def test_memory_of_loss_and_diagnostics_is_linear(duplicates, monkeypatch):
 
 
 @pytest.mark.parametrize("hard", [False, True])
-def test_diagnostics_of_a_large_batch_are_those_of_some_rows(hard, small_blocks, monkeypatch):
+def test_diagnostics_of_a_large_batch_are_those_of_some_rows(hard, monkeypatch):
     config = settled(duplicates="exclude")
     batch = jax.tree.map(jnp.asarray, arrays(hard, keys=True)[2])
     whole = diagnosis_of(config)(batch)
-    small_blocks()
-    assert_same(diagnosis_of(config)(batch), whole)
-    monkeypatch.setattr(diagnose, "SAMPLE_ROWS", 4)
-    rows = np.arange(0, B, 3)
-    every = objective.query_rows(batch, B, len(batch.code_features))
-    some, loss = jax.tree.map(lambda x: x[rows], every), objective.Objective(config, 1.0)
-    _, w = loss.weights(batch, some)
-    found = diagnosis_of(config)(batch)
-    spread = np.abs(np.where(loss.valid_pairs(batch, some), np.asarray(w) - 1, 0)).max()
+    with small_blocks():
+        assert_same(diagnosis_of(config)(batch), whole)
+        monkeypatch.setattr(diagnose, "SAMPLE_ROWS", 4)
+        found = diagnosis_of(config)(batch)
+
+    @jax.jit
+    def weights_and_mask(batch):
+        every = objective.query_rows(batch, B, len(batch.code_features))
+        some, loss = jax.tree.map(lambda x: x[::3], every), objective.Objective(config, 1.0)
+        return loss.weights(batch, some)[1], loss.valid_pairs(batch, some)
+
+    w, where = map(np.asarray, weights_and_mask(batch))
+    assert len(w) == 4
+    spread = np.abs(np.where(where, w - 1, 0)).max()
     np.testing.assert_allclose(found["weight_spread"], spread, rtol=1e-6)
     assert abs(found["p_max"] - whole["p_max"]) > 1e-3
 
@@ -175,5 +185,5 @@ def test_what_has_no_block_wise_form_is_refused_where_it_cannot_fit(monkeypatch)
     data = arrays(False, False)
     for given in ({"symmetric": True}, {"loss": "bce"}):
         with pytest.raises(InputError, match=r"of 12 x 12 pairs: its matrices would take 0 GB"):
-            value_and_gradients(settled(**given), *data)
-    assert np.isfinite(value_and_gradients(settled(), *data)[0])
+            objective.Objective(settled(**given), 1.0)(*data)
+    assert jax.eval_shape(objective.Objective(settled(), 1.0), *data).shape == ()

@@ -268,7 +268,6 @@ def test_other_flags_are_named(flags, tmp_path):
 def test_other_code_is_named(flags, tmp_path):
     other = tmp_path / "code"
     shutil.copytree(ROOT / "softnce_jax", other / "softnce_jax")
-    shutil.copytree(ROOT / "experiments", other / "experiments")
     with (other / "softnce_jax/train/step.py").open("a") as file:
         file.write("\n# other\n")
     for text in refused(flags, tmp_path / "run", code=(ROOT, other)):

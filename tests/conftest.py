@@ -4,11 +4,19 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # the tests mostly compile
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+# A program that one test compiled is loaded by the others, by the other worker, by programs that
+# tests start, and by the next run: jax names it by what it computes and by its own version.
+PROGRAMS = Path(__file__).resolve().parents[1] / ".pytest_cache" / "programs"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(PROGRAMS))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 os.environ["SOFTNCE_DATA"] = tempfile.mkdtemp(prefix="softnce_jax-tests-")
 atexit.register(shutil.rmtree, os.environ["SOFTNCE_DATA"], ignore_errors=True)

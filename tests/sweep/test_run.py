@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import jax
 import pytest
 
 from softnce_jax.errors import InputError
 from softnce_jax.sweep import run
 from softnce_jax.sweep.grid import make_grid
 from softnce_jax.sweep.run import run_cells
-from softnce_jax.train.compile_cache import cached_compilations
 from softnce_jax.train.signals import StopSignal
 from tests.train.corpus import write_tasks
+from tests.train.test_compile_cache import without_programs
 
 ROOT = Path(__file__).parents[2]
 MRR = {"mrr": {"value": 0.5, "low": 0.4, "high": 0.6}}
@@ -118,15 +116,6 @@ def test_results_of_another_configuration_are_not_taken(monkeypatch, tmp_path):
     assert len(fits.calls) == 1
 
 
-def test_settings_of_the_process_come_back(tmp_path):
-    before = jax.config.jax_compilation_cache_dir
-    with cached_compilations(tmp_path):
-        assert jax.config.jax_compilation_cache_dir == str(tmp_path)
-        jax.jit(lambda x: x * 41.5)(1.0)
-    assert jax.config.jax_compilation_cache_dir == before
-    assert any(tmp_path.iterdir())
-
-
 # Runs a grid as the program does and prints, for every cell, what had to be compiled.
 COUNTING = """
 import sys
@@ -157,7 +146,7 @@ sys.exit(bool(run.run_cells(cells, Path(out))))
 def test_the_second_cell_compiles_nothing(tmp_path):
     tasks = write_tasks(tmp_path / "tasks")
     command = [sys.executable, "-c", COUNTING, str(tasks), str(tmp_path / "out")]
-    environment = os.environ | {"XLA_FLAGS": "", "PYTHONPATH": str(ROOT)}
+    environment = without_programs() | {"XLA_FLAGS": "", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines() if line.startswith("compiled")]

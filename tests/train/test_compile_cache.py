@@ -15,7 +15,12 @@ from jax.experimental.compilation_cache import compilation_cache
 from softnce_jax.train.compile_cache import cached_compilations
 
 MISS, HIT, NEITHER = (True, False), (False, True), (False, False)
-OF_THE_TESTS = ("JAX_COMPILATION_CACHE", "JAX_PERSISTENT_CACHE")
+
+
+def without_programs() -> dict[str, str]:
+    """The environment without the cache of compiled programs that all tests share."""
+    of_the_tests = ("JAX_COMPILATION_CACHE", "JAX_PERSISTENT_CACHE")
+    return {k: v for k, v in os.environ.items() if not k.startswith(of_the_tests)}
 
 
 def outcome() -> tuple[bool, bool]:
@@ -47,8 +52,7 @@ def folder(monkeypatch, tmp_path) -> Iterator[Path]:
 
 
 def test_the_second_process_compiles_nothing(tmp_path):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(OF_THE_TESTS)}
-    environment |= {"SOFTNCE_DATA": str(tmp_path)}
+    environment = without_programs() | {"SOFTNCE_DATA": str(tmp_path)}
     program = "from tests.train.test_compile_cache import outcome; print(outcome())"
     for expected in (MISS, HIT):
         done = subprocess.run(
@@ -77,3 +81,13 @@ def test_programs_that_were_half_written_are_removed(folder):
 def test_a_folder_that_cannot_be_written_is_no_error(folder):
     folder.write_text("a file")
     assert outcome() == NEITHER
+
+
+def test_settings_of_the_process_come_back(folder, tmp_path):
+    before = jax.config.jax_compilation_cache_dir
+    assert before is None
+    with cached_compilations(tmp_path / "own"):
+        assert jax.config.jax_compilation_cache_dir == str(tmp_path / "own")
+        jax.jit(lambda x: x * 41.5)(1.0)
+    assert jax.config.jax_compilation_cache_dir == before
+    assert any((tmp_path / "own").iterdir()) and not folder.exists()

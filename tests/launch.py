@@ -13,17 +13,19 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 VARIABLE = "SOFTNCE_HOSTS"  # what train/distributed.py reads
 
 
-def environment(devices: int, address: str | None = None) -> dict[str, str]:
+def environment(
+    devices: int, address: str | None = None, variables: Mapping[str, str] = os.environ
+) -> dict[str, str]:
     """The variables of a process with virtual CPU devices, which connects if it has an address."""
     flag = f"--xla_force_host_platform_device_count={devices}"
     given = {"XLA_FLAGS": flag, "JAX_PLATFORMS": "cpu"} | ({VARIABLE: address} if address else {})
-    return os.environ | given
+    return {**variables, **given}
 
 
 def free_port() -> int:
@@ -33,19 +35,26 @@ def free_port() -> int:
         return listening.getsockname()[1]
 
 
-def start(commands: Sequence[Sequence[str]], devices: Sequence[int], **options) -> list:
+def start(
+    commands: Sequence[Sequence[str]],
+    devices: Sequence[int],
+    *,
+    variables: Mapping[str, str] = os.environ,
+    **options,
+) -> list[subprocess.Popen]:
     """Starts a process of each command, connected to the others; returns them in their order.
 
     Args:
       commands: a program and its flags for each process.
       devices: of each process.
+      variables: of the environment, without what connects the processes.
       **options: of `subprocess.Popen`.
     """
     address = f"127.0.0.1:{free_port()}"
     return [
         subprocess.Popen(
             [sys.executable, *map(str, command)],
-            env=environment(count, f"{index}/{len(commands)}@{address}"),
+            env=environment(count, f"{index}/{len(commands)}@{address}", variables),
             stdin=subprocess.DEVNULL,
             text=True,
             **options,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -34,7 +33,7 @@ from tests import reference
 from tests.data.folders import write_folder
 from tests.retrieval import reference as geometry
 from tests.train.corpus import write_tasks
-from tests.train.runs import logged_lines, metrics, same_run
+from tests.train.runs import logged_lines, metrics, same_run, to_be_killed
 from tests.train.sentence_models import write_bert, write_distilbert
 
 ROOT = Path(__file__).parents[2]
@@ -296,14 +295,14 @@ def test_killed_and_run_again_ends_with_the_same_bits(whole, tasks, model, tmp_p
     typed |= {"batch-size": 8, "query-length": 16, "learning-rate": 1e-3}
     words = [word for name, value in typed.items() for word in (f"--{name}", str(value))]
     command = [sys.executable, str(ROOT / "experiments" / "train_simcse.py"), *words]
-    process = subprocess.Popen(command, env=os.environ, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=to_be_killed(), stderr=subprocess.DEVNULL)
     while process.poll() is None and not (out / "checkpoints" / "3").exists():
         time.sleep(0.002)
     assert process.poll() is None, "the run ended before it could be killed"
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (out / "results.json").exists()
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "resuming after step" in done.stdout
     assert same_run(whole[0], out)

@@ -5,10 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 OF_THE_PROCESS = ("pairs_per_second", "compilations")
+CACHE = "JAX_COMPILATION_CACHE_DIR"
+
+
+def to_be_killed() -> dict[str, str]:
+    """Variables of a process that a test kills: it must not tear the programs that tests share."""
+    return {name: value for name, value in os.environ.items() if name != CACHE}
 
 
 def metrics(folder: Path) -> list[dict]:

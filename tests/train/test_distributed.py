@@ -24,7 +24,7 @@ from softnce_jax.train.config import Config
 from softnce_jax.train.fit import fit
 from tests.launch import VARIABLE, environment, finish, free_port, start
 from tests.train.corpus import write_encoder, write_tasks
-from tests.train.runs import metrics
+from tests.train.runs import metrics, to_be_killed
 from tests.train.sentence_models import write_bert
 
 ROOT = Path(__file__).parents[2]
@@ -54,11 +54,13 @@ def alone(flags, out: Path, devices: int) -> Path:
     return out
 
 
-def started(flags, out: Path, *more: str, program=FINETUNE) -> list[subprocess.Popen]:
+def started(
+    flags, out: Path, *more: str, program=FINETUNE, variables=os.environ
+) -> list[subprocess.Popen]:
     """A run of two processes with two devices each."""
     command = [program, *flags, "--out", out, *more]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return start([command] * 2, devices=[2, 2], **pipes)
+    return start([command] * 2, devices=[2, 2], variables=variables, **pipes)
 
 
 def printed(processes: list[subprocess.Popen]) -> str:
@@ -196,7 +198,7 @@ def wait_for_steps(process: subprocess.Popen, out: Path, steps: int = 5) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("killed", [0, 1])
 def test_a_killed_process_ends_the_others(flags, tmp_path, killed):
-    processes = started(flags, tmp_path / "run", *LONG)
+    processes = started(flags, tmp_path / "run", *LONG, variables=to_be_killed())
     wait_for_steps(processes[0], tmp_path / "run")
     processes[killed].kill()
     began = time.monotonic()
@@ -227,7 +229,7 @@ def test_stopped_and_killed_and_run_again(flags, tmp_path):
     whole, out = alone(longer, tmp_path / "whole", 4), tmp_path / "run"
     for number in (signal.SIGTERM, signal.SIGKILL):
         done = len(column(out, "loss")) if out.exists() else 0
-        processes = started(longer, out)
+        processes = started(longer, out, variables=to_be_killed())
         wait_for_steps(processes[0], out, done + 10)
         processes[1].send_signal(number)
         finish(processes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -22,7 +21,7 @@ from softnce_jax.train import run_folder as run_module
 from softnce_jax.train.config import Config
 from softnce_jax.train.fit import fit
 from tests.train.corpus import write_encoder, write_tasks
-from tests.train.runs import logged_lines, metrics, same_run
+from tests.train.runs import logged_lines, metrics, same_run, to_be_killed
 
 ROOT = Path(__file__).parents[2]
 
@@ -287,13 +286,13 @@ MOMENTS = {
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_and_run_again_ends_with_the_same_bits(whole, tasks, tmp_path, moment):
     out = tmp_path / "run"
-    process = subprocess.Popen(command(tasks, out), env=os.environ, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command(tasks, out), env=to_be_killed(), stderr=subprocess.DEVNULL)
     while process.poll() is None and not MOMENTS[moment](out):
         time.sleep(0.002)
     assert process.poll() is None, "the run ended before it could be killed"
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (out / "results.json").exists()
-    done = subprocess.run(command(tasks, out), capture_output=True, text=True, env=os.environ)
+    done = subprocess.run(command(tasks, out), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert same_run(whole[0], out)

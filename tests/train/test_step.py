@@ -27,16 +27,15 @@ from softnce_jax.train.state import create, learning_rate, optimizer
 from softnce_jax.train.step import make_step
 
 STEPS = 8
-PEAK = 3e-3  # of the learning rate
+PEAK = 1e-2  # of the learning rate
 
 
 class Run(NamedTuple):
-    """The losses and gradient norms of steps; compilations and shapes of batches so far."""
+    """The losses and gradient norms of steps, and how often the step was compiled."""
 
     losses: np.ndarray
     norms: np.ndarray
     compilations: int
-    shapes: int
 
 
 class Trainer:
@@ -44,9 +43,6 @@ class Trainer:
 
     def __init__(self):
         pairs = load_sample("python").train
-        # Some functions are short, so that batches take unequal numbers of rows.
-        pairs = [dataclasses.replace(p, code=p.code[: 30 if i % 3 else None])
-                 for i, p in enumerate(pairs)]  # fmt: skip
         fast = train_tokenizer([text for pair in pairs for text in (pair.query, pair.code)], 400)
         config = RobertaConfig(
             vocab_size=len(fast),
@@ -112,8 +108,7 @@ class Trainer:
         for batch in data:
             state, metrics = step(state, shard_rows(batch, mesh))
             found.append([float(metrics[name]) for name in ("loss", "grad_norm")])
-        shapes = {jax.tree.leaves(batch.texts)[0].shape for batch in data}
-        return Run(*np.transpose(found), step.func._cache_size() - before, len(shapes))
+        return Run(*np.transpose(found), step.func._cache_size() - before)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +118,7 @@ def trainer():
 
 @pytest.fixture(scope="module")
 def one(trainer):
-    """The run of one device, before any other."""
+    """The run of one device."""
     return trainer.run()
 
 
@@ -133,14 +128,20 @@ def mesh_of(devices):
 
 def test_devices_do_not_change_the_losses(trainer, one):
     """Dropout included, though each device packs its texts for itself."""
-    assert one.compilations == one.shapes == 2
     assert one.losses[-4:].mean() < one.losses[:4].mean()
     many = trainer.run(devices=4)
     np.testing.assert_allclose(many.losses, one.losses, rtol=0, atol=1e-5)
-    assert many.compilations == many.shapes <= 4
     # The control: negatives of a part of the batch only give another loss.
-    part = trainer.run(own_negatives=True, steps=4)
-    assert np.abs(part.losses - one.losses[:4]).max() > 1e-2
+    part = trainer.run(own_negatives=True, steps=1)
+    assert np.abs(part.losses - one.losses[:1]).max() > 1e-2
+
+
+def test_there_are_as_many_compilations_as_shapes_of_batches():
+    """Texts packed, then each in a row of its own."""
+    trainer = Trainer()
+    for padded in (False, True):
+        run = functools.partial(trainer.run, steps=3, drawn={"padded": padded})
+        assert [run().compilations, run().compilations] == [1, 0]
 
 
 @pytest.mark.slow
@@ -157,7 +158,6 @@ def test_packed_trains_as_padded(trainer, attention_dropout):
     packed, padded = (trainer.run(drawn={"padded": padded}, **module) for padded in (False, True))
     np.testing.assert_allclose(packed.losses, padded.losses, rtol=0, atol=1e-5)
     np.testing.assert_allclose(packed.norms, padded.norms, rtol=1e-4)
-    assert padded.compilations == padded.shapes == 1
     off = trainer.run(steps=4, attention_dropout="off")
     assert np.abs(off.losses - packed.losses[:4]).max() > 1e-4
 
@@ -184,8 +184,8 @@ def test_slices_do_not_change_losses_and_gradients(trainer, one, devices, slices
     np.testing.assert_allclose(sliced.losses, one.losses[:4], rtol=0, atol=1e-5)
     np.testing.assert_allclose(sliced.norms, one.norms[:4], rtol=1e-4)
     # The control: a loss that knows its slice only.
-    part = trainer.run(own_negatives=True, steps=4)
-    assert np.abs(part.losses - one.losses[:4]).max() > 1e-2
+    part = trainer.run(own_negatives=True, steps=1)
+    assert np.abs(part.losses - one.losses[:1]).max() > 1e-2
 
 
 def temporary_memory(trainer, *, slices=1, **module):
@@ -208,7 +208,7 @@ def test_recomputing_changes_nothing(trainer, one):
 
 def test_recomputing_lowers_the_memory(trainer):
     plain, recomputed = (
-        temporary_memory(trainer, layers=4, gradient_checkpointing=on) for on in (False, True)
+        temporary_memory(trainer, layers=3, gradient_checkpointing=on) for on in (False, True)
     )
     assert recomputed < 0.6 * plain
 
@@ -233,7 +233,7 @@ def test_seeds_share_one_program_and_rates_do_not(trainer):
         state = jax.eval_shape(lambda params: create(params, tx), trainer.params)
         return step.func.lower(*step.args, state, trainer.batches()[0]).as_text()
 
-    assert program(seed=1) == program(seed=2) != program(seed=1, peak=1e-2)
+    assert program(seed=1) == program(seed=2) != program(seed=1, peak=PEAK / 2)
 
 
 def test_bfloat16_is_close_and_not_equal(trainer, one):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -145,11 +145,14 @@ def divergence(
 
 
 class Evaluated(NamedTuple):
-    """Q evaluated pairs and the vectors that the model gives them."""
+    """Q evaluated pairs and the vectors (q_QD, c_QD) that each system gives them, by its name."""
 
     pairs: Sequence[Pair]
-    q_QD: np.ndarray
-    c_QD: np.ndarray
+    vectors: Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+
+# Vectors of a batch's queries and of their code, and the batch -> a number.
+Measure = Callable[[np.ndarray, np.ndarray, Batch], float]
 
 
 def analyse(
@@ -159,7 +162,7 @@ def analyse(
     scale: float,
     precomputed: Mapping[str, Precomputed],
     cache_folder: Path,
-) -> dict[str, Any]:
+) -> dict[str, dict[str, Any]]:
     """Information and divergence on full batches of evaluated pairs, without hard negatives.
 
         mutual_information = log N − L,  L the mean loss of batches of N = the batch size
@@ -176,75 +179,84 @@ def analyse(
       cache_folder: of their features.
 
     Returns:
-      "batch_size" N, "batches", "mutual_information": loss → log N − L in nats (InfoNCE and the
-      run's), "kl": estimator → mean `divergence` in nats (BM25 and the run's). Empty where the
-      pairs do not fill a batch.
+      System → "batch_size" N, "batches", "mutual_information": loss → log N − L in nats (InfoNCE
+      and the run's), "kl": estimator → mean `divergence` in nats (BM25 and the run's). Empty where
+      the pairs do not fill a batch.
     """
     if len(evaluated.pairs) < config.batch_size:
-        return {}
+        return {system: {} for system in evaluated.vectors}
     config = dataclasses.replace(config, negatives=None)
     row = registry.ESTIMATORS["bm25"]
     of_bm25 = {"alpha": row.alpha, "beta": row.beta, "temperature": row.temperature}
     infonce = dataclasses.replace(config, loss="infonce", estimator="none")
     bm25 = dataclasses.replace(config, estimator="bm25", **of_bm25)
 
-    def drawn(config: Config) -> Iterator[tuple[np.ndarray, np.ndarray, Batch]]:
+    def means(config: Config, measure: Measure) -> dict[str, float]:
         # The estimator knows the evaluated pairs alone.
         pairs = list(evaluated.pairs)
         features = make_features(config, pairs, processor, precomputed, cache_folder)
-        return _drawn(config, evaluated, processor, features)
+        return _means(config, evaluated, processor, features, measure)
 
-    information = {
-        run.loss: math.log(config.batch_size) - _mean(_losses(drawn(run), Objective(run, scale)))
-        for run in (infonce, config)
+    losses = {
+        run.loss: means(run, _loss(run, scale))
+        for run in {"infonce": infonce, config.loss: config}.values()
         if registry.loss(run.loss).bounds_information
     }
-    kl = {
-        run.estimator: _mean(_divergences(drawn(run), _temperature(run), scale))
-        for run in (bm25, config)
+    divergences = {
+        run.estimator: means(run, _mean_divergence(run, scale))
+        for run in {"bm25": bm25, config.estimator: config}.values()
         if run.estimator != "none"
     }
+    size = config.batch_size
     return {
-        "batch_size": config.batch_size,
-        "batches": len(evaluated.pairs) // config.batch_size,
-        "mutual_information": information,
-        "kl": kl,
+        system: {
+            "batch_size": size,
+            "batches": len(evaluated.pairs) // size,
+            "mutual_information": {
+                loss: math.log(size) - of[system] for loss, of in losses.items()
+            },
+            "kl": {estimator: of[system] for estimator, of in divergences.items()},
+        }
+        for system in evaluated.vectors
     }
 
 
-def _temperature(config: Config) -> float:
-    """The run's, or the estimator's where the loss reads similarities without a softmax."""
-    return config.temperature or registry.estimator(config.estimator).temperature or 1.0
-
-
-def _losses(drawn: Iterable[tuple], objective: Objective) -> Iterator[float]:
-    loss = jax.jit(objective)
-    for q_BD, c_BD, batch in drawn:
-        yield float(loss(q_BD, c_BD, batch))
-
-
-def _divergences(drawn: Iterable[tuple], temperature: float, scale: float) -> Iterator[float]:
-    for q_BD, c_BD, batch in drawn:
-        similarity_BN = batch.query_features @ batch.code_features.T
-        score_BN = scale * (q_BD @ c_BD.T)
-        yield float(divergence(similarity_BN, score_BN, temperature=temperature).mean())
-
-
-def _drawn(
-    config: Config, evaluated: Evaluated, processor: Processor, features: Features | None
-) -> Iterator[tuple[np.ndarray, np.ndarray, Batch]]:
-    """Vectors and batches of one epoch."""
+def _means(
+    config: Config,
+    evaluated: Evaluated,
+    processor: Processor,
+    features: Features | None,
+    measure: Measure,
+) -> dict[str, float]:
+    """The mean of a measure over the batches of one epoch, for each system."""
     pairs = evaluated.pairs
     indices = batch_indices(len(pairs), config.batch_size, config.seed)
     dataset = batches(indices, pairs, processor, features, keys=config.duplicates != "keep")
+    values: dict[str, list[float]] = {system: [] for system in evaluated.vectors}
     for n in range(len(pairs) // config.batch_size):
         index_B = np.asarray(indices[n])
         # Without texts, whose shapes differ, the loss is one program.
-        yield evaluated.q_QD[index_B], evaluated.c_QD[index_B], dataset[n]._replace(texts=None)
+        batch = dataset[n]._replace(texts=None)
+        for system, (q_QD, c_QD) in evaluated.vectors.items():
+            values[system].append(measure(q_QD[index_B], c_QD[index_B], batch))
+    return {system: float(np.mean(of_batches)) for system, of_batches in values.items()}
 
 
-def _mean(values: Iterator[float]) -> float:
-    return float(np.mean(list(values)))
+def _loss(config: Config, scale: float) -> Measure:
+    loss = jax.jit(Objective(config, scale))
+    return lambda q_BD, c_BD, batch: float(loss(q_BD, c_BD, batch))
+
+
+def _mean_divergence(config: Config, scale: float) -> Measure:
+    # A loss that reads similarities without a softmax has no temperature: then the estimator's.
+    temperature = config.temperature or registry.estimator(config.estimator).temperature or 1.0
+
+    def measure(q_BD: np.ndarray, c_BD: np.ndarray, batch: Batch) -> float:
+        similarity_BN = batch.query_features @ batch.code_features.T
+        score_BN = scale * (q_BD @ c_BD.T)
+        return float(divergence(similarity_BN, score_BN, temperature=temperature).mean())
+
+    return measure
 
 
 def _log_softmax_of_negatives(x_BB: np.ndarray) -> np.ndarray:

@@ -208,6 +208,7 @@ class AgreedStop:
     that none waits for it: a signal stops several processes one step later than it stops one.
 
     Example:
+      >>> from softnce_jax.mesh import make_mesh
       >>> stop = AgreedStop(make_mesh(jax.devices()))
       >>> stop(None), stop(15)
       (None, 15)

@@ -167,14 +167,15 @@ def evaluate(
             data=corpus.protocol,
         )
         by_system = values[corpus.language] = {"BM25": query_metrics(task.bm25_ranks())}
-        analyses[corpus.language] = {}
+        vectors = {}
         for name, params in systems.items():
             q_QD, c_MD = task.vectors(embedder, params)
             by_system[name] = query_metrics(task.vector_ranks(q_QD, c_MD, embedder.mesh))
-            evaluated = Evaluated(corpus.test, q_QD, c_MD[task.relevant_QG[:, 0]])
-            analyses[corpus.language][name] = analyse(
-                config, evaluated, processor, scale, precomputed, features_folder
-            )
+            vectors[name] = q_QD, c_MD[task.relevant_QG[:, 0]]
+        evaluated = Evaluated(corpus.test, vectors)
+        analyses[corpus.language] = analyse(
+            config, evaluated, processor, scale, precomputed, features_folder
+        )
     metrics = summaries(values, seed=config.seed)
     queries = QueryScores(values, {c.language: query_hashes(c.test) for c in data.corpora})
     return Scored(protocols, metrics, analyses), queries

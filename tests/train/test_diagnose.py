@@ -100,7 +100,10 @@ def processor():
 
 def analysed(processor, pairs, q, c, **given) -> dict:
     config, _ = resolve(Config(**given), on_sample=True, train_pairs=128)
-    return analyse(config, Evaluated(pairs, q, c), processor, SCALE, {}, Path("unused"))
+    evaluated = Evaluated(pairs, {"other": (c, q), "mine": (q, c)})
+    found = analyse(config, evaluated, processor, SCALE, {}, Path("unused"))
+    assert found.keys() == {"other", "mine"}
+    return found["mine"]
 
 
 def test_analysis_equals_loops_over_the_batches(processor):

@@ -36,7 +36,7 @@ def bits(arrays):
     return [np.asarray(x).view(np.uint32) for x in arrays]
 
 
-@pytest.mark.parametrize("width", [1, 7, 768])
+@pytest.mark.parametrize("width", [2, 7, 768])  # of one, the gradient is all rounding error
 def test_the_bits_are_those_of_a_plain_division(width):
     """So vectors, losses and their gradients are the same with either."""
     random = np.random.default_rng(0)
@@ -48,7 +48,7 @@ def test_the_bits_are_those_of_a_plain_division(width):
             np.testing.assert_array_equal(ours, theirs)
     # The control: the correctly rounded result has other bits.
     exact = np.float64(x[1:]) / np.linalg.norm(np.float64(x[1:]), axis=1, keepdims=True)
-    assert width == 1 or (np.float32(exact) != np.asarray(unit_length(x[1:]))).any()
+    assert (np.float32(exact) != np.asarray(unit_length(x[1:]))).any()
 
 
 @pytest.mark.parametrize("size", [8 * TINY, 1e-30, 1e-20, 1e20, 1e38, LARGEST])

@@ -23,9 +23,10 @@ def environment(
     devices: int, address: str | None = None, variables: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
     """The variables of a process with virtual CPU devices, which connects if it has an address."""
-    flag = f"--xla_force_host_platform_device_count={devices}"
-    given = {"XLA_FLAGS": flag, "JAX_PLATFORMS": "cpu"} | ({VARIABLE: address} if address else {})
-    return {**variables, **given}
+    count = f"--xla_force_host_platform_device_count={devices}"  # of two, the last one counts
+    given = {"XLA_FLAGS": f"{variables.get('XLA_FLAGS', '')} {count}", "JAX_PLATFORMS": "cpu"}
+    given["USE_TORCH"] = "0"  # transformers would import it where it is installed, for seconds
+    return {**variables, **given} | ({VARIABLE: address} if address else {})
 
 
 def free_port() -> int:

@@ -108,8 +108,8 @@ def prepared(flags):
     return config, corpora, [dataclasses.replace(pair, code=pair.query) for pair in queries]
 
 
-def first_step(tasks, model, *, dropping=True):
-    """The loss of the first step, and the vectors of its two passes."""
+def passes_and_loss(tasks, model, *, dropping=True, step=True):
+    """The vectors of a batch's two passes, and the loss of the first step on it."""
     config, _, pairs = prepared(flags(tasks, model))
     encoder, params = sentence_encoder(config, pairs)
     if not dropping:
@@ -118,17 +118,19 @@ def first_step(tasks, model, *, dropping=True):
         encoder = dataclasses.replace(encoder, module=encoder.module.clone(config=still))
     mesh, processor = make_mesh(jax.devices()), Processor.of(encoder)
     indices = batch_indices(len(pairs), 8, config.seed)
-    batch = batches(indices, pairs, processor, groups=mesh.size)[0]
     ids = encoder.tokenizer.pad(processor.queries([pairs[i].query for i in indices[0]]), 16)
     key = jax.random.fold_in(jax.random.key(config.seed), 0)
     # Texts 0 to 7 of the batch are its queries, 8 to 15 the same ones as code.
     passes = np.split(jax.jit(encoder.embed)(params, np.concatenate([ids, ids]), key=key), 2)
-    step, state = build_step(config, encoder, params, schedule_of(config, len(pairs)), mesh)
-    return float(step(state, shard_rows(batch, mesh))[1]["loss"]), passes
+    if not step:
+        return passes, None
+    batch = batches(indices, pairs, processor, groups=mesh.size)[0]
+    take, state = build_step(config, encoder, params, schedule_of(config, len(pairs)), mesh)
+    return passes, float(take(state, shard_rows(batch, mesh))[1]["loss"])
 
 
 def test_the_loss_is_the_cross_entropy_of_two_dropout_passes(tasks, tmp_path):
-    loss, (a, b) = first_step(tasks, write_bert(tmp_path / "model"))
+    (a, b), loss = passes_and_loss(tasks, write_bert(tmp_path / "model"))
     np.testing.assert_allclose(np.linalg.norm(a, axis=1), 1.0, rtol=1e-6)
     wanted = reference.mean(reference.infonce(a, b, scale=1 / 0.07))
     assert loss == pytest.approx(wanted, rel=1e-5)
@@ -139,8 +141,8 @@ def test_the_loss_is_the_cross_entropy_of_two_dropout_passes(tasks, tmp_path):
 
 
 def test_without_dropout_the_passes_are_one(tasks, model):
-    _, (one, other) = first_step(tasks, model)
-    loss, (a, b) = first_step(tasks, model, dropping=False)
+    (one, other), _ = passes_and_loss(tasks, model, step=False)
+    (a, b), loss = passes_and_loss(tasks, model, dropping=False)
     np.testing.assert_allclose(a, b, atol=1e-6)
     assert loss == pytest.approx(reference.mean(reference.infonce(a, a, scale=1 / 0.07)), rel=1e-5)
     assert abs(loss - reference.mean(reference.infonce(one, other, scale=1 / 0.07))) > 1e-3

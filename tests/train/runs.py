@@ -15,7 +15,8 @@ CACHE = "JAX_COMPILATION_CACHE_DIR"
 
 def to_be_killed() -> dict[str, str]:
     """Variables of a process that a test kills: it must not tear the programs that tests share."""
-    return {name: value for name, value in os.environ.items() if name != CACHE}
+    variables = {name: value for name, value in os.environ.items() if name != CACHE}
+    return variables | {"USE_TORCH": "0"}  # transformers imports it for seconds
 
 
 def metrics(folder: Path) -> list[dict]:

@@ -20,9 +20,9 @@ import jax
 import numpy as np
 import tyro
 
-from softnce_jax.languages import LANGUAGES
 from softnce_jax.data.sample import load_sample
 from softnce_jax.encoders.processor import Processor
+from softnce_jax.languages import LANGUAGES
 from softnce_jax.pretrained.tiny import tiny
 from softnce_jax.train.batches import Batch, batch_indices, batches
 from softnce_jax.train.config import Config, resolve

@@ -187,7 +187,9 @@ def fullness(pairs: list, processor: Processor, batch_size: int, settings: Setti
         rows.append(len(text_RL))
         used.append((text_RL >= 0).any(axis=1).sum())
         tokens.append((text_RL >= 0).sum())
-    share, before = (sum(tokens) / sum(counts) / processor.capacity.length for counts in (rows, used))
+    share, before = (
+        sum(tokens) / sum(counts) / processor.capacity.length for counts in (rows, used)
+    )
     padded = np.mean(tokens) / batch_size / (QUERY_LENGTH + CODE_LENGTH)
     worst = min(t / r for t, r in zip(tokens, rows, strict=True)) / processor.capacity.length
     counts = ", ".join(f"{r}: {c}" for r, c in sorted(Counter(rows).items()))

@@ -86,9 +86,14 @@ def assert_same(found, wanted):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("hard", [False, True])
-@pytest.mark.parametrize("name", SETTINGS)
-def test_values_and_gradients_are_those_of_the_dense_form(hard, name):
+FAST = ("plain", "duplicates left out", "duplicates weighted")
+CASES = [(name, True) for name in SETTINGS]
+CASES += [pytest.param(name, False, marks=() if name in FAST else pytest.mark.slow)
+          for name in SETTINGS]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "hard"), CASES)
+def test_values_and_gradients_are_those_of_the_dense_form(name, hard):
     given = SETTINGS[name]
     of = functools.partial(value_and_gradients, hard=hard, keys=hard or "duplicates" in given)
     wanted = of(settled(**given), dense=True)
@@ -142,7 +147,10 @@ def temporary_bytes(config, rows, *, keys):
     return both.lower(*data).compile().memory_analysis().temp_size_in_bytes
 
 
-@pytest.mark.parametrize("duplicates", ["keep", "exclude", "weight"])
+@pytest.mark.parametrize(
+    "duplicates",
+    ["weight", *(pytest.param(name, marks=pytest.mark.slow) for name in ("keep", "exclude"))],
+)
 def test_memory_of_loss_and_diagnostics_is_linear(duplicates, monkeypatch):
     """Four times the rows, about four times the memory, duplicates told apart or not."""
     config = settled(duplicates=duplicates)

@@ -26,9 +26,3 @@ def test_similarity_is_the_encoders_and_the_exports(similarity, before, unit, tm
     assert encoder.normalize is unit
     export_model(tmp_path / "model", encoder, params)
     assert load(tmp_path / "model")[0].normalize is unit
-
-
-def test_tiny_has_unit_vectors(tmp_path):
-    tasks = write_tasks(tmp_path / "tasks")
-    settled, data = prepare(Config(lang="python", data=str(tasks), encoder="tiny", batch_size=8))
-    assert build_encoder(settled, data.train)[0].normalize

@@ -20,7 +20,7 @@ from softnce_jax.errors import InputError
 from softnce_jax.estimators.bm25 import average_length, bm25_features
 from softnce_jax.mesh import check_batch_size, make_mesh, replicated, shard_rows
 from softnce_jax.pretrained.tiny import train_tokenizer
-from softnce_jax.train.batches import Batch, batch_indices, batches
+from softnce_jax.train.batches import Batch, PackedTexts, batch_indices, batches
 from softnce_jax.train.config import Config, resolve
 from softnce_jax.train.objective import Objective
 from softnce_jax.train.state import create, learning_rate, optimizer
@@ -80,11 +80,11 @@ class Trainer:
         module = self.encoder.module.clone(config=config, **options)
         return dataclasses.replace(self.encoder, module=module)
 
-    def _step(self, *, slices=1, seed=0, peak=PEAK, own_negatives=False, **module):
+    def _step(self, *, slices=1, seed=0, own_negatives=False, **module):
         """A step, and the optimiser of its state; `module` changes the encoder's."""
         encoder = self.with_module(**module)
         config, _ = resolve(Config(), on_sample=True, train_pairs=128)
-        rate = learning_rate(peak, STEPS)
+        rate = learning_rate(PEAK, STEPS)
         tx = optimizer(rate, clip_norm=1.0, weight_decay=0.0)
         whole = Objective(config, 1.0)
 
@@ -205,6 +205,7 @@ def test_recomputing_changes_nothing(trainer, one):
     np.testing.assert_allclose(recomputed.losses, one.losses[:3], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_recomputing_lowers_the_memory(trainer):
     plain, recomputed = (
         temporary_memory(trainer, layers=3, gradient_checkpointing=on) for on in (False, True)
@@ -226,13 +227,31 @@ def test_the_generator_of_the_environment_does_not_matter(trainer, one):
     np.testing.assert_array_equal(found, one.losses[:3])
 
 
-def test_seeds_share_one_program_and_rates_do_not(trainer):
-    def program(**options):
-        step, tx = trainer.step(**options)
-        state = jax.eval_shape(lambda params: create(params, tx), trainer.params)
-        return step.func.lower(*step.args, state, trainer.batches()[0]).as_text()
+class Noise:
+    """An encoder of two texts whose vectors are a parameter and its dropout."""
 
-    assert program(seed=1) == program(seed=2) != program(seed=1, peak=PEAK / 2)
+    def embed(self, params, rows, *, key):
+        return params["kernel"] * jax.random.uniform(key, (1, 2, 3))
+
+
+def test_seeds_share_one_program_and_rates_do_not():
+    texts = PackedTexts(None, np.array([[0]], np.int32), np.array([[1]], np.int32))
+    batch = Batch(texts, None, None)
+
+    def step_and_state(seed, peak=PEAK):
+        rate = learning_rate(peak, STEPS)
+        tx = optimizer(rate, clip_norm=1.0, weight_decay=0.0)
+        step = make_step(Noise(), lambda q_BD, c_BD, _: (q_BD * c_BD).sum(), tx, rate, seed)
+        return step, create({"kernel": np.float32(1.0)}, tx)
+
+    def program(*given):
+        step, state = step_and_state(*given)
+        return step.func.lower(*step.args, state, batch).as_text()
+
+    assert program(1) == program(2) != program(1, PEAK / 2)
+    # The control: the seed does count.
+    losses = [step(state, batch)[1]["loss"] for step, state in map(step_and_state, (1, 2))]
+    assert losses[0] != losses[1]
 
 
 def test_bfloat16_is_close_and_not_equal(trainer, one):

@@ -116,7 +116,7 @@ def passes_and_loss(tasks, model, *, dropping=True, step=True):
         still = copy.deepcopy(encoder.config)
         still.hidden_dropout_prob = still.attention_probs_dropout_prob = 0.0
         encoder = dataclasses.replace(encoder, module=encoder.module.clone(config=still))
-    mesh, processor = make_mesh(jax.devices()), Processor.of(encoder)
+    mesh, processor = make_mesh(jax.devices()[:1]), Processor.of(encoder)
     indices = batch_indices(len(pairs), 8, config.seed)
     ids = encoder.tokenizer.pad(processor.queries([pairs[i].query for i in indices[0]]), 16)
     key = jax.random.fold_in(jax.random.key(config.seed), 0)
@@ -178,7 +178,7 @@ def test_alignment_and_uniformity_are_those_of_the_validation_queries(whole, tas
     for folder, name in ((model, "before"), (out / "model", "after")):
         encoder, params = load(folder)
         ids = encoder.tokenizer.pad(encoder.tokenizer.tokenize(queries, 16), 16)
-        x = np.asarray(encoder.embed(params, ids), np.float64)
+        x = np.asarray(jax.jit(encoder.embed)(params, ids), np.float64)
         x /= np.linalg.norm(x, axis=1, keepdims=True)
         wanted = {
             "alignment": geometry.alignment(x[::2], x[1::2]),

@@ -149,7 +149,7 @@ def test_hard_negatives_in_both_directions(name):
 
 
 @pytest.mark.parametrize("name", ["soft_infonce", "bce", "cancel_top_k"])
-@pytest.mark.parametrize("devices", [2, 4])
+@pytest.mark.parametrize("devices", [pytest.param(2, marks=pytest.mark.slow), 4])
 def test_devices_hold_the_hard_negatives_of_their_rows(name, devices):
     of_batch = jax.jit(Objective(settled(loss=name), 2.0))
     mesh = make_mesh(jax.devices()[:devices])

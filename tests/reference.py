@@ -225,17 +225,18 @@ def bm25(ids, average_length, *, documents=None, collection=None, k1=1.2, b=0.75
     """
     word_rows = [[int(t) for t in row if t > 3] for row in ids]
     document_rows = [[int(t) for t in row if t > 3] for row in documents or ids]
+    idf = {}
+    for token in {token for row in word_rows for token in row}:
+        holders = sum(token in row for row in collection or word_rows)
+        others = len(collection or ids) - holders
+        idf[token] = math.log((collection is not None) + (others + 0.5) / (holders + 0.5))
     similarity = np.zeros((len(ids), len(document_rows)))
     for i, query in enumerate(word_rows):
         for j, document in enumerate(document_rows):
+            half = k1 * (1 - b + b * len(document) / average_length)
             for token in query:
-                holders = sum(token in row for row in collection or word_rows)
-                others = len(collection or ids) - holders
-                idf = math.log((collection is not None) + (others + 0.5) / (holders + 0.5))
-                count = document.count(token)
-                half = k1 * (1 - b + b * len(document) / average_length)
-                if count:
-                    similarity[i, j] += idf * (k1 + 1) * count / (half + count)
+                if count := document.count(token):
+                    similarity[i, j] += idf[token] * (k1 + 1) * count / (half + count)
     return similarity
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import numpy as np
 import pytest
 
@@ -23,42 +24,58 @@ def features(estimator, folder, queries=QUERIES, codes=CODES):
     return precomputed_features(estimator, pairs(queries, codes), folder=folder / "features")
 
 
-def one_by_one(model, texts, length, pooling):
-    """The vector of each text alone, without any padding, pooled by hand."""
-    encoder, params = load(model, pooling=pooling)
-    vectors = []
-    for text in texts:
-        ids = np.array(encoder.tokenizer.tokenize([text], length))
+@pytest.fixture(scope="module")
+def one_by_one(model_folder):
+    """Takes a model; returns the vectors of texts alone, pooled by hand, without any padding."""
+    first, _ = load(model_folder)
+
+    @jax.jit
+    def pooled(params, ids):  # the parameters of any model of that shape
         mask = np.ones(ids.shape, bool)
-        positions = encoder.position_ids(mask, np.arange(ids.size)[None])
-        states = encoder.states(params, ids, mask, positions)[0]
-        if pooling == "mean":
-            vectors.append(states.mean(axis=0))
-        else:
-            first = encoder.module.apply({"params": params}, states[:1], method="pooled")[0]
-            vectors.append(first / np.linalg.norm(first) if encoder.normalize else first)
-    return np.array(vectors, np.float64)
+        positions = first.position_ids(mask, np.arange(ids.size)[None])
+        states = first.states(params, ids, mask, positions)[0]
+        pooler = first.module.apply({"params": params}, states[:1], method="pooled")[0]
+        return {"mean": states.mean(axis=0), "pooler": pooler}
+
+    def vectors(model, texts, length):
+        encoder, params = load(model)
+        rows = encoder.tokenizer.tokenize(texts, length)
+        found = [pooled(params, np.array([row])) for row in rows]
+        return {name: np.array([v[name] for v in found], np.float64) for name in found[0]}
+
+    return vectors
 
 
-def test_sentence_is_the_cosine_of_mean_pooled_queries(model_folder, tmp_path):
+def unit(v):
+    return v / np.linalg.norm(v, axis=1, keepdims=True)
+
+
+def test_sentence_is_the_cosine_of_mean_pooled_queries(model_folder, one_by_one, tmp_path):
     a, b = features(sentence(str(model_folder)), tmp_path)
-    v = one_by_one(model_folder, QUERIES, 12, "mean")
-    expected = v @ v.T / np.linalg.norm(v, axis=1) / np.linalg.norm(v, axis=1)[:, None]
+    vectors = one_by_one(model_folder, QUERIES, 12)
+    v, p = vectors["mean"], vectors["pooler"]
+    expected = unit(v) @ unit(v).T
     np.testing.assert_allclose(a @ b.T, expected, atol=1e-5)
     np.testing.assert_allclose(np.diag(a @ b.T), 1, atol=1e-5)
     # The controls: not normalized, and pooled as the folder says.
     assert np.abs(v @ v.T - expected).max() > 0.1
-    p = one_by_one(model_folder, QUERIES, 12, "pooler")
-    cosine = p @ p.T / np.linalg.norm(p, axis=1) / np.linalg.norm(p, axis=1)[:, None]
-    assert np.abs(cosine - expected).max() > 0.01
+    assert np.abs(unit(p) @ unit(p).T - expected).max() > 0.01
 
 
-def test_teacher_is_the_dot_product_of_its_own_vectors(model_folder, other_folder, tmp_path):
-    for folder, query_length, unit in ((model_folder, 12, False), (other_folder, 6, True)):
+def test_teacher_is_the_dot_product_of_its_own_vectors(
+    model_folder, other_folder, one_by_one, tmp_path
+):
+    for folder, query_length, of_unit_length in (
+        (model_folder, 12, False),
+        (other_folder, 6, True),
+    ):
         a, b = features(teacher(str(folder)), tmp_path)
-        q = one_by_one(folder, QUERIES, query_length, "pooler")
-        c = one_by_one(folder, CODES, 24, "pooler")
-        assert np.allclose(np.linalg.norm(q, axis=1), 1, atol=1e-5) == unit
+        q, c = (
+            one_by_one(folder, *texts)["pooler"] for texts in ((QUERIES, query_length), (CODES, 24))
+        )
+        assert np.allclose(np.linalg.norm(a, axis=1), 1, atol=1e-5) == of_unit_length
+        if of_unit_length:
+            q, c = unit(q), unit(c)
         np.testing.assert_allclose(a @ b.T, q @ c.T, atol=1e-4)
         assert np.abs(q @ q.T - q @ c.T).max() > 0.01, "code is not the query"
 

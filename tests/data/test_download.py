@@ -74,14 +74,14 @@ def test_progress_is_never_given_up(server, tmp_path):
 
 def test_a_transfer_that_stalls_is_broken_off_and_resumed(server, tmp_path):
     server.faults["/data.bin"] = [("stall", 70_000)]
-    assert get(server, tmp_path, patience=1.0).read_bytes() == BODY
+    assert get(server, tmp_path, patience=0.4).read_bytes() == BODY
     assert server.asked[1][1] is not None
 
 
 def test_a_transfer_that_always_stalls_fails(server, tmp_path):
     server.faults["/data.bin"] = [("stall", 0)] * 3
     with pytest.raises(Unavailable, match=r"no answer in time \(3 times\)"):
-        get(server, tmp_path, patience=0.5)
+        get(server, tmp_path, patience=0.1)
 
 
 def test_what_another_process_left_is_resumed(server, tmp_path):
@@ -212,7 +212,7 @@ def test_a_listing_that_the_hub_does_not_give(hub, monkeypatch):
             hub_files(REPO, "refs/pr/1")
     hub.faults[INFO] = [("stall", 0)]
     with pytest.raises(Unavailable, match=r"^no answer in time$"):
-        hub_files(REPO, "refs/pr/1", patience=0.5)
+        hub_files(REPO, "refs/pr/1", patience=0.1)
     hub.files[INFO] = b"<html>We are sorry</html>"
     with pytest.raises(Unavailable, match=r"^not a listing$"):
         hub_files(REPO, "refs/pr/1")
@@ -272,14 +272,15 @@ def test_a_transfer_from_the_hub_that_breaks_off_is_resumed(hub, tmp_path):
         get_from_hub(tmp_path)
 
 
-def test_a_transfer_from_the_hub_that_stalls(hub, tmp_path):
+def test_a_transfer_from_the_hub_that_stalls(hub, tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.4)
     hub.faults[DATA] = [("stall", 70_000)]
     assert get_from_hub(tmp_path).read_bytes() == BODY
     assert [wanted for wanted in ranges(hub) if wanted] == ["bytes=65536-"]
 
 
 def test_a_transfer_from_the_hub_that_always_stalls_fails(hub, tmp_path, monkeypatch):
-    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.03)
     hub.faults[DATA] = [("stall", 0)] * 99
     with pytest.raises(Unavailable, match=r"^no answer in time \(3 times\)$"):
         get_from_hub(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +19,7 @@ from softnce_jax.encoders.encoder import Encoder, of_slots
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
 from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.errors import InputError
-from softnce_jax.packing import Capacity, fill, first_fit, sizes
+from softnce_jax.packing import Capacity, fill, first_fit, one_per_row, sizes
 from softnce_jax.pretrained.load import load
 from softnce_jax.pretrained.tiny import train_tokenizer
 from tests.pretrained.folders import ids_of
@@ -49,7 +50,7 @@ def stand():
     )
     encoder = Encoder(AnyMaskRobertaModule(config), tokenizer, query_length=16, code_length=CODE)
     graphs = GraphCodes(tokenizer, Settings("published", CODE, FLOW))
-    return encoder, encoder.init(KEY), graphs
+    return encoder, jax.jit(encoder.init)(KEY), graphs
 
 
 def texts_of(stand, dataflow):
@@ -60,17 +61,17 @@ def texts_of(stand, dataflow):
 
 
 def layouts(stand, dataflow):
-    """The same texts packed, with their slots, and each in a row of its own."""
+    """The same texts packed, and each in a row of its own, in one shape; with their slots."""
     _, _, graphs = stand
     texts = texts_of(stand, dataflow)
     capacity = Capacity(CODE + FLOW, graphs.edge_capacity if dataflow else 0)
-    plan = first_fit(sizes(texts, capacity), capacity)
-    assert plan.rows < len(texts)
-    packed = fill(
-        [texts], [plan], [range(len(texts))], rows=plan.rows + 1, capacity=capacity, pad_id=1
-    )
-    alone = padded_rows(texts, capacity.length if dataflow else CODE, edges=capacity.edges)
-    return packed, plan.slot_T(capacity.slots)[None], alone
+    plans = [plan(sizes(texts, capacity), capacity) for plan in (first_fit, one_per_row)]
+    assert plans[0].rows < plans[1].rows == len(texts)
+    options = {"rows": len(texts), "capacity": capacity, "pad_id": 1}
+    return [
+        (fill([texts], [plan], [range(len(texts))], **options), plan.slot_T(capacity.slots)[None])
+        for plan in plans
+    ]
 
 
 @pytest.mark.parametrize("dataflow", [False, True], ids=["text", "dataflow"])
@@ -79,26 +80,27 @@ def layouts(stand, dataflow):
 def test_vectors_and_gradients_are_those_of_rows_of_one_text(stand, pooling, dataflow, key):
     encoder, params, _ = stand
     encoder = dataclasses.replace(encoder, pooling=pooling, normalize=True)
-    packed, slots, alone = layouts(stand, dataflow)
-    u_RD = jax.random.normal(KEY, (len(PAIRS), 32))
+    (packed, slots), alone = layouts(stand, dataflow)
+    u_RD = np.random.default_rng(0).normal(size=(len(PAIRS), 32)).astype(np.float32)
 
-    def of_rows(params):
-        return row_vectors(encoder, params, alone, key=key)
+    def total(params, rows, slots):
+        vectors = of_slots(encoder.embed(params, rows, key=key), slots)
+        return jnp.sum(vectors * u_RD), vectors
 
-    def of_packed(params, packed=packed):
-        return of_slots(encoder.embed(params, packed, key=key), slots)
-
-    expected, found = jax.jit(of_rows)(params), jax.jit(of_packed)(params)
+    run = jax.jit(jax.grad(total, has_aux=True))
+    (gradient, found), (expected_gradient, expected) = (
+        run(params, packed, slots),
+        run(params, *alone),
+    )
     np.testing.assert_allclose(found, expected, atol=1e-6)
-    gradients = [
-        jax.jit(jax.grad(lambda p, f=f: jnp.sum(f(p) * u_RD)))(params) for f in (of_packed, of_rows)
-    ]
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), *gradients)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), gradient, expected_gradient
+    )
     # The controls: texts that see their neighbours; positions that go on along the row.
-    everyone = packed._replace(segment_ids=np.where(packed.segment_ids < 0, -1, 0))
+    everyone = packed._replace(segment_ids=np.where(packed.segment_ids < 0, -1, 0).astype(np.int32))
     columns = np.broadcast_to(np.arange(CODE + FLOW, dtype=np.int16), packed.positions.shape)
     for wrong in (everyone, packed._replace(positions=columns)):
-        assert np.abs(of_packed(params, wrong) - expected).max() > 1e-2
+        assert np.abs(run(params, wrong, slots)[1] - expected).max() > 1e-2
 
 
 def test_nodes_without_pieces_are_there_and_full_rows_are_alone(stand):
@@ -109,14 +111,12 @@ def test_nodes_without_pieces_are_there_and_full_rows_are_alone(stand):
 
 def test_neighbours_in_a_row_do_not_reach_a_text(stand):
     encoder, params, _ = stand
-    packed, slots, _ = layouts(stand, True)
+    (packed, slots), _ = layouts(stand, True)
     other = np.unique(packed.segment_ids)[2:]  # all but padding and text 0
     changed = packed.ids.copy()
     changed[np.isin(packed.segment_ids, other)] = 7
-    before, after = (
-        of_slots(encoder.embed(params, packed._replace(ids=ids)), slots)
-        for ids in (packed.ids, changed)
-    )
+    embed = jax.jit(lambda rows: of_slots(encoder.embed(params, rows), slots))
+    before, after = (np.asarray(embed(packed._replace(ids=ids))) for ids in (packed.ids, changed))
     np.testing.assert_allclose(before[0], after[0], atol=1e-6)
     assert np.abs(before[1:] - after[1:]).max() > 1e-2
 
@@ -125,20 +125,23 @@ def test_positions_are_those_of_transformers(roberta, roberta_folder):
     encoder, params = load(roberta_folder, pooling="pooler")
     ids = ids_of(encoder)
     ids[1, 3] = 1  # text that spells <pad>
-    expected = roberta(ids, jnp.asarray(ids != 1)).pooler_output
-    np.testing.assert_array_equal(encoder.embed(params, ids), expected)
+    expected = jax.jit(roberta)(ids, jnp.asarray(ids != 1)).pooler_output
+    np.testing.assert_array_equal(jax.jit(encoder.embed)(params, ids), expected)
     # The control: one position further.
     rows = padded_rows(encoder.tokenizer.tokenize(TEXTS, 24), 24)
     shifted = dataclasses.replace(encoder, pooling="mean")
+    embed = jax.jit(partial(row_vectors, shifted))
     there, further = (
-        row_vectors(shifted, params, rows._replace(positions=rows.positions + n)) for n in (0, 1)
+        embed(params, rows._replace(positions=(rows.positions + n).astype(np.int16)))
+        for n in (0, 1)
     )
     assert np.abs(there - further).max() > 1e-2
 
 
 def test_the_vector_does_not_depend_on_the_padding(roberta_folder):
     encoder, params = load(roberta_folder)
-    narrow, wide = (encoder.embed(params, ids_of(encoder, length)) for length in (24, 38))
+    embed = jax.jit(encoder.embed)
+    narrow, wide = (np.asarray(embed(params, ids_of(encoder, length))) for length in (24, 38))
     np.testing.assert_allclose(narrow[::2], wide[::2], atol=1e-5)
     assert np.abs(narrow[3] - wide[3]).max() > 1e-2  # this text was cut at 24
 
@@ -149,6 +152,7 @@ def test_a_key_drops_and_no_key_does_not(roberta_folder):
     embed = jax.jit(encoder.embed)
     first, again = (embed(params, ids, key=jax.random.key(1)) for _ in range(2))
     np.testing.assert_array_equal(first, again)
+    first = np.asarray(first)
     assert np.abs(first - embed(params, ids)).max() > 1e-3
     assert np.abs(first - embed(params, ids, key=jax.random.key(2))).max() > 1e-3
 
@@ -161,8 +165,8 @@ def test_rows_longer_than_the_network_are_an_error(roberta_folder):
 
 
 def test_unit_length_has_no_gradient_at_zero():
-    vectors = jnp.array([[0.0, 0.0], [3.0, 4.0]])
-    gradient = jax.grad(lambda vectors: jnp.sum(unit_length(vectors)))(vectors)
+    vectors = np.array([[0.0, 0.0], [3.0, 4.0]], np.float32)
+    gradient = jax.jit(jax.grad(lambda vectors: jnp.sum(unit_length(vectors))))(vectors)
     np.testing.assert_array_equal(gradient[0], 0)
     # Of x / |x| at (3, 4), both outputs added: what of (1, 1) lies across it, over its length.
     np.testing.assert_allclose(gradient[1], [4 / 125, -3 / 125], rtol=1e-5)

@@ -1,12 +1,14 @@
 """The table of losses, and the batches on which the tests of this folder call them.
 
-The losses run eagerly: each primitive is compiled once for a shape and shared by all losses. So
-tests of every loss use the shapes of `batch()` wherever the property allows it, and compare with
-the float64 loop, which compiles nothing, rather than with ours on other shapes.
+A loss is compiled once for the shapes of its arrays and the names of its options, value, gradients
+and rows in one program; numbers are arguments. So tests of every loss use the shapes of `batch()`
+wherever the property allows it, and compare with the float64 loop, which compiles nothing, rather
+than with ours on other shapes. That a loss called without `jit` is the same is in test_devices.py.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -73,9 +75,58 @@ def function(name):
     )
 
 
+STATIC = {"k", "cosine", "symmetric"}
+
+
+class Result(NamedTuple):
+    """What a loss gives."""
+
+    value: jax.Array
+    gradients: tuple  # in the arrays that it takes by position
+    scale_gradient: dict  # in the scale, where one is given
+    rows: jax.Array
+    total: jax.Array
+
+
+@functools.cache
+def compiled(name, **static):
+    """(arrays by position, the scale if given, other options) -> the Result, from one program."""
+
+    def value(parts, scale, options):
+        loss = functools.partial(function(name), *parts, **scale, **options, **static)
+        return loss(), (loss(reduce_fn=None), loss(reduce_fn=jnp.sum))
+
+    @jax.jit
+    def run(parts, scale, options):
+        step = jax.value_and_grad(value, (0, 1), has_aux=True)
+        (mean, (rows, total)), gradients = step(parts, scale, options)
+        return Result(mean, *gradients, rows, total)
+
+    return run
+
+
+def result(name, *parts, **options):
+    static = {k: v for k, v in options.items() if k in STATIC}
+    scale = {k: jnp.float32(v) for k, v in options.items() if k == "scale"}
+    others = {
+        k: jnp.asarray(v) if np.ndim(v) else jnp.float32(v)
+        for k, v in options.items()
+        if k not in STATIC | {"scale"}
+    }
+    arrays = tuple(jnp.asarray(x, jnp.float32) for x in parts)
+    return compiled(name, **static)(arrays, scale, others)
+
+
 def ours(name, *parts, **options):
-    options = {k: jnp.asarray(v) if isinstance(v, np.ndarray) else v for k, v in options.items()}
-    return function(name)(*(jnp.asarray(x, jnp.float32) for x in parts), **options)
+    return result(name, *parts, **options).value
+
+
+def ours_rows(name, *parts, **options):
+    return result(name, *parts, **options).rows
+
+
+def gradients(name, *parts, **options):
+    return result(name, *parts, **options).gradients
 
 
 def loop_rows(name, *parts, **options):
@@ -85,13 +136,6 @@ def loop_rows(name, *parts, **options):
 
 def loop(name, *parts, **options):
     return reference.mean(loop_rows(name, *parts, **options))
-
-
-def gradients(name, *parts, **options):
-    which = tuple(range(len(parts)))
-    return jax.grad(lambda *x: ours(name, *x, **options), which)(
-        *(jnp.asarray(x, jnp.float32) for x in parts)
-    )
 
 
 def masks():

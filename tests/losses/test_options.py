@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests import reference
-from tests.losses.table import batch, gradients, loop_rows, ours
+from tests.losses.table import batch, gradients, loop_rows, ours, ours_rows
 
 
 def unit(x):
@@ -53,7 +53,7 @@ def test_both_directions_by_hand():
     w = np.array([[7.0, 0.5], [0.25, 7.0]])
     there = (math.log(math.e + 0.5 * math.e**3) - 1, math.log(math.e**6 + math.e**2 / 4) - 6)
     back = (math.log(math.e + math.e**2 / 4) - 1, math.log(math.e**6 + 0.5 * math.e**3) - 6)
-    rows = ours("soft_infonce", q, c, w, symmetric=True, reduce_fn=None)
+    rows = ours_rows("soft_infonce", q, c, w, symmetric=True)
     np.testing.assert_allclose(rows, (np.array(there) + back) / 2, rtol=1e-6)
 
 
@@ -81,8 +81,8 @@ def test_a_shared_candidate_is_looked_for_by_both_its_queries():
     """Queries 0 and 2 have candidate 1: neither is a negative of it."""
     q, c, w = batch()
     positive = np.array([1, 0, 1, 4, 3])
-    rows = ours("soft_infonce", q, c, w, positive=positive, symmetric=True, reduce_fn=None)
-    there = ours("soft_infonce", q, c, w, positive=positive, reduce_fn=None)
+    rows = ours_rows("soft_infonce", q, c, w, positive=positive, symmetric=True)
+    there = ours_rows("soft_infonce", q, c, w, positive=positive)
     score = q @ c.T
     for i in (0, 2):
         above = sum(w[j, 1] * np.exp(score[j, 1] - score[i, 1]) for j in (1, 3, 4))

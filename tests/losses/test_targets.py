@@ -10,7 +10,7 @@ import pytest
 
 from softnce_jax import negative_distribution
 from tests import reference
-from tests.losses.table import LOSSES, arrays, batch, gradients, loop, ours
+from tests.losses.table import LOSSES, arrays, batch, gradients, loop, ours, ours_rows
 
 OF_P = [name for name, row in LOSSES.items() if row.target == "p"]
 every_loss_of_p = pytest.mark.parametrize("name", OF_P)
@@ -78,7 +78,7 @@ def test_a_row_with_fewer_negatives_than_k_is_zero():
     q, c, similarity = arrays("cancel_top_k", *batch())
     where = np.ones((5, 7), bool)
     where[1], where[1, [1, 4, 6]] = False, True
-    rows = ours("cancel_top_k", q, c, similarity, where=where, reduce_fn=None)
+    rows = ours_rows("cancel_top_k", q, c, similarity, where=where)
     assert rows[1] == 0 and (np.delete(rows, 1) > 0).all()
     assert not gradients("cancel_top_k", q, c, similarity, where=where)[0][1].any()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import partial
+from functools import cache, partial
 from types import SimpleNamespace
 
 import jax
@@ -43,7 +43,7 @@ def slow_mask(example, length):
 
 def mask_arguments(rows):
     """What graph_mask takes, for rows of one text."""
-    ids, spans, edges = (jnp.asarray(x[0]) for x in (rows.ids, rows.spans, rows.edges))
+    ids, spans, edges = (x[0] for x in (rows.ids, rows.spans, rows.edges))
     is_token = (ids != 1) & (spans[..., 0] < 0)
     return spans, edges, is_token, is_token & ((ids == 0) | (ids == 2))
 
@@ -57,14 +57,15 @@ def golden_rows():
 
 def test_masks_are_the_published_ones_and_the_slow_ones():
     _, goldens, examples, rows = golden_rows()
-    masks = np.asarray(graph_mask(*mask_arguments(rows)))
+    make = jax.jit(graph_mask)
+    masks = np.asarray(make(*mask_arguments(rows)))
     for mask, golden, example in zip(masks, goldens, examples, strict=True):
         padding = (0, L - len(golden["code_ids"]))
         np.testing.assert_array_equal(mask, slow_mask(example, L))
         np.testing.assert_array_equal(mask, np.pad(golden["attn_mask"], padding))
     # The control: without edges between nodes it is another mask.
     none = rows._replace(edges=np.full_like(rows.edges, L))
-    assert (np.asarray(graph_mask(*mask_arguments(none))) != masks).any(axis=(1, 2)).sum() > 15
+    assert (np.asarray(make(*mask_arguments(none))) != masks).any(axis=(1, 2)).sum() > 15
 
 
 def test_node_words_are_means_of_pieces():
@@ -74,13 +75,15 @@ def test_node_words_are_means_of_pieces():
     for row, column in zip(*np.nonzero(positions == 0), strict=True):
         seen = np.nonzero(golden["gcb_attn_mask"][row, column] & (positions[row] >= 2))[0]
         spans[row, column] = (seen[0], seen[-1] + 1) if len(seen) else (0, 0)
-    found = node_words(jnp.asarray(golden["gcb_word_emb"][ids], jnp.float32), jnp.asarray(spans))
+    words = golden["gcb_word_emb"][ids].astype(np.float32)
+    found = np.asarray(jax.jit(node_words)(words, spans))
     np.testing.assert_allclose(found, golden["gcb_inputs_embeds_f64"], atol=1e-6)
     assert np.abs(found - golden["gcb_word_emb"][ids]).max() > 0.1
 
 
+@cache
 def published():
-    """The encoder and parameters of dfg_forward.npz, and its arrays."""
+    """The encoder and parameters of dfg_forward.npz, its arrays, and the encoder's program."""
     arrays = np.load(shared_path("goldens/dfg_forward.npz"))
     params: dict = {}
     for name in arrays:
@@ -89,9 +92,10 @@ def published():
             node = params
             for key in path:
                 node = node.setdefault(key, {})
-            node[leaf] = jnp.asarray(arrays[name])
+            node[leaf] = arrays[name]
     config = RobertaConfig(**json.loads(str(arrays["config"])))
-    return encoder_of(AnyMaskRobertaModule(config)), params, arrays
+    encoder = encoder_of(AnyMaskRobertaModule(config))
+    return encoder, params, arrays, jax.jit(partial(row_vectors, encoder))
 
 
 def encoder_of(module, pooling="pooler"):
@@ -99,17 +103,17 @@ def encoder_of(module, pooling="pooler"):
 
 
 def test_vectors_are_the_published_ones():
-    encoder, params, arrays = published()
+    encoder, params, arrays, embed = published()
     cases, goldens, examples, rows = golden_rows()
-    embed = jax.jit(partial(row_vectors, encoder))
     vectors = np.array(embed(params, rows))
-    as_tokens = embed(params, rows._replace(spans=None, edges=None))
-    queries = encoder.embed(params, np.stack([golden["nl_ids"] for golden in goldens]))
+    as_tokens = np.asarray(embed(params, rows._replace(spans=None, edges=None)))
+    ids = np.stack([golden["nl_ids"] for golden in goldens])
+    queries = np.asarray(jax.jit(encoder.embed)(params, ids))
     for row, (case, golden) in enumerate(zip(cases, goldens, strict=True)):
         if case["rows_fully_masked_among_nodes"]:
             # A node that attends to nothing averages over the row, so the row's length matters.
             exact = padded_rows([examples[row]], len(golden["code_ids"]), edges=64)
-            vectors[row] = row_vectors(encoder, params, exact)[0]
+            vectors[row] = embed(params, exact)[0]
         expected = arrays[f"code_vec/{case['key']}"]
         np.testing.assert_allclose(vectors[row], expected, atol=1e-5)
         np.testing.assert_allclose(queries[row], arrays[f"nl_vec/{case['key']}"], atol=1e-5)
@@ -118,33 +122,41 @@ def test_vectors_are_the_published_ones():
 
 
 def test_rows_do_not_depend_on_their_padding():
-    encoder, params, _ = published()
+    _, params, _, embed = published()
     case, _ = next(golden_cases())
     rows = [padded_rows([example_of(case)], n, edges=e) for n, e in ((48, 64), (80, 256))]
-    narrow, wide = (row_vectors(encoder, params, row) for row in rows)
+    narrow, wide = (embed(params, row) for row in rows)
     np.testing.assert_allclose(narrow, wide, atol=1e-6)
+
+
+@cache
+def row_with_a_node():
+    """A row whose node only the special tokens attend to, and which attends to nothing; states."""
+    encoder, params, *_ = published()
+    example = Example(np.array([0, 5, 6, 2, 3]), np.zeros((1, 2), int), np.zeros((0, 2), int))
+    rows = padded_rows([example], 6, edges=1)
+    words = params["embeddings"]["word_embeddings"]["embedding"][rows.ids[0]]
+    words[0, 4] = 0.0
+    position_ids = np.array([[2, 3, 4, 5, 0, 1]])
+    mask = jax.jit(graph_mask)(*mask_arguments(rows))
+    states = jax.jit(encoder.states)(params, rows.ids[0], mask, position_ids, inputs_embeds=words)
+    return rows, np.asarray(states)
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 def test_nodes_are_not_pooled(pooling):
-    encoder, params, _ = published()
-    encoder = encoder_of(encoder.module, pooling)
-    # A node that only the special tokens attend to, and that attends to nothing.
-    example = Example(np.array([0, 5, 6, 2, 3]), np.zeros((1, 2), int), np.zeros((0, 2), int))
-    rows = padded_rows([example], 6, edges=1)
-    found = row_vectors(encoder, params, rows)
-    words = params["embeddings"]["word_embeddings"]["embedding"][rows.ids[0]].at[0, 4].set(0.0)
-    position_ids = jnp.array([[2, 3, 4, 5, 0, 1]])
-    mask = graph_mask(*mask_arguments(rows))
-    states = encoder.states(params, rows.ids[0], mask, position_ids, inputs_embeds=words)
+    encoder, params, *_ = published()
+    rows, states = row_with_a_node()
+    found = jax.jit(partial(row_vectors, encoder_of(encoder.module, pooling)))(params, rows)
     expected = states[:, :4].mean(axis=1) if pooling == "mean" else states[:, 0]
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_half_precision_is_finite():
-    encoder, params, _ = published()
+    encoder, params, _, embed = published()
     half = encoder_of(encoder.module.clone(dtype=jnp.bfloat16))
     case, _ = next(golden_cases())
     rows = padded_rows([example_of(case)], 48, edges=64)
-    exact, found = (row_vectors(each, params, rows) for each in (encoder, half))
-    assert found.dtype == jnp.float32 and 0 < np.abs(found - exact).max() < 0.1
+    exact = np.asarray(embed(params, rows))
+    found = np.asarray(jax.jit(partial(row_vectors, half))(params, rows))
+    assert found.dtype == np.float32 and 0 < np.abs(found - exact).max() < 0.1

@@ -21,13 +21,16 @@ from tests.train.corpus import write_encoder, write_tasks
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A finished run on 20 tasks: data folder, run folder and results."""
+    """A finished run on 20 tasks: data folder, run folder and results.
+
+    Its step is the program of the run in tests/train/test_fit.py.
+    """
     folder = tmp_path_factory.mktemp("trained")
     tasks = write_tasks(folder / "tasks")
     encoder = write_encoder(folder / "encoder", tasks)
     config = Config(
-        lang="python", data=str(tasks), out=str(folder / "run"), encoder=str(encoder), epochs=2,
-        batch_size=8, evaluate_every=1.0, keep=3, learning_rate=1e-2, warmup_epochs=0.0,
+        lang="python", data=str(tasks), out=str(folder / "run"), encoder=str(encoder), epochs=4,
+        batch_size=8, evaluate_every=2.0, keep=3, learning_rate=1e-2, warmup_epochs=0.0,
     )  # fmt: skip
     return tasks, folder / "run", fit(config)
 

@@ -17,6 +17,7 @@ import pytest
 from softnce_jax.errors import InputError
 from softnce_jax.pretrained.load import load
 from softnce_jax.retrieval.per_query import read_queries
+from softnce_jax.train import loop
 from softnce_jax.train import run_folder as run_module
 from softnce_jax.train.config import Config
 from softnce_jax.train.fit import fit
@@ -38,6 +39,20 @@ def config(tasks, out, **given) -> Config:
     settings = {"encoder": str(tasks / "encoder"), "epochs": 4, "batch_size": 8}
     settings |= {"evaluate_every": 2.0, "learning_rate": 1e-2, "warmup_epochs": 0.0}
     return Config(lang="python", data=str(tasks), out=str(out), **(settings | given))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shared_steps():
+    """Runs of one configuration share its step: each would trace and lower the same program."""
+    steps, build = {}, loop.build_step
+
+    def build_once(config, *given):
+        step, state = build(config, *given)
+        return steps.setdefault(dataclasses.replace(config, out=""), step), state
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "build_step", build_once)
+        yield
 
 
 def unfinished(run: Path, out: Path) -> Path:

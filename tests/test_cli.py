@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import configparser
-import json
 import os
 import re
 import subprocess
@@ -17,51 +16,12 @@ import pytest
 import softnce_jax
 from softnce_jax import cli
 from softnce_jax.errors import InputError
+from tests.command_lines import lines_without
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "softnce_jax"
 SETUP = configparser.ConfigParser()
 SETUP.read(ROOT / "setup.cfg")
-
-# Runs command lines where some packages cannot be found, as if they were not installed.
-WITHOUT = """
-import contextlib, io, json, sys
-
-missing = sys.argv[1].split(",")
-
-
-class Finder:
-    def __init__(self, real):
-        self.real = real
-
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] not in missing:
-            return self.real.find_spec(name, path, target)
-
-    def __getattr__(self, name):
-        return getattr(self.real, name)
-
-
-sys.meta_path[:] = map(Finder, sys.meta_path)
-from softnce_jax.cli import main
-
-for arguments in json.loads(sys.argv[2]):
-    out, err, status = io.StringIO(), io.StringIO(), 0
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main(arguments)
-        except SystemExit as exit:
-            status = exit.code
-    print(json.dumps([status, out.getvalue(), err.getvalue()]))
-"""
-
-
-def without(packages: str, *lines: list[str], cwd: Path) -> list[tuple[int, str, str]]:
-    """The status, output and errors of each command line, all in one process."""
-    command = [sys.executable, "-c", WITHOUT, packages, json.dumps(lines)]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 
 
 def file_of(command: str) -> str:
@@ -79,7 +39,7 @@ def test_each_command_has_a_module_and_a_program():
 
 def test_help_lists_the_commands(tmp_path):
     """With nothing installed but Python."""
-    ((status, out, err),) = without("jax,numpy,tyro,flax,filelock", ["--help"], cwd=tmp_path)
+    ((status, out, err),) = lines_without("jax,numpy,tyro,flax,filelock", ["--help"], cwd=tmp_path)
     assert status == 0 and not err
     assert out.startswith("usage: softnce COMMAND")
     for name, about in cli.COMMANDS.items():
@@ -88,14 +48,14 @@ def test_help_lists_the_commands(tmp_path):
 
 def test_help_of_a_command_needs_no_device_code(tmp_path):
     missing = "jax,jaxlib,flax,optax,orbax,grain,transformers,tokenizers,tree_sitter,matplotlib"
-    shown = without(missing, *[[name, "--help"] for name in cli.COMMANDS], cwd=tmp_path)
+    shown = lines_without(missing, *[[name, "--help"] for name in cli.COMMANDS], cwd=tmp_path)
     for name, (status, out, err) in zip(cli.COMMANDS, shown, strict=True):
         assert (status, err) == (0, "")
         assert out.startswith(f"usage: softnce {name} ")
 
 
 def test_without_the_extra_every_program_says_so_in_a_line(tmp_path):
-    shown = without("tyro", *[[name, "--help"] for name in cli.COMMANDS], cwd=tmp_path)
+    shown = lines_without("tyro", *[[name, "--help"] for name in cli.COMMANDS], cwd=tmp_path)
     for name, result in zip(cli.COMMANDS, shown, strict=True):
         line = f'error: softnce {name}: tyro is not installed: pip install "softnce_jax[train]"\n'
         assert result == (1, "", line)
@@ -114,18 +74,22 @@ MISSING = [
     ("figures", ("runs",), "matplotlib"),
     ("negatives", (), "flax"),
 ]
-CASES = [(name, flags, package) for name, flags, all in MISSING for package in all.split()]
+PACKAGES = sorted({package for _, _, packages in MISSING for package in packages.split()})
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "flags", "package"), CASES)
-def test_a_missing_package_is_told_in_a_line(name, flags, package, tmp_path):
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_missing_package_is_told_in_a_line(package, tmp_path):
     (tmp_path / "source").mkdir()
     (tmp_path / "runs").mkdir()
-    ((status, _, err),) = without(package, [name, *flags], cwd=tmp_path)
     extra = "figures" if package == "matplotlib" else "train"
-    line = f'error: softnce {name}: {package} is not installed: pip install "softnce_jax[{extra}]"'
-    assert (status, err.splitlines()[-1:]) == (1, [line])
+    needing = [(name, flags) for name, flags, packages in MISSING if package in packages.split()]
+    shown = lines_without(package, *[[name, *flags] for name, flags in needing], cwd=tmp_path)
+    for (name, _), (status, _, err) in zip(needing, shown, strict=True):
+        line = (
+            f'error: softnce {name}: {package} is not installed: pip install "softnce_jax[{extra}]"'
+        )
+        assert (status, err.splitlines()[-1:]) == (1, [line])
     assert {path.name for path in tmp_path.rglob("*")} == {"source", "runs"}  # before any work
 
 

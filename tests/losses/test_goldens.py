@@ -79,17 +79,17 @@ def test_losses_and_gradients(kind):
 def test_cancelled_negatives():
     """The sum over a row's remaining candidates names them: candidate j adds 2^j."""
     golden, off = np.load(shared_path("goldens/losses_small.npz")), ~np.eye(8, dtype=bool)
-    score = jnp.log(2.0) * jnp.tile(jnp.arange(8.0), (8, 1))
-    pairs = PairScores(
-        score, jnp.diag(score), ~off, jnp.asarray(off), jnp.ones(8, bool), jnp.arange(8)
-    )
+    score = np.float32(np.log(2)) * np.tile(np.arange(8, dtype=np.float32), (8, 1))
+    parts = score, np.diag(score), ~off, off, np.ones(8, bool), np.arange(8, dtype=np.int32)
+    pairs = PairScores(*map(jnp.asarray, parts))
+    top_k, threshold = jax.jit(_top_k_rows, static_argnames="k"), jax.jit(_threshold_rows)
     for name, keep in zip(golden["keep_name"], golden["keep"], strict=True):
         kind, sim, k, ratio = name.split("|")
         similarity = jnp.asarray(golden[f"sim_{sim}"])
         if kind == "topk":
-            loss = _top_k_rows(pairs, similarity, k=int(k))
+            loss = top_k(pairs, similarity, k=int(k))
         else:
-            loss = _threshold_rows(pairs, similarity, float(ratio))
+            loss = threshold(pairs, similarity, float(ratio))
         numbers = np.rint(np.exp(np.asarray(loss + pairs.positive_score_B, np.float64))).astype(int)
         expected = np.ones((8, 8), bool)
         expected[off] = keep.ravel()

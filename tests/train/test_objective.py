@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -29,13 +29,29 @@ def settled(**given):
     return resolve(Config(batch_size=8, **given), on_sample=True, train_pairs=99)[0]
 
 
-@functools.cache
-def found(data=None, **given):
+def found(data=None, duplicates="keep", **given):
     """The loss of the plain batch, of BATCH, or of the one with hard negatives."""
-    if data is None:
-        data = "plain" if given.get("duplicates", "keep") == "keep" else "keys"
-    c, batch = {"plain": (C, PLAIN), "keys": (C, BATCH), "hard": (C_N, HARD_BATCH)}[data]
-    return jax.jit(Objective(settled(**given), 2.0))(Q, c, batch)
+    form = data or ("plain" if duplicates == "keep" else "keys"), duplicates
+    if given.keys() <= {"loss"}:
+        return of_all_forms(**given)[form]
+    return of_forms((form,), **given)[form]
+
+
+@functools.cache
+def of_all_forms(loss="soft_infonce"):
+    """As one program, which tests share."""
+    treatments = ["keep", "exclude"] + ["weight"] * (loss != "infonce")
+    forms = [("plain", "keep"), *itertools.product(("keys", "hard"), treatments)]
+    return of_forms(tuple(forms), loss=loss)
+
+
+@functools.cache
+def of_forms(forms, **given):
+    """The losses of forms, each a name of data and a treatment of duplicates."""
+    data = {"plain": (C, PLAIN), "keys": (C, BATCH), "hard": (C_N, HARD_BATCH)}
+    losses = {form: Objective(settled(duplicates=form[1], **given), 2.0) for form in forms}
+    of_data = lambda q, data: {form: loss(q, *data[form[0]]) for form, loss in losses.items()}
+    return jax.jit(of_data)(Q, data)
 
 
 def expected(name, where=None, *, c=C, similarity=None, positive=None, **settings):
@@ -179,8 +195,8 @@ def test_the_weight_of_a_duplicate_is_the_floor_where_it_is_alone():
     """p near 1 on the only duplicate: (beta - alpha p) / (beta - alpha / m) is below 0."""
     batch = BATCH._replace(query_features=np.eye(8, dtype=np.float32) * 40,
                            code_features=np.eye(8, dtype=np.float32))  # fmt: skip
-    batch = jax.tree.map(jnp.asarray, batch)
-    _, w = Objective(settled(duplicates="weight"), 1.0).weights(batch, query_rows(batch, 8, 8))
+    loss = Objective(settled(duplicates="weight"), 1.0)
+    _, w = jax.jit(lambda batch: loss.weights(batch, query_rows(batch, 8, 8)))(batch)
     same = ~reference.without_duplicates(QUERIES, CODES)
     np.testing.assert_allclose(np.asarray(w)[same], 0.1, rtol=1e-6)
     assert same.sum() == 4 and (np.asarray(w)[~same] >= 1).all()

@@ -38,27 +38,35 @@ def torch():
     return pytest.importorskip("torch", reason="torch is not installed (parity with PyTorch)")
 
 
-def jittered(params):
-    """Parameters with nothing left at 0 or 1: biases and LayerNorms differ too."""
-    leaves, tree = jax.tree.flatten(params)
+def random_params(shapes, spread: float):
+    """Random parameters of these shapes; nothing is 0 or 1: biases and LayerNorms differ too."""
     random = np.random.default_rng(0)
-    return tree.unflatten([leaf + 0.1 * random.normal(size=leaf.shape) for leaf in leaves])
+
+    def draw(path, leaf):
+        mean, deviation = {"scale": (1, 0.1), "bias": (0, 0.1)}.get(path[-1].key, (0, spread))
+        return random.normal(mean, deviation, leaf.shape).astype(np.float32)
+
+    return jax.tree_util.tree_map_with_path(draw, shapes)
+
+
+def stock_model(kind, config):
+    """A random model of transformers, without its own initialization, which takes a second."""
+    model = kind(config, _do_init=False)
+    model._is_initialized = True
+    model.params = random_params(model.params_shape_tree, config.initializer_range)
+    return model
 
 
 @pytest.fixture(scope="session")
 def roberta():
     """A random FlaxRobertaModel of transformers."""
-    model = FlaxRobertaModel(RobertaConfig(vocab_size=300, **SIZES))
-    model.params = jittered(model.params)
-    return model
+    return stock_model(FlaxRobertaModel, RobertaConfig(vocab_size=300, **SIZES))
 
 
 @pytest.fixture(scope="session")
 def bert():
     """A random FlaxBertModel of transformers."""
-    model = FlaxBertModel(BertConfig(vocab_size=60, **SIZES))
-    model.params = jittered(model.params)
-    return model
+    return stock_model(FlaxBertModel, BertConfig(vocab_size=60, **SIZES))
 
 
 @pytest.fixture
@@ -80,13 +88,10 @@ def roberta_folder(tmp_path, roberta):
 def distilbert():
     """A random FlaxDistilBertModel of transformers."""
     sizes = {"dim": 16, "n_layers": 2, "n_heads": 4, "hidden_dim": 64}
-    model = FlaxDistilBertModel(
-        DistilBertConfig(
-            vocab_size=60, max_position_embeddings=40, initializer_range=0.5, dropout=0.2, **sizes
-        )
+    config = DistilBertConfig(
+        vocab_size=60, max_position_embeddings=40, initializer_range=0.5, dropout=0.2, **sizes
     )
-    model.params = jittered(model.params)
-    return model
+    return stock_model(FlaxDistilBertModel, config)
 
 
 @pytest.fixture

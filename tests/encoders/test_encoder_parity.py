@@ -22,7 +22,7 @@ from softnce_jax.pretrained.load import load
 from tests.dataflow.toy import pieces
 from tests.encoders.test_graph import TOY, slow_mask
 from tests.rows import padded_rows, row_vectors
-from tests.stock_models import SIZES, TEXTS, jittered
+from tests.stock_models import SIZES, TEXTS, stock_model
 
 L = 64
 CODES = {
@@ -36,9 +36,9 @@ CODES = {
 def model():
     """A random RoBERTa of plausible scale."""
     sizes = SIZES | {"max_position_embeddings": L + 2, "initializer_range": 0.1}
-    flax = FlaxRobertaModel(RobertaConfig(vocab_size=1000, layer_norm_eps=1e-5, **sizes))
-    flax.params = jittered(flax.params)
-    return flax
+    return stock_model(
+        FlaxRobertaModel, RobertaConfig(vocab_size=1000, layer_norm_eps=1e-5, **sizes)
+    )
 
 
 @pytest.fixture
@@ -65,20 +65,29 @@ def examples():
     return rows
 
 
-def compare(embed, params, twin, forward, torch):
-    """Largest differences of vectors, and of gradients of Σ v·u, over all parameters."""
+def ours(embed, params, rows):
+    """Vectors of rows of 16 dimensions, the u of Σ v·u, and its gradient."""
     random = np.random.default_rng(5)
-    vectors = embed(params)
-    u_RD = random.normal(size=vectors.shape).astype(np.float32) / vectors.size
-    gradient = jax.grad(lambda p: jnp.sum(embed(p) * u_RD))(params)
+    u_RD = random.normal(size=(rows, 16)).astype(np.float32) / (rows * 16)
+
+    def total(params):
+        vectors = embed(params)
+        return jnp.sum(vectors * u_RD), vectors
+
+    gradient, vectors = jax.jit(jax.grad(total, has_aux=True))(params)
+    return np.asarray(vectors), u_RD, gradient
+
+
+def compare(vectors, u_RD, gradient, twin, forward, torch):
+    """Largest differences of vectors, and of gradients, over all parameters."""
     expected = forward()
     torch.sum(expected * torch.tensor(u_RD)).backward()
-    ours, worst, size = to_published(gradient), 0.0, 0.0
+    found, worst, size = to_published(gradient), 0.0, 0.0
     for name, parameter in twin.named_parameters():
         theirs = np.zeros(parameter.shape) if parameter.grad is None else parameter.grad.numpy()
-        worst = max(worst, np.abs(ours.pop(name) - theirs).max())
+        worst = max(worst, np.abs(found.pop(name) - theirs).max())
         size = max(size, np.abs(theirs).max())
-    assert not [name for name in ours if "position_ids" not in name]
+    assert not [name for name in found if "position_ids" not in name]
     assert size > 1e-2
     return np.abs(vectors - expected.detach().numpy()).max(), worst
 
@@ -109,13 +118,11 @@ def test_text_encoders(kind, model, twin, torch):
 
     encoder = bound(model, "pooler" if kind == "codebert" else "mean")
 
-    def embed(params):
-        return encoder.embed(params, ids)
-
-    vectors, gradients = compare(embed, model.params, twin, forward, torch)
+    found = ours(lambda params: encoder.embed(params, ids), model.params, len(ids))
+    vectors, gradients = compare(*found, twin, forward, torch)
     assert vectors < 1e-5 and gradients < 1e-5
     twin.zero_grad()
-    assert compare(embed, model.params, twin, lambda: forward(False), torch)[0] > 1e-3
+    assert compare(*found, twin, lambda: forward(False), torch)[0] > 1e-3
 
 
 def test_graphcodebert(model, twin, torch):
@@ -140,13 +147,11 @@ def test_graphcodebert(model, twin, torch):
 
     encoder = bound(model, "pooler", code_length=48, dataflow="published", flow_length=16)
 
-    def embed(params):
-        return row_vectors(encoder, params, rows)
-
-    vectors, gradients = compare(embed, model.params, twin, forward, torch)
+    found = ours(lambda params: row_vectors(encoder, params, rows), model.params, len(cases))
+    vectors, gradients = compare(*found, twin, forward, torch)
     assert vectors < 1e-5 and gradients < 1e-5
     twin.zero_grad()
-    assert compare(embed, model.params, twin, lambda: forward(False), torch)[0] > 1e-4
+    assert compare(*found, twin, lambda: forward(False), torch)[0] > 1e-4
 
 
 def test_unixcoder_puts_its_prefix_before_every_text(roberta_folder):

@@ -29,5 +29,5 @@ def write_model(folder: Path, texts: list[str], *, seed: int = 0, **settings) ->
     )
     encoder = Encoder(AnyMaskRobertaModule(config), Tokenizer(fast), "pooler", False, 12, 24)
     encoder = dataclasses.replace(encoder, **settings)
-    export_model(folder, encoder, encoder.init(jax.random.key(seed)))
+    export_model(folder, encoder, jax.jit(encoder.init)(jax.random.key(seed)))
     return folder

@@ -41,25 +41,31 @@ def by_loops(seen=MASK):
     return mixed
 
 
-def given(dtype):
-    return [jnp.asarray(x, dtype) for x in (QUERY, KEY, VALUE)]
+def given():
+    return [x.astype(np.float32) for x in (QUERY, KEY, VALUE)]
 
 
 def test_is_the_loop():
-    mixed = attend(*given(jnp.float32), BIAS)
+    mixed = np.asarray(jax.jit(attend)(*given(), BIAS))
     np.testing.assert_allclose(mixed, by_loops(), atol=1e-6)
     # The control: without the mask it is not.
     assert np.abs(mixed - by_loops(np.ones_like(MASK))).max() > 0.1
 
 
-def test_the_kernel_gets_what_it_needs():
+@pytest.fixture
+def compiled_reference(monkeypatch):
+    """What `_agrees` compares with, compiled as a whole: the same numbers, in less time."""
+    monkeypatch.setattr(attention, "_reference", jax.jit(_reference))
+
+
+def test_the_kernel_gets_what_it_needs(compiled_reference):
     """The same call of jax's function, jax's own reference instead of the kernel."""
-    xla = partial(_fused, implementation="xla")
-    np.testing.assert_allclose(xla(*given(jnp.float32), BIAS), by_loops(), atol=1e-6)
+    xla = jax.jit(partial(_fused, implementation="xla"))
+    np.testing.assert_allclose(xla(*given(), BIAS), by_loops(), atol=1e-6)
     assert _agrees(xla, "bfloat16", 64)
     padded = attention_bias(jnp.array(TEXT >= 0), jnp.float32)
-    expected = _reference(*given(jnp.float32), padded)
-    np.testing.assert_allclose(xla(*given(jnp.float32), padded), expected, atol=1e-6)
+    expected = jax.jit(_reference)(*given(), padded)
+    np.testing.assert_allclose(xla(*given(), padded), expected, atol=1e-6)
 
 
 def unmasked(query, key, value, _):
@@ -84,9 +90,9 @@ def broken(*_):
         (broken, "not detected"),
     ],
 )
-def test_a_kernel_that_does_not_work_is_not_taken(kernel, why):
+def test_a_kernel_that_does_not_work_is_not_taken(kernel, why, compiled_reference):
     with pytest.warns(UserWarning, match=f"kernel is not used: .*{why}"):
-        assert not _agrees(kernel, "bfloat16", 64)
+        assert not _agrees(jax.jit(kernel), "bfloat16", 64)
 
 
 @pytest.fixture
@@ -102,7 +108,7 @@ def cuda(monkeypatch):
 def kernels(dtype="bfloat16", length=64, size=64, kind="off", platform="cuda", remat=False):
     """The kernels in the compiled-for-a-platform program of values and gradients."""
     config = RobertaConfig(
-        vocab_size=9, hidden_size=2 * size, num_hidden_layers=2, num_attention_heads=2,
+        vocab_size=9, hidden_size=2 * size, num_hidden_layers=1, num_attention_heads=2,
         intermediate_size=8, attention_probs_dropout_prob=0.1,
     )  # fmt: skip
     module = AnyMaskRobertaModule(config, dtype, remat, attention_dropout=kind)

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import cache
 
 import jax
 import numpy as np
@@ -42,12 +43,19 @@ class Counted(Embedder):
         return super().__call__(params, ragged)
 
 
+@cache
+def embedder_of(model, **changed):
+    """An embedder, whose programs are compiled once, and the parameters."""
+    encoder, params = load(str(model))
+    return Counted(dataclasses.replace(encoder, **changed)), params
+
+
 def vectors(model, folder, monkeypatch, *, texts=TEXTS, **changed):
     """The vectors of the texts, and the calls that they took."""
     monkeypatch.setattr(embed, "BLOCK_ROWS", 3)
-    encoder, params = load(str(model))
-    embedder = Counted(dataclasses.replace(encoder, **changed))
-    rows = encoder.tokenizer.tokenize(texts, 24)
+    embedder, params = embedder_of(model, **changed)
+    embedder.calls = []
+    rows = embedder.encoder.tokenizer.tokenize(texts, 24)
     return embed_all(embedder, params, rows, folder=folder, title="texts"), embedder.calls
 
 

@@ -50,7 +50,7 @@ def case(request):
 
 def vectors(encoder, params):
     ids = encoder.tokenizer.pad(encoder.tokenizer.tokenize(TEXTS, 24), 24)
-    return np.asarray(encoder.embed(params, ids))
+    return np.asarray(jax.jit(encoder.embed)(params, ids))
 
 
 def test_loading_an_export_loses_nothing(case, tmp_path):

@@ -49,10 +49,13 @@ class Dropout(NamedTuple):
         Example:
           Text 9 draws the same alone in a row and before another text.
 
-          >>> key, x = jax.random.key(0), jnp.ones((2, 4, 64))
-          >>> alone = Dropout.of(key, jnp.array([[7], [9]]), jnp.arange(4)[None]).hidden(x, 0.5, 0)
-          >>> packed = Dropout.of(key, jnp.array([[9, 9, 7, 7]]), jnp.array([[0, 1, 0, 1]]))
-          >>> bool(jnp.all(packed.hidden(x[:1], 0.5, 0)[0, :2] == alone[1, :2]))
+          >>> @jax.jit
+          ... def ones(text, position):
+          ...     x = jnp.ones((len(text), 4, 64))
+          ...     return Dropout.of(jax.random.key(0), text, position).hidden(x, 0.5, 0)
+          >>> alone = ones(jnp.array([[7], [9]]), jnp.array([[0, 1, 2, 3]]))
+          >>> packed = ones(jnp.array([[9, 9, 7, 7]]), jnp.array([[0, 1, 0, 1]]))
+          >>> bool(jnp.all(packed[0, :2] == alone[1, :2]))
           True
         """
         if jax.random.key_impl(key) != GENERATOR:

@@ -48,7 +48,7 @@ class Encoder:
       >>> sizes = TinyConfig(vocab_size=300, hidden_size=32)
       >>> encoder, params = tiny(["def add(a, b)"], key=jax.random.key(0), sizes=sizes)
       >>> ids = encoder.tokenizer.pad(encoder.tokenizer.tokenize(["add", "a + b"], 8), 8)
-      >>> encoder.embed(params, ids).shape
+      >>> jax.jit(encoder.embed)(params, ids).shape
       (2, 32)
     """
 

@@ -36,9 +36,9 @@ class AnyMaskRobertaModule(FlaxRobertaModule):
       >>> config = RobertaConfig(vocab_size=9, hidden_size=8, num_hidden_layers=1,
       ...                        num_attention_heads=2, intermediate_size=8)
       >>> module = AnyMaskRobertaModule(config)
-      >>> ids, mask = jnp.array([[0, 5, 2]]), jnp.ones((1, 3), bool)
-      >>> variables = module.init(jax.random.key(0), ids, mask, jnp.array([[2, 3, 4]]))
-      >>> module.apply(variables, ids, mask, jnp.array([[2, 3, 4]])).shape
+      >>> rows = jnp.array([[0, 5, 2]]), jnp.ones((1, 3), bool), jnp.array([[2, 3, 4]])
+      >>> variables = jax.jit(module.init)(jax.random.key(0), *rows)
+      >>> jax.jit(module.apply)(variables, *rows).shape
       (1, 3, 8)
     """
 

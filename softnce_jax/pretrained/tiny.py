@@ -75,8 +75,9 @@ def tiny(
     Example:
       >>> sizes = TinyConfig(vocab_size=300, hidden_size=32)
       >>> encoder, params = tiny(["def add(a, b)"], key=jax.random.key(0), sizes=sizes)
-      >>> encoder.embed(params, encoder.tokenizer.tokenize(["add", "sum"], 8)[:1]).shape
-      (1, 32)
+      >>> ids = encoder.tokenizer.pad(encoder.tokenizer.tokenize(["add", "sum"], 8), 8)
+      >>> jax.jit(encoder.embed)(params, ids).shape
+      (2, 32)
     """
     fast = train_tokenizer(texts, sizes.vocab_size)
     config = RobertaConfig(

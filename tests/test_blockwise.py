@@ -48,31 +48,48 @@ def blockwise(q, c, a, b, scale=1.0, *, form="features", eq4=EQ4, **options):
 
 
 @functools.cache
-def compiled(function, **static):
-    """(arrays, scale, options) -> value and gradients in q, c and scale; numbers are traced."""
+def compiled(function, heights=(None,), **static):
+    """(arrays, scale, options) -> value and gradients in q, c and scale, by the rows of a block.
 
-    def value(q, c, a, b, scale, options):
-        return function(q, c, a, b, scale, **options, **static)
+    Numbers are traced, and one program has all heights.
+    """
 
-    step = jax.jit(jax.value_and_grad(value, (0, 1, 4)))
-    return lambda arrays, scale, options: step(*arrays, jnp.float32(scale), options)
+    def step(height):
+        block = {} if function is dense else {"block_rows": height}
+
+        def value(q, c, a, b, scale, options):
+            return function(q, c, a, b, scale, **options, **static, **block)
+
+        return jax.value_and_grad(value, (0, 1, 4))
+
+    steps = {height: step(height) for height in heights}
+    run = jax.jit(lambda *given: [step(*given) for step in steps.values()])
+    return lambda arrays, scale, options: dict(
+        zip(steps, run(*arrays, jnp.float32(scale), options), strict=True)
+    )
 
 
-def both(arrays, scale=1.0, *, form="features", block_rows=None, eq4=EQ4, where=None,
+def both(arrays, scale=1.0, *, form="features", heights=HEIGHTS, eq4=EQ4, where=None,
          positive=None, **static):  # fmt: skip
-    """Values and gradients in q, c and scale, of the block-wise and of the dense loss."""
+    """Values and gradients in q, c and scale, of the block-wise loss, by height, and the dense."""
     given = arrays, scale, {"eq4": eq4, "where": where, "positive": positive}
-    ours = compiled(blockwise, form=form, block_rows=block_rows, **static)(*given)
-    return ours, compiled(dense, **static)(*given)
+    ours = compiled(blockwise, heights, form=form, **static)(*given)
+    return ours, compiled(dense, **static)(*given)[None]
 
 
-def assert_same(result, wanted, tolerance=1e-5):
+def assert_all_same(results, wanted):
+    """The result of every height is the one wanted."""
+    for height, result in results.items():
+        assert_same(result, wanted, height=height)
+
+
+def assert_same(result, wanted, *, height=None):
     for ours, theirs in zip(jax.tree.leaves(result), jax.tree.leaves(wanted), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(ours, theirs, 1e-5, 1e-5, err_msg=f"blocks of {height} rows")
 
 
 def some_rows():
-    return jnp.arange(B) % 3 > 0
+    return jnp.asarray(np.arange(B) % 3 > 0)
 
 
 def some_pairs():
@@ -92,14 +109,33 @@ CASES = {
     "sum": {"reduce_fn": jnp.sum},
     "no floor": {"eq4": EQ4 | {"floor": 0.0, "alpha": 8.0, "temperature": 0.05}},
     "scale": {"scale": 0.25},
+    "together": {
+        "where": some_rows(),
+        "positive": jnp.asarray((np.arange(B) * 5 + 2) % N),
+        "cosine": True,
+        "scale": 7.0,
+        "reduce_fn": jnp.sum,
+    },
 }
 
 
-@pytest.mark.parametrize("block_rows", HEIGHTS)
+# What is in "together" meets the other heights there.
+IN_TOGETHER = ("rows left out", "positives", "cosine", "sum")
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_value_and_gradients_are_the_dense_ones(case, block_rows):
-    result, wanted = both(batch(), block_rows=block_rows, **CASES[case])
-    assert_same(result, wanted)
+def test_value_and_gradients_are_the_dense_ones(case):
+    heights = (4,) if case in IN_TOGETHER else HEIGHTS
+    results, wanted = both(batch(), heights=heights, **CASES[case])
+    assert tuple(results) == heights
+    assert_all_same(results, wanted)
+
+
+def test_without_jit():
+    loss = functools.partial(blockwise, block_rows=4)
+    value, slopes = jax.value_and_grad(loss, (0, 1))(*batch())
+    _, wanted = both(batch())
+    assert_same((value, slopes), (wanted[0], wanted[1][:2]))
 
 
 def test_the_value_is_that_of_the_loop():
@@ -108,7 +144,7 @@ def test_the_value_is_that_of_the_loop():
     slow = reference.mean(reference.soft_infonce(np.float64(q), np.float64(c), w))
 
     def value(**changed):
-        return both([q, c, a, b], block_rows=4, eq4=EQ4 | changed)[0][0]
+        return both([q, c, a, b], eq4=EQ4 | changed)[0][4][0]
 
     np.testing.assert_allclose(value(), slow, rtol=1e-6)
     for changed in ({"alpha": 1.0}, {"temperature": 1.0}, {"floor": 0.9}):
@@ -118,8 +154,9 @@ def test_the_value_is_that_of_the_loop():
 @pytest.mark.parametrize("form", ["features", "matrix", "function"])
 def test_every_form_of_the_similarity(form):
     for case in ("plain", "pairs left out"):
-        result, wanted = both(batch(), form=form, block_rows=4, **CASES[case])
-        assert_same(result, wanted)
+        heights = HEIGHTS if form == "features" else (4,)
+        results, wanted = both(batch(), form=form, heights=heights, **CASES[case])
+        assert_all_same(results, wanted)
 
 
 def test_a_function_may_close_over_what_is_differentiated():
@@ -132,13 +169,16 @@ def test_a_function_may_close_over_what_is_differentiated():
     def theirs(q):
         return soft_infonce(q, c, negative_weights(q @ c.T, **EQ4))
 
-    assert_same(jax.jit(jax.value_and_grad(ours))(q), jax.jit(jax.value_and_grad(theirs))(q))
+    result, wanted = jax.jit(lambda q: [jax.value_and_grad(f)(q) for f in (ours, theirs)])(q)
+    assert_same(result, wanted)
 
 
 def test_without_similarity_it_is_infonce():
     q, c, _, _ = batch()
-    ours = jax.value_and_grad(lambda q: blockwise_soft_infonce(q, c, block_rows=4))
-    assert_same(ours(q), jax.jit(jax.value_and_grad(lambda q: soft_infonce(q, c)))(q))
+    losses = functools.partial(blockwise_soft_infonce, block_rows=4), soft_infonce
+    steps = [jax.value_and_grad(loss) for loss in losses]
+    result, wanted = jax.jit(lambda q, c: [step(q, c) for step in steps])(q, c)
+    assert_same(result, wanted)
 
 
 @pytest.mark.parametrize("case", ["plain", "rows left out", "pairs left out", "cosine"])
@@ -152,7 +192,8 @@ def test_rows_and_any_function_of_them(case):
 
     ours = functools.partial(squares, blockwise, block_rows=4, **options)
     theirs = functools.partial(squares, dense, **options)
-    result, wanted = (jax.jit(jax.value_and_grad(f, (0, 1)))(*batch()) for f in (ours, theirs))
+    steps = [jax.value_and_grad(f, (0, 1)) for f in (ours, theirs)]
+    result, wanted = jax.jit(lambda *arrays: [step(*arrays) for step in steps])(*batch())
     assert_same(result, wanted)
 
 
@@ -160,29 +201,33 @@ def test_rows_and_any_function_of_them(case):
 def test_extreme_scores_and_ties(size):
     """Scores of ±300, all of a row's equal, a row whose negatives are far above its positive."""
     q, c, a, b = batch()
-    q = jnp.zeros_like(q).at[:, 0].set(size).at[2].set(0)
-    c = jnp.zeros_like(c).at[:, 0].set(1).at[1::4, 0].set(-1)
-    result, wanted = both([q, c, a, b], block_rows=4)
-    assert all(np.isfinite(x).all() for x in jax.tree.leaves(result))
-    assert_same(result, wanted)
+    q, c = np.zeros(q.shape, np.float32), np.zeros(c.shape, np.float32)
+    q[:, 0], c[:, 0] = size, 1
+    q[2], c[1::4, 0] = 0, -1
+    results, wanted = both([q, c, a, b])
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(list(results.values())))
+    assert_all_same(results, wanted)
 
 
 def test_what_is_left_out_may_be_nan():
     q, c, a, b = batch()
     where = some_pairs()
-    q, c = q.at[3].set(jnp.nan), c.at[15].set(jnp.nan)
-    result, wanted = both([q, c, a, b], where=where, block_rows=4)
-    assert all(np.isfinite(x).all() for x in jax.tree.leaves(result))
-    assert_same(result, wanted)
-    q = q.at[2].set(jnp.nan)
-    assert np.isnan(blockwise(q, c, a, b, where=where, block_rows=4))
+    q, c = np.array(q), np.array(c)
+    q[3] = c[15] = np.nan
+    results, wanted = both([q, c, a, b], where=where)
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(list(results.values())))
+    assert_all_same(results, wanted)
+    q[2] = np.nan
+    results, _ = both([q, c, a, b], where=where)
+    assert all(np.isnan(value) for value, _ in results.values())
 
 
 def test_nothing_left_in_is_zero():
     q, c, a, b = batch()
-    result, wanted = both([q, c, a, b], where=jnp.zeros(B, bool), block_rows=4)
-    assert_same(result, wanted)
-    assert result[0] == 0 and not result[1][0].any()
+    none = jnp.asarray(np.zeros(B, bool))
+    results, wanted = both([q, c, a, b], heights=(4,), where=none)
+    assert_all_same(results, wanted)
+    assert all(value == 0 and not slopes[0].any() for value, slopes in results.values())
 
 
 def test_low_precision_is_no_worse_than_dense():
@@ -196,8 +241,8 @@ def test_low_precision_is_no_worse_than_dense():
             *(jnp.asarray(np.float64(x)) for x in (q, c))
         )
     in_blocks = functools.partial(blockwise_soft_infonce, block_rows=2)
-    ours = jax.jit(jax.grad(in_blocks, (0, 1)))(q, c)
-    theirs = jax.jit(jax.grad(soft_infonce, (0, 1)))(q, c)
+    steps = [jax.grad(loss, (0, 1)) for loss in (in_blocks, soft_infonce)]
+    ours, theirs = jax.jit(lambda q, c: [step(q, c) for step in steps])(q, c)
     for result, of_dense, wanted in zip(ours, theirs, exact, strict=True):
         assert result.dtype == jnp.bfloat16
         errors = [np.abs(np.float64(x) - np.float64(wanted)).max() for x in (result, of_dense)]
@@ -248,7 +293,7 @@ def of_parameters(function, x, y, a, b):
 
 
 def two_towers():
-    return [jnp.eye(D) * 1.5 + 0.1, jnp.eye(D) * 0.5 - 0.2]
+    return [np.float32(np.eye(D) * 1.5 + 0.1), np.float32(np.eye(D) * 0.5 - 0.2)]
 
 
 @functools.cache
@@ -263,38 +308,34 @@ def on_one_device():
 def test_candidates_are_gathered_over_a_mapped_axis(mapper):
     arrays, params, wanted = even(batch()), two_towers(), on_one_device()
 
-    def body(gathered, params, *arrays):
-        of_device = functools.partial(
-            blockwise, axis_name="data" if gathered else None, block_rows=2, form="features"
-        )
-        step = jax.value_and_grad(of_parameters(of_device, *arrays))
-        return lax.pmean(step(params), "data")
+    def loss(params, arrays, axis_name="data"):
+        of_device = functools.partial(blockwise, axis_name=axis_name, block_rows=2)
+        return of_parameters(of_device, *arrays)(params)
 
-    def typed(gathered, params, *arrays):
+    def body(params, *arrays):
+        """The control: the loss without a gather."""
+        step = jax.value_and_grad(loss)(params, arrays)
+        return lax.pmean((step, loss(params, arrays, axis_name=None)), "data")
+
+    def typed(params, *arrays):
         """The gradient outside: the reduced loss is what is differentiated."""
+        step = jax.value_and_grad(lambda params: lax.pmean(loss(params, arrays), "data"))
+        return step(params), lax.pmean(loss(params, arrays, axis_name=None), "data")
 
-        def reduced(params):
-            of_device = functools.partial(blockwise, axis_name="data", block_rows=2)
-            return lax.pmean(of_parameters(of_device, *arrays)(params), "data")
-
-        return jax.value_and_grad(reduced)(params)
-
-    def mapped(gathered):
-        if mapper == "pmap":
-            split = [x.reshape(DEVICES, -1, x.shape[1]) for x in arrays]
-            run = jax.pmap(functools.partial(body, gathered), "data", in_axes=(None, 0, 0, 0, 0))
-            return jax.tree.map(lambda x: x[0], run(params, *split))
+    if mapper == "pmap":
+        split = [x.reshape(DEVICES, -1, x.shape[1]) for x in arrays]
+        mapped = jax.pmap(body, "data", in_axes=(None, 0, 0, 0, 0))(params, *split)
+        result, alone = jax.tree.map(lambda x: x[0], mapped)
+    else:
         mesh, _ = sharded(AxisType.Auto)
-        typed_ = mapper.endswith("typed")
+        is_typed = mapper.endswith("typed")
         run = jax.shard_map(
-            functools.partial(typed if typed_ else body, gathered), mesh=mesh,
-            in_specs=(P(), *[P("data")] * 4), out_specs=P(), check_vma=typed_,
+            typed if is_typed else body, mesh=mesh,
+            in_specs=(P(), *[P("data")] * 4), out_specs=P(), check_vma=is_typed,
         )  # fmt: skip
-        return jax.jit(run)(params, *arrays)
-
-    assert_same(mapped(gathered=True), wanted)
-    if mapper != "shard_map, typed":
-        assert abs(mapped(gathered=False)[0] - wanted[0]) > 1e-3
+        result, alone = jax.jit(run)(params, *arrays)
+    assert_same(result, wanted)
+    assert abs(alone - wanted[0]) > 1e-3
 
 
 def temporary_bytes(function, rows):
@@ -342,23 +383,27 @@ def test_weights_without_meaning():
         blockwise(q, c, a, b, eq4=EQ4 | {"alpha": 20.0})
 
 
-@pytest.mark.parametrize("block_rows", HEIGHTS)
-def test_functions_of_what_rows_bring_along(block_rows):
+def test_functions_of_what_rows_bring_along():
     """`where` and similarity made of arrays of the rows, a block at a time."""
     q, c, a, b = batch()
     where = some_pairs()
     brought = {"features": a, "where": where}
 
-    def ours(q, c):
-        return blockwise_soft_infonce(
-            q, c, lambda rows: rows["features"] @ b.T, where=lambda rows: rows["where"],
-            rows=brought, block_rows=block_rows, **EQ4,
-        )  # fmt: skip
+    def step(block_rows):
+        def ours(q, c):
+            return blockwise_soft_infonce(
+                q, c, lambda rows: rows["features"] @ b.T, where=lambda rows: rows["where"],
+                rows=brought, block_rows=block_rows, **EQ4,
+            )  # fmt: skip
 
-    result = jax.jit(jax.value_and_grad(ours, (0, 1)))(q.at[3].set(jnp.nan), c.at[15].set(jnp.nan))
+        return jax.value_and_grad(ours, (0, 1))
+
     options = {"eq4": EQ4, "where": where, "positive": None}
-    value, slopes = compiled(dense)((q, c, a, b), 1.0, options)
-    assert_same(result, (value, slopes[:2]))
+    value, slopes = compiled(dense)((q, c, a, b), 1.0, options)[None]
+    q, c = np.array(q), np.array(c)
+    q[3] = c[15] = np.nan
+    results = jax.jit(lambda q, c: [step(height)(q, c) for height in HEIGHTS])(q, c)
+    assert_all_same(dict(zip(HEIGHTS, results, strict=True)), (value, slopes[:2]))
 
 
 def test_functions_of_row_numbers_close_over_traced_integers():
@@ -371,13 +416,15 @@ def test_functions_of_row_numbers_close_over_traced_integers():
 
         return blockwise_soft_infonce(q, c, (a, b), where=where, block_rows=4, **EQ4)
 
-    keys_B, keys_N = jnp.arange(B) % 4, jnp.arange(N) % 5
-    where = (keys_B[:, None] != keys_N[None]) | jnp.eye(B, N, dtype=bool)
-    value, slope = jax.value_and_grad(ours)(q, keys_B, keys_N)
+    keys_B, keys_N = np.arange(B) % 4, np.arange(N) % 5
+    where = jnp.asarray((keys_B[:, None] != keys_N[None]) | np.eye(B, N, dtype=bool))
+    keys = jnp.asarray(keys_B), jnp.asarray(keys_N)
+    value, slope = jax.jit(jax.value_and_grad(ours))(q, *keys)
     options = {"eq4": EQ4, "where": where, "positive": None}
-    wanted = compiled(dense)((q, c, a, b), 1.0, options)
+    wanted = compiled(dense)((q, c, a, b), 1.0, options)[None]
     assert_same((value, slope), (wanted[0], wanted[1][0]))
-    assert abs(value - compiled(dense)((q, c, a, b), 1.0, options | {"where": None})[0]) > 1e-3
+    other, _ = compiled(dense)((q, c, a, b), 1.0, options | {"where": None})[None]
+    assert abs(value - other) > 1e-3
 
 
 def test_a_function_of_another_shape():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import jax
+import numpy as np
 from flax.serialization import to_bytes
 from transformers import (
     BertConfig,
@@ -28,7 +30,7 @@ def write_bert(folder: Path, *, dropout: float = 0.1) -> Path:
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
     )
-    return write_weights(folder, FlaxBertModel(config))
+    return write_weights(folder, FlaxBertModel(config, _do_init=False))
 
 
 def write_distilbert(folder: Path, *, dropout: float = 0.1) -> Path:
@@ -42,7 +44,7 @@ def write_distilbert(folder: Path, *, dropout: float = 0.1) -> Path:
         dropout=dropout,
         attention_dropout=dropout,
     )
-    return write_weights(folder, FlaxDistilBertModel(config))
+    return write_weights(folder, FlaxDistilBertModel(config, _do_init=False))
 
 
 def write_words(folder: Path, kind: type) -> int:
@@ -57,6 +59,16 @@ def write_words(folder: Path, kind: type) -> int:
 
 
 def write_weights(folder: Path, model) -> Path:
+    """Random weights as of a fresh model, drawn by numpy: jax would compile a program for each."""
+    random = np.random.default_rng(0)
+
+    def weights(path, leaf):
+        if path[-1].key in ("scale", "bias"):
+            return np.full(leaf.shape, float(path[-1].key == "scale"), np.float32)
+        return random.normal(scale=0.02, size=leaf.shape).astype(np.float32)
+
+    shapes = jax.eval_shape(lambda: model.init_weights(jax.random.key(0), (1, 1)))
+    params = jax.tree_util.tree_map_with_path(weights, shapes)
     model.config.save_pretrained(folder)
-    (folder / "flax_model.msgpack").write_bytes(to_bytes(model.params))
+    (folder / "flax_model.msgpack").write_bytes(to_bytes(params))
     return folder

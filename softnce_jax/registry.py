@@ -53,7 +53,7 @@ class Loss:
       symmetric: whether it takes `symmetric`, the flag --symmetric.
       blockwise: whether it has a form without (B, N) matrices.
       bounds_information: whether log N − L is a bound of the mutual information.
-      table: number of the paper's table that compares it; None for the first one.
+      table: number of the paper's table that compares it.
     """
 
     function: str
@@ -65,7 +65,7 @@ class Loss:
     symmetric: bool = False
     blockwise: bool = False
     bounds_information: bool = False
-    table: int | None = None
+    table: int = 1
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,9 @@ class Estimator:
       alpha, beta: defaults of Eq. 4.
       temperature: default of the softmax of its similarities; None if only the user knows their
         unit.
-      function: `module:function` that makes a `Precomputed` from a model's name; None if the
-        features are computed for each batch.
-      model: the flag that names its model.
+      function: `module:function` that makes a `Precomputed`, from a model's name if it has a model;
+        None if the features are computed for each batch.
+      model: the flag that names its model; None for no model.
       default_model: that flag's default; None if the user must name one.
     """
 

@@ -30,10 +30,10 @@ MAY_USE = {
     "pretrained": "files encoders",
     "retrieval": "files mesh data encoders",
     "estimators": "files mesh registry data encoders pretrained",
-    "train": "_scores weights blockwise registry files mesh dataflow packing data "
+    "train": "_scores weights blockwise registry files languages mesh dataflow packing data "
     "encoders pretrained retrieval estimators",
-    "sweep": "weights registry files languages data encoders pretrained retrieval train",
-    "commands": "files mesh data encoders pretrained retrieval estimators train sweep",
+    "sweep": "weights registry files data encoders pretrained retrieval train",
+    "commands": "files languages mesh data encoders pretrained retrieval estimators train sweep",
     "cli": "languages",
     "__main__": "cli",
 }

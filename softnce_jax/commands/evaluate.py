@@ -6,7 +6,11 @@ import dataclasses
 import logging
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from tyro.conf import arg
+
+from softnce_jax.languages import LANGUAGES
 
 if TYPE_CHECKING:
     from softnce_jax.encoders.encoder import Encoder
@@ -20,8 +24,7 @@ class Flags:
 
     model: str
     """A run folder, one of its checkpoints, a model folder, a preset's name or a Hub id."""
-    lang: str = "ruby"
-    """ruby, javascript, go, python, java, php, or all."""
+    lang: Annotated[str, arg(help=f"{', '.join(LANGUAGES)}, or all.")] = "ruby"
     data: str = "auto"
     """auto (CodeSearchNet where prepared, else the sample), sample, or your folder or file."""
     split: Literal["test", "valid"] | None = None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
+
+from softnce_jax.languages import LANGUAGES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,8 +19,7 @@ class Flags:
 
     path: Positional[str]
     """The folder to read."""
-    lang: str
-    """ruby, javascript, go, python, java or php."""
+    lang: Annotated[str, arg(help=f"{', '.join(LANGUAGES)}.")]
     out: str
     """Where the data go: a folder of the language's name is made in it."""
     split_by: Literal["file", "folder"] = "file"

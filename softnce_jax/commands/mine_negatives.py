@@ -12,10 +12,13 @@ import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import arg
 
 from softnce_jax.errors import InputError
 from softnce_jax.files import safe_name
+from softnce_jax.languages import LANGUAGES
 
 if TYPE_CHECKING:
     from softnce_jax.data.corpus import Corpus, Functions
@@ -36,8 +39,9 @@ class Flags:
 
     model: str
     """What ranks them: bm25, a run or model folder, or a Hub id."""
-    lang: str = "ruby"
-    """ruby, javascript, go, python, java, php, or all; each language is mined by itself."""
+    lang: Annotated[
+        str, arg(help=f"{', '.join(LANGUAGES)}, or all; each language is mined by itself.")
+    ] = "ruby"
     data: str = "auto"
     """auto (CodeSearchNet where prepared, else the sample), sample, or your folder or file."""
     strict: bool = False

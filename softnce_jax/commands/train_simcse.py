@@ -13,9 +13,12 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from tyro.conf import arg
 
 from softnce_jax.errors import InputError
+from softnce_jax.languages import LANGUAGES
 from softnce_jax.train.config import Config, resolve
 
 if TYPE_CHECKING:
@@ -37,8 +40,7 @@ class Flags:
     Defaults are the paper's. The run's model/ is what --sentence-model takes.
     """
 
-    lang: str = "all"
-    """ruby, javascript, go, python, java, php, or all."""
+    lang: Annotated[str, arg(help=f"{', '.join(LANGUAGES)}, or all.")] = "all"
     data: str = "auto"
     """auto (CodeSearchNet where prepared, else the sample), sample, or your folder or file."""
     strict: bool = False

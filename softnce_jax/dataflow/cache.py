@@ -29,7 +29,8 @@ __all__ = ["GraphCodes", "Settings"]
 
 FORMAT = 1  # increased when the same inputs come to give other rows
 MAX_TOKENS = 200_000  # whose ids are remembered
-PACKAGES = ("tree-sitter", *(f"tree-sitter-{language}" for language in LANGUAGES))
+GRAMMARS = [language.grammar.partition(":")[0] for language in LANGUAGES.values()]
+PACKAGES = ("tree-sitter", *(module.replace("_", "-") for module in GRAMMARS))
 
 
 class HasCode(Protocol):

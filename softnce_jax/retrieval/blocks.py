@@ -139,7 +139,7 @@ def count_blocks(
     where_M: np.ndarray,
     mesh: Mesh,
     row_block: int | None,
-) -> Iterator[tuple[slice, np.ndarray, Near]]:
+) -> Iterator[tuple[slice, np.ndarray, Undecided]]:
     """Counts on the devices, block by block, what float32 can decide, and lists what it cannot.
 
     Args:

@@ -13,24 +13,23 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from softnce_jax import registry
+from softnce_jax.data.code_search_net.published import COUNTS
 from softnce_jax.errors import InputError
-from softnce_jax.languages import LANGUAGES
-from softnce_jax.train.config import NOT_COMPARED, Config
+from softnce_jax.train.config import LOSS_SETTINGS, NOT_COMPARED, Config
 
 __all__ = ["Cell", "make_cells", "make_grid", "product", "set_values", "split_values"]
 
 DEFAULTS = {
-    "lang": list(LANGUAGES),
+    "lang": list(COUNTS),
     "encoder": ["auto"],
     "loss": ["infonce", "soft_infonce"],
     "estimator": ["bm25"],
     "seed": [1234, 12345, 123456],
 }
 TYPES = typing.get_type_hints(Config)
-# What a loss without a similarity does not use: its cells are the same for all values of these.
-ESTIMATOR_SETTINGS = ("estimator", "alpha", "beta", "temperature", "floor")
 # Settings of one estimator, which cells with others do not take.
-ESTIMATOR_OF = {"bm25_statistics": "bm25", "sentence_model": "sentence", "teacher": "teacher"}
+ESTIMATOR_OF = {"bm25_statistics": "bm25"}
+ESTIMATOR_OF |= {row.model: name for name, row in registry.ESTIMATORS.items() if row.model}
 NAMED = ("lang", "encoder", "loss", "estimator", "seed")  # the value alone is in a cell's name
 
 
@@ -172,8 +171,10 @@ def _read(path: str) -> dict[str, Any]:
 
 def _used(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings without those that the cell's loss and estimator do not use."""
-    if "loss" in settings and registry.loss(settings["loss"]).target is None:
-        settings = {k: value for k, value in settings.items() if k not in ESTIMATOR_SETTINGS}
+    if "loss" in settings and (loss := registry.loss(settings["loss"])).target is None:
+        # Its cells are the same for all values of what only losses with a similarity read.
+        unused = {"estimator", *LOSS_SETTINGS} - {*loss.settings}
+        settings = {k: value for k, value in settings.items() if k not in unused}
     estimator = settings.get("estimator", "none")
     return {k: value for k, value in settings.items() if ESTIMATOR_OF.get(k, "") in estimator}
 

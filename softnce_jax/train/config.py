@@ -12,6 +12,7 @@ from softnce_jax import registry
 from softnce_jax.errors import InputError
 from softnce_jax.estimators.spec import parse
 from softnce_jax.files import safe_name
+from softnce_jax.languages import LANGUAGES
 from softnce_jax.pretrained.presets import preset
 
 # Every flag that some loss or its target reads.
@@ -26,8 +27,7 @@ class Config:
     What is left out takes the paper's value for the encoder and the estimator chosen.
     """
 
-    lang: str = "ruby"
-    """ruby, javascript, go, python, java, php, or all."""
+    lang: Annotated[str, tyro.conf.arg(help=f"{', '.join(LANGUAGES)}, or all.")] = "ruby"
     data: str = "auto"
     """auto (CodeSearchNet where prepared, else the sample), sample, or your folder or file."""
     strict: bool = False
@@ -132,8 +132,7 @@ NOT_COMPARED = (
     "download",
     "keep",
     "strict",
-    "sentence_model",
-    "teacher",
+    *(row.model for row in registry.ESTIMATORS.values() if row.model),
     "negatives",
     "layout",
     "gradient_checkpointing",

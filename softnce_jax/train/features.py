@@ -5,6 +5,7 @@ A precomputed term, a model's or a function's, is looked up by index; BM25 is th
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -36,7 +37,9 @@ def precomputed_estimators(config: Config) -> dict[str, Precomputed]:
             estimators[name] = function(name)
         elif row.function is not None:
             make = registry.resolve(row.function)
-            estimators[name] = make(getattr(config, row.model), download=config.download)
+            if row.model is not None:
+                make = functools.partial(make, getattr(config, row.model), download=config.download)
+            estimators[name] = make()
     return estimators
 
 

@@ -17,6 +17,7 @@ from softnce_jax.data.sample import load_sample
 from softnce_jax.encoders.embed import Embedder
 from softnce_jax.encoders.processor import Processor
 from softnce_jax.errors import InputError
+from softnce_jax.languages import LANGUAGES
 from softnce_jax.mesh import make_mesh
 from softnce_jax.pretrained.load import load
 from softnce_jax.retrieval.bm25 import Bm25
@@ -97,7 +98,7 @@ def test_a_model_by_the_full_matrix(tasks, tmp_path):
 
 def test_each_language_by_itself_and_one_of_them(tmp_path):
     path, about, lines = mined("sample", tmp_path / "all.jsonl", lang="all", k=2)
-    assert len(lines) == 6 * 128 and about["train"].keys() == about["queries"].keys()
+    assert len(lines) == len(LANGUAGES) * 128 and about["train"].keys() == about["queries"].keys()
     for line in lines[:: 128 // 2]:
         assert all(f"/{line['language']}/" in url for url in line["negatives"])
     pairs = load_sample("go").train

@@ -9,6 +9,7 @@ import pytest
 
 from softnce_jax.data.load import load_corpora, read_corpus
 from softnce_jax.errors import InputError
+from softnce_jax.languages import LANGUAGES
 from tests.data.folders import write_folder
 from tests.shared import shared_path
 
@@ -108,7 +109,7 @@ def test_hash_follows_the_text(tmp_path):
 def test_sources(tmp_path, monkeypatch):
     monkeypatch.setenv("SOFTNCE_DATA", str(tmp_path))
     corpora, notes = load_corpora("auto", "all")
-    assert len(corpora) == 6 and "embedded sample" in notes[0]
+    assert len(corpora) == len(LANGUAGES) and "embedded sample" in notes[0]
     write_folder(tmp_path / "code_search_net" / "go", codebase=[GOOD], test=[GOOD])
     corpora, notes = load_corpora("auto", "go")
     assert corpora[0].name.endswith("go") and notes == []

@@ -7,6 +7,7 @@ import pytest
 
 from softnce_jax.errors import InputError
 from softnce_jax.estimators.spec import Term, parse, weighted_sum
+from softnce_jax.registry import ESTIMATORS
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_what_is_understood(text, terms):
 def test_what_is_refused_names_the_character_and_what_is_known(text, message):
     with pytest.raises(InputError, match=message) as error:
         parse(text)
-    assert "known: bm25, sentence, teacher, package.module:function" in str(error.value)
+    assert f"known: {', '.join(ESTIMATORS)}, package.module:function" in str(error.value)
     assert "\n" not in str(error.value)
 
 

@@ -41,7 +41,14 @@ def test_flags_become_configurations():
     assert cell.name == "go-auto-soft_infonce-bm25-7-alpha1.0-batch_size8"
 
 
-def test_infonce_is_run_once_whatever_the_estimators_settings():
+@pytest.mark.parametrize("setting", ["cancel_k=1,2", "alpha=1.1,1.3"])
+def test_infonce_is_run_once_whatever_others_read(setting):
+    loss = "infonce,cancel_top_k" if "cancel" in setting else "infonce,soft_infonce"
+    found = names(lang="go", seed="1", loss=loss, settings=(setting,))
+    assert len(found) == 3 and found[0] == "go-auto-infonce-none-1"
+
+
+def test_a_setting_is_in_the_names_of_its_cells():
     found = names(lang="go", seed="1", settings=("alpha=1.1,1.3",))
     assert found == [
         "go-auto-infonce-none-1",

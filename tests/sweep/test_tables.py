@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from softnce_jax.errors import InputError
+from softnce_jax.registry import LOSSES
+from softnce_jax.sweep import tables
 from softnce_jax.sweep.scores import Scores, read_runs
 from softnce_jax.sweep.tables import latex, make_tables, write_tables
 from tests.sweep.folders import write_run
@@ -43,6 +45,19 @@ def test_table_1_has_means_spreads_and_stars(tmp_path):
     assert ruby == f"{BASE.mean() + 0.21:.3f}"[1:] + f" ± {spread}**"
     assert "*" not in go and both.endswith("**")
     assert "Holm's correction for 3 cells" in table.notes[1] and "seeds (1, 2)" in table.notes[0]
+
+
+def test_every_loss_is_in_a_table():
+    """A new one is compared in the first, unless its row says otherwise."""
+    losses = [*tables.MAIN_LOSSES, *tables.OTHER_LOSSES, *tables.CANCELLING_LOSSES]
+    assert sorted(losses) == sorted(LOSSES) and losses[0] == "infonce"
+
+
+def test_a_language_that_the_paper_has_not_is_a_column(tmp_path):
+    for language in ("go", "rust"):
+        write_run(tmp_path, {language: BASE}, loss="infonce", seed=1, encoder="unixcoder")
+    (table,) = make_tables(read_runs(tmp_path))
+    assert table.head == ["", "go", "rust", "mean"]
 
 
 def test_the_papers_numbers_stand_beside_ours_on_its_data_alone(tmp_path):

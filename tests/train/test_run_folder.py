@@ -26,7 +26,7 @@ def identity_of(**given) -> dict:
 def test_a_run_of_the_last_release_is_the_same_run(tmp_path):
     """Its checkpoints are restored only if no field of the configuration differs."""
     old, new = json.loads(OLD_CONFIG.read_text("utf-8")), identity_of()
-    assert old == new and differences(old, new) == []
+    assert differences(old, new) == []
     shutil.copy(OLD_CONFIG, tmp_path / "config.json")
     assert RunFolder(tmp_path, new).results() is None
     # The control: another seed is another run.

@@ -16,6 +16,7 @@ from softnce_jax.train.batches import Batch
 from softnce_jax.train.config import Config, resolve
 from softnce_jax.train.objective import Objective, query_rows
 from tests import reference
+from tests.losses import table
 
 RANDOM = np.random.default_rng(1)
 Q, C, A, B = (RANDOM.normal(size=(8, 4)).astype(np.float32) for _ in range(4))
@@ -40,7 +41,7 @@ def found(data=None, duplicates="keep", **given):
 @functools.cache
 def of_all_forms(loss="soft_infonce"):
     """As one program, which tests share."""
-    treatments = ["keep", "exclude"] + ["weight"] * (loss != "infonce")
+    treatments = ["keep", "exclude"] + ["weight"] * (LOSSES[loss].target is not None)
     forms = [("plain", "keep"), *itertools.product(("keys", "hard"), treatments)]
     return of_forms(tuple(forms), loss=loss)
 
@@ -60,25 +61,25 @@ def expected(name, where=None, *, c=C, similarity=None, positive=None, **setting
     weights = {"alpha": 1.5, "beta": 0.5, "temperature": 1.0, **given}
     p = reference.negative_distribution(similarity, temperature=1.0, **given)
     target = {
-        "infonce": (),
-        "soft_infonce": (reference.negative_weights(similarity, **weights),),
-        "cancel_top_k": (similarity,),
-        "cancel_threshold": (similarity,),
-    }.get(name, (p,))
+        None: (),
+        "w": (reference.negative_weights(similarity, **weights),),
+        "p": (p,),
+        "similarity": (similarity,),
+    }[table.LOSSES[name].target]
     loss = getattr(reference, name)
     return reference.mean(loss(Q, c, *target, scale=2.0, **given, **settings))
 
 
+# The defaults of each loss's own arguments.
 SETTINGS = {
-    "kl_regularized": {"alpha": 0.7, "beta": 1.3},
-    "cancel_top_k": {"k": 1},
-    "cancel_threshold": {"ratio": 0.5},
+    name: {argument: row.settings[flag] for argument, flag in row.arguments.items()}
+    for name, row in LOSSES.items()
 }
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_each_loss_reads_its_target(name):
-    settings = SETTINGS.get(name, {})
+    settings = SETTINGS[name]
     np.testing.assert_allclose(found(loss=name), expected(name, **settings), rtol=1e-5)
     where = reference.without_duplicates(QUERIES, CODES)
     without = found(loss=name, duplicates="exclude")
@@ -139,7 +140,7 @@ IN_BATCH = np.arange(8 * (1 + K)) % (1 + K) == 0
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_hard_negatives_that_are_right_never_count(name):
-    settings = SETTINGS.get(name, {})
+    settings = SETTINGS[name]
     given = {
         "c": C_N,
         "similarity": A @ HARD_BATCH.code_features.T,
@@ -173,7 +174,7 @@ def test_devices_hold_the_hard_negatives_of_their_rows(name, devices):
     np.testing.assert_allclose(value, found("hard", loss=name), rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", [name for name in LOSSES if name != "infonce"])
+@pytest.mark.parametrize("name", [name for name, row in LOSSES.items() if row.target])
 @pytest.mark.parametrize("hard", [False, True])
 def test_weighted_duplicates_are_the_most_similar_of_their_row(name, hard):
     data, batch, c = ("hard", HARD_BATCH, C_N) if hard else ("keys", BATCH, C)
@@ -183,7 +184,7 @@ def test_weighted_duplicates_are_the_most_similar_of_their_row(name, hard):
     for i, j in np.argwhere(~reference.without_duplicates(QUERIES, batch.code_keys, positive)):
         if in_batch[j]:
             similarity[i, j] = similarity[i].max()
-    given = {"c": c, "similarity": similarity, "positive": positive} | SETTINGS.get(name, {})
+    given = {"c": c, "similarity": similarity, "positive": positive} | SETTINGS[name]
     weighted = found(data, loss=name, duplicates="weight")
     np.testing.assert_allclose(weighted, expected(name, where, **given), rtol=1e-5)
     # The controls. To cancel_threshold what is as similar as that is no negative.

@@ -16,8 +16,8 @@ from jax import lax
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-import softnce_jax
 from softnce_jax import infonce, negative_weights, soft_infonce, without_duplicates
+from tests.losses.table import LOSSES, function
 
 DEVICES, B, N = 4, 8, 12
 # Each device holds 2 queries and 3 candidates: theirs, and one explicit hard negative.
@@ -38,16 +38,8 @@ AXES = {"auto": AxisType.Auto, "explicit": AxisType.Explicit}
 # The losses of each mask that run in every way, in one program each way.
 BASIC = {"none": ("infonce", "soft_infonce"), "rows": ("infonce",), "pairs": ("soft_infonce",)}
 every_mask = pytest.mark.parametrize("mask", WHERE)
-# The other losses and options, each under `jit` and `shard_map`: the function and its settings.
-OTHERS = {
-    "cosine": ("soft_infonce", {"cosine": True, "scale": 5.0}),
-    "symmetric": ("soft_infonce", {"symmetric": True}),
-    "weighted_infonce": ("weighted_infonce", {}),
-    "bce": ("bce", {}),
-    "kl_regularized": ("kl_regularized", {"alpha": 0.7, "beta": 1.3}),
-    "cancel_top_k": ("cancel_top_k", {"k": 2}),
-    "cancel_threshold": ("cancel_threshold", {"ratio": 0.8}),
-}
+# The others, each under `jit` and `shard_map`.
+OTHERS = [name for name in LOSSES if name not in ("infonce", "soft_infonce")]
 NAMES = {mask: BASIC[mask] + (tuple(OTHERS) if mask != "rows" else ()) for mask in WHERE}
 none_or_pairs = pytest.mark.parametrize("mask", ["none", "pairs"])
 every_mapper = pytest.mark.parametrize("mapper", ["pmap", "shard_map"])
@@ -63,11 +55,8 @@ def data(mask):
 def loss(params, batch, *, name, **options):
     """A tower of one layer each and a loss on top."""
     q, c = jnp.tanh(batch["x"] @ params["query"]), batch["y"] @ params["code"]
-    if name == "infonce":
-        return infonce(q, c, where=batch.get("where"), **options)
-    function, settings = OTHERS.get(name, (name, {}))
-    function = getattr(softnce_jax, function)
-    return function(q, c, batch["w"], where=batch.get("where"), **settings, **options)
+    target = () if LOSSES[name].target is None else (batch["w"],)
+    return function(name)(q, c, *target, where=batch.get("where"), **options)
 
 
 def values_and_gradients(params, batch, *, names, **options):

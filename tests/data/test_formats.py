@@ -205,8 +205,8 @@ def test_broken_files(tmp_path):
     (line,) = read_corpus(tmp_path / "c.csv", "go").row_errors.lines()
     assert line.startswith("skipped 2 rows: not 2 fields") and line.endswith("c.csv:2)")
     (tmp_path / "d.csv").write_bytes(b"query,code\nq,caf\xe9\n")
-    with pytest.raises(InputError, match=r"d\.csv:\d: not CSV in UTF-8"):
-        read_corpus(tmp_path / "d.csv", "go")
+    with pytest.raises(InputError, match=r"d\.csv:2: bytes that are not UTF-8"):
+        read_corpus(tmp_path / "d.csv", "go", strict=True)
     (tmp_path / "empty.csv").write_text("")
     assert read_corpus(tmp_path / "empty.csv", "go").train == []
 

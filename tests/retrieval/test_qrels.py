@@ -109,7 +109,7 @@ def test_qrels(tmp_path, folder, head, middle):
 
 
 BAD = {
-    "a.csv:2: 4 fields, the first line has 5": ("a.csv", HEAD + "Go,q,u,1\n"),
+    "a.csv:2: not 5 fields, as the first line has": ("a.csv", HEAD + "Go,q,u,1\n"),
     "a.csv:3: the grade 'high' is no number": ("a.csv", HEAD + "Go,q,u,1,\nGo,q,v,high,\n"),
     "a.csv:2: the grade '-1' is no number": ("a.csv", HEAD + "Go,q,u,-1,\n"),
     "no column githuburl or url among query, grade": ("a.csv", "Query,Grade\nq,1\n"),

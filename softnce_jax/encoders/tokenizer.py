@@ -187,8 +187,8 @@ def _cut(text: str, size: int) -> str:
     if len(text) <= size:
         return text
     cut = text[:size]
-    whole_words = cut.rsplit(None, 1)[0]
-    return whole_words if 2 * len(whole_words) >= size else cut
+    parts = cut.rsplit(None, 1)
+    return parts[0] if len(parts) == 2 and 2 * len(parts[0]) >= size else cut
 
 
 def as_fast(backend: Backend, special_tokens: dict[str, str], **options) -> PreTrainedTokenizerFast:

@@ -188,7 +188,7 @@ def _reasons(skipped: RowErrors) -> Iterator[str]:
 
 
 def read_list(path: Path, member: str | None) -> list[str]:
-    """The urls of a list, in its order. Raises InputError, by file and line, where one is no text."""
+    """The urls of a list, in its order. Raises InputError where one is not UTF-8, by its line."""
     urls = []
     for location, line in lines_of(path, RowErrors(strict=True), member=member):
         try:

@@ -6,7 +6,7 @@ type or is no text. What a file may take of memory is limited by LARGEST_ROW and
 
     absent    null, NaN, and an empty name (url, language, split, family)
     a name    a text without white space around it, or a number, which is its text
-    no text   bytes that are not UTF-8, half a surrogate pair
+    no text   bytes that are not UTF-8, lone surrogates
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def _is_absent(value: Any) -> bool:
 def _characters(text: str) -> str:
     """The text. Raises UnusableRow where it is none or too long."""
     if not _is_text(text):
-        raise UnusableRow("half a surrogate pair, which is no character")
+        raise UnusableRow("a lone surrogate, which is no character")
     if len(text) > LARGEST_ROW:
         raise UnusableRow(f"a field of more than {LARGEST_ROW:,} characters")
     return text

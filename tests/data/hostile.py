@@ -46,8 +46,12 @@ values = st.one_of(
 
 
 def objects(*names: str) -> st.SearchStrategy[dict]:
-    """JSON objects with some of the fields that a reader asks for."""
-    return st.dictionaries(st.one_of(st.sampled_from(names), texts), values, max_size=len(names))
+    """JSON objects with fields that a reader asks for: any of them, or all but a few as usual."""
+    some = st.dictionaries(st.one_of(st.sampled_from(names), texts), values, max_size=len(names))
+    usual = {"language": "python", "split": "train", "negatives": []}
+    whole = {name: usual.get(name, "1") for name in names}
+    odd = st.dictionaries(st.sampled_from(names), values, max_size=2)
+    return st.one_of(some, odd.map(lambda fields: whole | fields))
 
 
 def lines(*names: str) -> st.SearchStrategy[bytes]:

@@ -33,7 +33,7 @@ from softnce_jax.data.rows import (
 from softnce_jax.errors import InputError
 from softnce_jax.files import file_digest, whole_file
 
-__all__ = ["HardNegatives", "read_negatives", "training_hashes", "write_negatives"]
+__all__ = ["LARGEST_K", "HardNegatives", "read_negatives", "training_hashes", "write_negatives"]
 
 FORMAT = 1  # under "hard_negatives"; raised when the meaning of the lines changes
 LARGEST_K = 1_000  # a step embeds 1 + K functions a query

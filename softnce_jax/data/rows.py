@@ -22,6 +22,7 @@ import math
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -66,6 +67,8 @@ CODE_TEXT = ("code", "original_string", "func_code_string", "whole_func_string")
 
 LARGEST_ROW = 1 << 25  # bytes of a line, characters of a field
 LARGEST_FILE = 1 << 34  # bytes that a file, or a member of a zip, may unpack to
+LARGEST_RATIO = 1000  # of what Parquet unpacks to and its size, as gzip's; from SMALL_FILE up
+SMALL_FILE = 1 << 29
 PARQUET_ROWS = 16  # in memory at once: few, since each may be large; more would be no faster
 CHUNK = 1 << 20  # bytes of a line that is too long, thrown away at once
 SHOWN_NAMES = 12  # of a row's fields, in messages
@@ -375,6 +378,7 @@ def csv_rows(path: Path, row_errors: RowErrors) -> Iterator[LocatedRow]:
         header = [name.strip() for name in _csv_row(path, rows) or ()]
         if not _is_text("".join(header)):
             raise InputError(f"{path}:1: the names of the columns are not UTF-8")
+        _check_columns(path, header)
         while (row := _csv_row(path, rows)) is not None:
             location = f"{path}:{rows.line_num}"
             if not row:
@@ -385,6 +389,13 @@ def csv_rows(path: Path, row_errors: RowErrors) -> Iterator[LocatedRow]:
                 row_errors.add(NOT_UTF8, location)
             else:
                 yield location, dict(zip(header, row, strict=True))
+
+
+def _check_columns(path: Path, names: list[str]) -> None:
+    """Raises InputError where two columns have one name; a spreadsheet's may have none."""
+    twice = next((name for name, count in Counter(names).items() if name and count > 1), None)
+    if twice is not None:
+        raise InputError(f"{path}: {names.count(twice)} columns {twice[:40]!r}: keep one")
 
 
 def _csv_row(path: Path, rows: Any) -> list[str] | None:
@@ -428,19 +439,31 @@ def parquet_rows(
     """
     try:
         with pq.ParquetFile(path) as file:
-            groups = range(file.num_row_groups) if groups is None else groups
-            size = sum(file.metadata.row_group(n).total_byte_size for n in groups)
-            _check_size(f"{path}", size, is_packed=True)
             wanted = [f for f in file.schema_arrow if columns is None or f.name in columns]
+            _check_columns(path, [field.name for field in wanted])
             plain = [field.name for field in wanted if _is_plain(field.type)]
             batches = file.iter_batches(PARQUET_ROWS, row_groups=groups, columns=plain)
             others = {field.name: OTHER_TYPE for field in wanted if not _is_plain(field.type)}
-            for location, row in arrow_rows(path, batches, row_errors):
+            for location, row in arrow_rows(path, _limited(path, batches), row_errors):
                 yield location, row | others
     except InputError:
         raise
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{path}: not a whole Parquet file: {first_line(error)}") from error
+
+
+def _limited(path: Path, batches: Iterable[Any]) -> Iterator[Any]:
+    """The batches of a Parquet file. Raises InputError where they are more than it can hold.
+
+    A value that stands in a dictionary once may be that of every row: 1 MB unpacks to 60 GB.
+    """
+    most = min(LARGEST_FILE, max(SMALL_FILE, LARGEST_RATIO * path.stat().st_size))
+    size = 0
+    for batch in batches:
+        size += batch.nbytes
+        if size > most:
+            raise InputError(f"{path}: unpacks to more than {most:,} bytes: split it")
+        yield batch
 
 
 def arrow_rows(path: Path, batches: Iterable[Any], row_errors: RowErrors) -> Iterator[LocatedRow]:

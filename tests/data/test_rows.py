@@ -308,11 +308,25 @@ def test_limits_of_a_row(tmp_path, monkeypatch):
 
 def test_limits_of_what_is_packed(tmp_path, monkeypatch):
     paths = as_gzip(tmp_path, GOOD), as_parquet(tmp_path, GOOD), as_jsonl(tmp_path, GOOD)
-    monkeypatch.setattr(rows, "LARGEST_FILE", 100)
+    monkeypatch.setattr(rows, "LARGEST_FILE", 30)
     for path in paths[:2]:
-        with pytest.raises(InputError, match=f"{path.name}: unpacks to more than 100 bytes"):
+        with pytest.raises(InputError, match=f"{path.name}: unpacks to more than 30 bytes"):
             read_corpus(path, "python")
     assert len(list(read_rows(paths[2], RowErrors()))) == 3  # not packed: as large as it is
+
+
+def test_a_value_that_is_that_of_every_row(tmp_path, monkeypatch):
+    """A dictionary of one text of 1 MB and 9,000 rows: 9 GB from 50 kB."""
+    code = pa.DictionaryArray.from_arrays(pa.array([0] * 9000, pa.int32()), pa.array(["x" * 10**6]))
+    path = tmp_path / "pairs.parquet"
+    pq.write_table(pa.table({"code": code}), path, dictionary_pagesize_limit=1 << 30)
+    monkeypatch.setattr(rows, "SMALL_FILE", 10**7)
+    with pytest.raises(InputError, match=r"pairs.parquet: unpacks to more than \d[\d,]+ bytes"):
+        read_corpus(path, "python")
+    # The control: a file of repetitions that is small.
+    monkeypatch.undo()
+    pq.write_table(pa.table({"code": code.slice(0, 40)}), path)
+    assert len(list(read_rows(path, RowErrors()))) == 40
 
 
 def test_damaged_gzip_is_one_line(tmp_path):
@@ -381,6 +395,23 @@ def test_other_types_of_columns(tmp_path):
     pq.write_table(table.select(["when"]), tmp_path / "pairs.parquet")
     corpus = read_corpus(tmp_path / "pairs.parquet", "python")
     assert corpus.row_errors.count == {"no query among its fields (when)": 3}
+
+
+def test_two_columns_of_one_name(tmp_path):
+    table = as_table(GOOD)
+    pq.write_table(table.append_column("code", table["query"]), tmp_path / "pairs.parquet")
+    (tmp_path / "pairs.csv").write_text("query,code,url, code\nq,c,u,d\n")
+    for name in ("pairs.parquet", "pairs.csv"):
+        with pytest.raises(InputError, match=f"{name}: 2 columns 'code': keep one"):
+            read_corpus(tmp_path / name, "python")
+    (tmp_path / "pairs.csv").write_text("query,code,url,,\nq,c,u,,\n")  # as spreadsheets do
+    assert len(list(read_rows(tmp_path / "pairs.csv", RowErrors(strict=True)))) == 1
+
+
+def test_a_table_without_rows_or_columns(tmp_path):
+    for table in (pa.table({}), as_table(GOOD).slice(0, 0)):
+        pq.write_table(table, tmp_path / "pairs.parquet")
+        assert not read_corpus(tmp_path / "pairs.parquet", "python", strict=True).train
 
 
 def test_coded_and_large_columns(tmp_path):

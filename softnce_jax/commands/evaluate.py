@@ -81,7 +81,7 @@ def evaluate(flags: Flags) -> dict[str, Any]:
         raise InputError(f"--split {flags.split}: judged queries are in no split")
     corpora, notes = load_corpora(flags.data, flags.lang, strict=flags.strict)
     tasks = [
-        GradedTask(Path(flags.judgements), corpus)
+        GradedTask(Path(flags.judgements), corpus, strict=flags.strict)
         if flags.judgements
         else SplitTask(corpus, choose_split(corpus, flags.split), flags.depth)
         for corpus in corpora

@@ -107,9 +107,13 @@ def mine_negatives(flags: Flags) -> Path:
 
 def _check_flags(flags: Flags) -> None:
     """Raises InputError for numbers that cannot be used."""
+    from softnce_jax.data.hard_negatives import LARGEST_K
+
     first, last = flags.ranks
     if flags.k < 1:
         raise InputError(f"--k {flags.k} is not positive")
+    if flags.k > LARGEST_K:
+        raise InputError(f"--k {flags.k} is more than {LARGEST_K:,}")
     if not 1 <= first <= last:
         raise InputError(f"--ranks {first} {last}: give the first, from 1, and the last")
     if last - first + 1 < flags.k:

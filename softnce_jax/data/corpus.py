@@ -62,11 +62,14 @@ class Candidate:
     family: str | None = None
 
 
+MOST_REASONS = 30  # that are told apart: a reason may name what the file says
+
+
 class RowErrors:
     """Rows that cannot be used: counted by reason, or (strict) an error at the first one.
 
     Attributes:
-      count: rows by reason.
+      count: rows by reason; what comes after MOST_REASONS are "other reasons".
       first: the location (file:line) of the first row by reason.
     """
 
@@ -79,6 +82,8 @@ class RowErrors:
         """Counts a row; raises InputError instead if strict."""
         if self.strict:
             raise InputError(f"{location}: {reason}")
+        if reason not in self.count and len(self.count) >= MOST_REASONS:
+            reason = "other reasons"
         self.count[reason] += 1
         self.first.setdefault(reason, location)
 

@@ -15,6 +15,7 @@ import functools
 import json
 import logging
 import re
+import struct
 import sys
 import time
 import zipfile
@@ -289,7 +290,7 @@ def _malformed(file: Path, name: str) -> str | None:
             zipfile.ZipFile(file).close()
         elif name.endswith(".parquet"):
             pq.read_metadata(file)
-    except (zipfile.BadZipFile, pa.ArrowException) as error:
+    except (zipfile.BadZipFile, pa.ArrowException, ValueError, RuntimeError, struct.error) as error:
         return f"not a whole {name.rsplit('.')[-1]} file ({first_line(error)})"
     return None
 

@@ -1,26 +1,32 @@
 """The formats of data, told by the content of a folder or file; docs/data.md lists them.
 
-`find_source` tries each of FORMATS; a new format is a function there. Below them stand the readers
-of single files, by their endings.
+`find_source` tries each of FORMATS; a new format is a function there. Single files are read by
+`softnce_jax.data.rows`, by their endings.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from softnce_jax.data.corpus import RowErrors
-from softnce_jax.errors import InputError
+from softnce_jax.data.rows import (
+    READERS,
+    Fields,
+    LocatedRow,
+    UnusableRow,
+    arrow_rows,
+    code_of,
+    ending,
+    name_of,
+    read_rows,
+)
+from softnce_jax.errors import InputError, first_line
 
-__all__ = ["Source", "find_source", "read_rows"]
+__all__ = ["Source", "find_source"]
 
 # The names under which a split may be found; the first is the published one.
 NAMES = {
@@ -31,11 +37,10 @@ NAMES = {
 }
 SPLITS = {name: split for split, names in NAMES.items() for name in names}
 SPLIT_COLUMNS = ("split", "partition")  # of a table that is not split into files
-LARGEST_FIELD = 2**31 - 1  # of a CSV, in characters: a function may be longer than csv expects
-PARQUET_BATCH = 1024  # rows in memory at once
+# Endings of files that are packed in a way that is not read; of gzip, what is not JSON lines.
+PACKINGS = (".gz", ".bz2", ".xz", ".lzma", ".zst", ".lz4", ".br", ".zip", ".7z")
+DATASETS_ROWS = 16  # in memory at once, see rows.PARQUET_ROWS
 
-Fields = dict[str, Any]
-LocatedRow = tuple[str, Fields]  # its location (file:line), its fields
 SplitRow = tuple[str, str, Fields]  # its split, its location, its fields
 
 
@@ -62,7 +67,7 @@ def find_source(path: Path) -> Source:
       path: a file or folder of one language.
 
     Returns:
-      The source; at most its first row has been read.
+      The source. Of a single table all rows have been looked at, for the splits that they name.
 
     Raises:
       InputError: nothing there, no known format, or more than one.
@@ -91,7 +96,7 @@ def _split_files(root: Path) -> Source | None:
     for folder in (root, root / "data"):
         files = {split: _files_of_split(folder, names) for split, names in NAMES.items()}
         if any(files.values()):
-            endings = {_ending(path) for paths in files.values() for path in paths}
+            endings = {ending(path) for paths in files.values() for path in paths}
             return _from_files(" and ".join(sorted(endings)) + " files, one a split", files)
     return None
 
@@ -102,19 +107,34 @@ def _files_of_split(folder: Path, names: tuple[str, ...]) -> list[Path]:
     numbered = [path for name in names for path in sorted(folder.glob(f"{name}-*-of-*.parquet"))]
     if len(whole) > 1 or (whole and numbered):
         raise InputError(f"{whole[0]} and {[*whole, *numbered][1].name} both exist: remove one")
+    if not whole and not numbered:
+        _check_packing(path for name in names for path in sorted(folder.glob(f"{name}.*")))
     return whole or numbered
+
+
+def _check_packing(paths: Iterable[Path]) -> None:
+    """Raises InputError where one is data, but packed in a way that is not read."""
+    for path in paths:
+        unpacked = path.with_suffix("")
+        if path.suffix in PACKINGS and ending(unpacked) and not unpacked.exists():
+            raise InputError(f"{path}: packed in a way that is not read: unpack it")
 
 
 def _raw(root: Path) -> Source | None:
     """CodeSearchNet as it was published: `final/jsonl/train/ruby_train_0.jsonl.gz`."""
     for folder in (root / "final" / "jsonl", root / "jsonl", root):
-        files = {
-            split: [path for name in names for path in sorted((folder / name).glob("*.jsonl*"))]
-            for split, names in NAMES.items()
-        }
+        files = {split: _raw_files(folder, names) for split, names in NAMES.items()}
         if any(files.values()):
             return _from_files("raw CodeSearchNet", files)
     return None
+
+
+def _raw_files(folder: Path, names: tuple[str, ...]) -> list[Path]:
+    """The JSON lines of a split; checksums and the like may lie beside them."""
+    found = [path for name in names for path in sorted((folder / name).glob("*.jsonl*"))]
+    files = [path for path in found if ending(path) and path.is_file()]
+    _check_packing(path for path in found if path not in files)
+    return files
 
 
 def _from_files(format_: str, files: dict[str, list[Path]]) -> Source:
@@ -134,20 +154,53 @@ def _cosqa(root: Path) -> Source | None:
     if not functions.is_file() or not lists:
         return None
 
-    def rows(_: RowErrors) -> Iterator[SplitRow]:
-        number = _read_json(functions)
+    def rows(row_errors: RowErrors) -> Iterator[SplitRow]:
+        number = _read_cosqa(functions, dict)
         for path, split in sorted(lists.items()):
-            for n, row in enumerate(_read_json(path), start=1):
-                if row.get("label", 1) == 1:
-                    url = str(number.get(row["code"], row.get("retrieval_idx")))
-                    fields = {"url": url, "query": row["doc"], "code": row["code"]}
-                    yield SPLITS[split], f"{path}#{n}", fields | {"language": "python"}
-        for code, url in number.items():
-            fields = {"url": str(url), "code": code, "language": "python"}
-            yield "codebase", f"{functions}#{url}", fields
+            if split not in SPLITS:
+                raise InputError(f"{path}: a split {split!r}: {', '.join(SPLITS)} are known")
+            for n, row in enumerate(_read_cosqa(path, list), start=1):
+                location = f"{path}#{n}"
+                try:
+                    if _is_answer(row):
+                        yield SPLITS[split], location, _cosqa_pair(row, number)
+                except UnusableRow as error:
+                    row_errors.add(f"{error}", location)
+        for n, (code, url) in enumerate(number.items(), start=1):
+            fields = {"url": url, "code": code, "language": "python"}
+            yield "codebase", f"{functions}#{n}", fields
 
     note = "CoSQA: pairs that people judged no answer (label 0) are left out"
     return Source("CoSQA", rows, has_codebase=True, notes=(note,))
+
+
+def _read_cosqa(path: Path, type_: type) -> Any:
+    content = _read_json(path)
+    if not isinstance(content, type_):
+        kind = {list: "list of pairs", dict: "map of functions to numbers"}[type_]
+        raise InputError(f"{path}: no {kind}, as CoSQA has it")
+    return content
+
+
+def _is_answer(row: Any) -> bool:
+    """Whether people judged a pair an answer; those of the test split have no label."""
+    if not isinstance(row, dict):
+        raise UnusableRow("not a JSON object")
+    label = name_of(row, "label") or "1"
+    if label not in ("0", "1"):
+        raise UnusableRow("a label that is neither 0 nor 1")
+    return label == "1"
+
+
+def _cosqa_pair(row: Fields, number: dict[str, Any]) -> Fields:
+    code = row.get("code")
+    url = number.get(code) if isinstance(code, str) else None
+    return {
+        "url": row.get("retrieval_idx") if url is None else url,
+        "query": row.get("doc"),
+        "code": code,
+        "language": "python",
+    }
 
 
 def _datasets(root: Path) -> Source | None:
@@ -160,24 +213,37 @@ def _datasets(root: Path) -> Source | None:
         raise InputError(
             f"{root}: a folder of Hugging Face datasets needs that library: pip install datasets"
         ) from None
-    data = datasets.load_from_disk(str(root))
+    try:
+        data = datasets.load_from_disk(str(root))
+    except Exception as error:  # whatever damaged files make of the library
+        raise _damaged_datasets(root, error) from error
     if isinstance(data, datasets.Dataset):
-        return _unsplit(root, lambda _: _numbered(root, data))
+        return _unsplit(root, lambda row_errors: _dataset_rows(root, data, row_errors))
 
-    def rows(_: RowErrors) -> Iterator[SplitRow]:
+    def rows(row_errors: RowErrors) -> Iterator[SplitRow]:
         for name, dataset in data.items():
             if name not in SPLITS:
                 raise InputError(
                     f"{root}: a split {name!r}: rename it to one of {', '.join(SPLITS)}"
                 )
-            for location, row in _numbered(root / name, dataset):
+            for location, row in _dataset_rows(root / name, dataset, row_errors):
                 yield SPLITS[name], location, row
 
     return Source("a folder of Hugging Face datasets", rows, has_codebase="codebase" in data)
 
 
-def _numbered(root: Path, rows: Iterable[Fields]) -> Iterator[LocatedRow]:
-    return ((f"{root}:{number}", row) for number, row in enumerate(rows, start=1))
+def _dataset_rows(root: Path, dataset: Any, row_errors: RowErrors) -> Iterator[LocatedRow]:
+    try:
+        tables = dataset.with_format("arrow").iter(DATASETS_ROWS)
+        yield from arrow_rows(root, tables, row_errors)
+    except InputError:
+        raise
+    except Exception as error:
+        raise _damaged_datasets(root, error) from error
+
+
+def _damaged_datasets(root: Path, error: Exception) -> InputError:
+    return InputError(f"{root}: not a whole folder of Hugging Face datasets: {first_line(error)}")
 
 
 FORMATS = (_split_files, _raw, _cosqa, _datasets)
@@ -185,7 +251,7 @@ FORMATS = (_split_files, _raw, _cosqa, _datasets)
 
 def _table(path: Path) -> Source:
     """A single file of pairs."""
-    if not _ending(path):
+    if not ending(path):
         raise InputError(
             f"{path}: --data takes a folder, or a file that ends in {', '.join(READERS)}"
         )
@@ -193,126 +259,54 @@ def _table(path: Path) -> Source:
 
 
 def _unsplit(path: Path, read: Callable[[RowErrors], Iterator[LocatedRow]]) -> Source:
-    """A table of pairs; a column names the splits, or the code of a row decides."""
-    _, first = next(read(RowErrors()), ("", {}))
-    column = next((name for name in SPLIT_COLUMNS if name in first), None)
+    """A table of pairs. A column names the splits if it does so in any row, else the code decides.
+
+    So all rows are looked at first: in JSON lines a field may be absent from any of them.
+    """
+    found = {_named_split(row) for _, row in read(RowErrors())} - {None}
+    columns = [name for name in SPLIT_COLUMNS if name in {column for column, _ in found}]
 
     def rows(row_errors: RowErrors) -> Iterator[SplitRow]:
         for location, row in read(row_errors):
-            split = _split_by_hash(row) if column is None else SPLITS.get(row[column])
-            if split is None:
-                row_errors.add(f"a {column} that is none of {', '.join(SPLITS)}", location)
+            if not columns:
+                yield _split_by_hash(row), location, row
+                continue
+            column, name = _named_split(row) or (columns[0], "")
+            if name in SPLITS:
+                yield SPLITS[name], location, row
             else:
-                yield split, location, row
+                row_errors.add(f"a {column} that is none of {', '.join(SPLITS)}", location)
 
-    columns = " or ".join(SPLIT_COLUMNS)
-    drawn = f"{path.name}: no column {columns}: drew 80 % train, 10 % valid, 10 % test"
-    return Source("a table", rows, has_codebase=False, notes=() if column else (drawn,))
+    drawn = f"no column {' or '.join(SPLIT_COLUMNS)}: drew 80 % train, 10 % valid, 10 % test"
+    notes = () if columns else (f"{path.name}: {drawn}",)
+    has_codebase = any(name == "codebase" for _, name in found)
+    return Source("a table", rows, has_codebase=has_codebase, notes=notes)
+
+
+def _named_split(row: Fields) -> tuple[str, str] | None:
+    """The column that names the split of a row, and the name, "" for one of a wrong type."""
+    for column in SPLIT_COLUMNS:
+        try:
+            name = name_of(row, column)
+        except UnusableRow:
+            return column, ""
+        if name is not None:
+            return column, name.lower()[:40]
+    return None
 
 
 def _split_by_hash(row: Fields) -> str:
     """A split drawn by the row's code alone, so that no function is in two splits."""
-    function = {name: value for name, value in row.items() if "code" in name} or row
-    digest = hashlib.sha256(json.dumps(function, sort_keys=True, default=str).encode()).digest()
+    try:
+        code = code_of(row) or ""
+    except UnusableRow:  # counted where rows become pairs
+        code = ""
+    digest = hashlib.sha256(code.encode()).digest()
     return ("valid", "test", *["train"] * 8)[int.from_bytes(digest[:8]) % 10]
-
-
-def read_rows(path: Path, row_errors: RowErrors) -> Iterator[LocatedRow]:
-    r"""Yields each row of a file with its location; at most a block of rows is in memory.
-
-    Args:
-      path: ends in one of READERS. The first line of a CSV names its columns.
-      row_errors: takes the lines that are no rows.
-
-    Yields:
-      The location `file:line` (in Parquet `file:row`, from 1), and the row by column names.
-
-    Raises:
-      InputError: a file that is not whole or not what its name says.
-
-    Example:
-      >>> import tempfile
-      >>> path = Path(tempfile.mkdtemp()) / "pairs.csv"
-      >>> _ = path.write_text("query,code\nsort,def f(): ...\n")
-      >>> [row for _, row in read_rows(path, RowErrors())]
-      [{'query': 'sort', 'code': 'def f(): ...'}]
-    """
-    return READERS[_ending(path)](path, row_errors)
-
-
-def _ending(path: Path) -> str:
-    return next((ending for ending in READERS if path.name.endswith(ending)), "")
-
-
-def _json_rows(path: Path, row_errors: RowErrors) -> Iterator[LocatedRow]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield from _json_row(line, f"{path}:{number}", row_errors)
-    except (EOFError, gzip.BadGzipFile) as error:
-        raise InputError(f"{path}: not a whole gzip file: {error}") from error
-
-
-def _json_row(line: bytes, location: str, row_errors: RowErrors) -> Iterator[LocatedRow]:
-    try:
-        row = json.loads(line.decode())
-    except UnicodeDecodeError:
-        row_errors.add("bytes that are not UTF-8", location)
-    except json.JSONDecodeError as error:
-        row_errors.add(f"malformed JSON: {error.msg}", location)
-    else:
-        if isinstance(row, dict):
-            yield location, row
-        else:
-            row_errors.add("not a JSON object", location)
-
-
-def _csv_rows(path: Path, row_errors: RowErrors) -> Iterator[LocatedRow]:
-    csv.field_size_limit(LARGEST_FIELD)
-    # utf-8-sig, because spreadsheets begin a file with a byte order mark.
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file, strict=True)
-        while True:
-            try:
-                row = next(rows, None)
-            except (csv.Error, UnicodeDecodeError) as error:
-                raise InputError(
-                    f"{path}:{rows.line_num + 1}: not CSV in UTF-8: {error}"
-                ) from error
-            if row is None:
-                return
-            location = f"{path}:{rows.line_num}"
-            if None in row or None in row.values():
-                fields = len(rows.fieldnames)
-                row_errors.add(f"not {fields} fields, as the first line has", location)
-            else:
-                yield location, row
-
-
-def _parquet_rows(path: Path, _: RowErrors) -> Iterator[LocatedRow]:
-    number = 0
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(PARQUET_BATCH):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield f"{path}:{number}", row
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: not a whole Parquet file: {error}") from error
 
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not whole JSON in UTF-8: {error}") from error
-
-
-READERS = {
-    ".jsonl": _json_rows,
-    ".jsonl.gz": _json_rows,
-    ".csv": _csv_rows,
-    ".parquet": _parquet_rows,
-}
+        return json.loads(path.read_text("utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not whole JSON in UTF-8: {first_line(error)}") from error

@@ -6,7 +6,7 @@ They are stored as JSON lines, and named by urls, so that they fit the data in a
     {"language": "go", "url": "a.go#Sort", "query": "sort a list", "score": 9.1,
      "negatives": ["b.go#Shuffle", "c.go#SortMap"], "scores": [8.7, 8.2]}
 
-A query may have fewer than k.
+A query may have fewer than k. Lines are read by the rules of `softnce_jax.data.rows`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,23 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from softnce_jax.data.corpus import Pair, RowErrors, unique_functions
-from softnce_jax.data.formats import LocatedRow, read_rows
+from softnce_jax.data.rows import (
+    Fields,
+    LocatedRow,
+    UnusableRow,
+    as_name,
+    name_of,
+    read_rows,
+    text_of,
+    url_of,
+)
 from softnce_jax.errors import InputError
 from softnce_jax.files import file_digest, whole_file
 
-__all__ = ["HardNegatives", "read_negatives", "training_hashes", "write_negatives"]
+__all__ = ["LARGEST_K", "HardNegatives", "read_negatives", "training_hashes", "write_negatives"]
 
 FORMAT = 1  # under "hard_negatives"; raised when the meaning of the lines changes
+LARGEST_K = 1_000  # a step embeds 1 + K functions a query
 
 
 class HardNegatives(NamedTuple):
@@ -53,7 +63,12 @@ def write_negatives(path: Path, about: dict[str, Any], rows: Iterable[dict[str, 
 
 
 def read_negatives(
-    name: str, pairs: Sequence[Pair], *, per_query: int | None = None, seed: int = 0
+    name: str,
+    pairs: Sequence[Pair],
+    *,
+    per_query: int | None = None,
+    seed: int = 0,
+    row_errors: RowErrors | None = None,
 ) -> HardNegatives:
     """Reads the hard negatives of training pairs.
 
@@ -65,24 +80,26 @@ def read_negatives(
       pairs: R training pairs.
       per_query: K, the first of each query's; all by default.
       seed: of the functions drawn at random.
+      row_errors: takes the lines that cannot be used; by default the first of them is an error.
 
     Returns:
       The HardNegatives.
 
     Raises:
       InputError: no such file, mined from other pairs (with the counts), or fewer than K of a
-        query.
+        query; a line that cannot be used, by file and line.
     """
+    row_errors = RowErrors(strict=True) if row_errors is None else row_errors
     path = Path(name)
     if not path.is_file() or not name.endswith((".jsonl", ".jsonl.gz")):
         raise InputError(f"{path}: no such JSON lines; experiments/mine_negatives.py makes some")
-    rows = read_rows(path, RowErrors(strict=True))
+    rows = read_rows(path, row_errors)
     about = _read_about(path, rows)
     k = about["k"]
     per_query = k if per_query is None else per_query
     if not 0 < per_query <= k:
         raise InputError(f"--negatives-per-query {per_query}: {path} has {k} of a query")
-    index_RK = _negative_indices(path, about, rows, pairs, per_query)
+    index_RK = _negative_indices(path, about, rows, row_errors, pairs, per_query)
     missing_RK = index_RK < 0
     random_RK = np.random.default_rng(seed).integers(0, len(pairs), index_RK.shape)
     index_RK = np.where(missing_RK, random_RK, index_RK)
@@ -91,12 +108,17 @@ def read_negatives(
 
 def _read_about(path: Path, rows: Iterator[LocatedRow]) -> dict[str, Any]:
     """The first line of a file. Raises InputError if it is not that of a file of negatives."""
-    _, about = next(rows, ("", {}))
+    location, about = next(rows, ("", {}))
     if about.get("hard_negatives") != FORMAT or not {"k", "train"} <= about.keys():
         raise InputError(
             f"{path}: its first line does not say that it holds hard negatives of format {FORMAT}; "
             "make it with experiments/mine_negatives.py"
         )
+    k = about["k"]
+    if not isinstance(k, int) or isinstance(k, bool) or not 0 < k <= LARGEST_K:
+        raise InputError(f"{location}: k is no whole number from 1 to {LARGEST_K:,}")
+    if not isinstance(about["train"], dict):
+        raise InputError(f"{location}: train holds no hashes of languages")
     return about
 
 
@@ -104,6 +126,7 @@ def _negative_indices(
     path: Path,
     about: dict[str, Any],
     rows: Iterable[LocatedRow],
+    row_errors: RowErrors,
     pairs: Sequence[Pair],
     per_query: int,
 ) -> np.ndarray:
@@ -115,13 +138,17 @@ def _negative_indices(
     index_RK = np.full((len(pairs), per_query), -1)
     missing, unknown = {*range(len(pairs))}, set()  # pairs not in the file, functions not in pairs
     for location, row in rows:
-        if row.get("language") not in hashes:  # a file may hold more languages than are trained on
+        try:
+            parsed = _parse(row, [*hashes])
+        except UnusableRow as error:
+            row_errors.add(f"{error}", location)
             continue
-        _check_row(location, row)
-        language = row["language"]
-        negatives = [(language, url) for url in row["negatives"]]
-        unknown |= {(language, row["url"]), *negatives} - pair_of_function.keys()
-        r = pair_of_row.get((language, row["url"], row["query"]))
+        if parsed is None:
+            continue
+        language, url, query, urls = parsed
+        negatives = [(language, url) for url in urls]
+        unknown |= {(language, url), *negatives} - pair_of_function.keys()
+        r = pair_of_row.get((language, url, query))
         if r is not None:
             indices = [pair_of_function.get(function, -1) for function in negatives[:per_query]]
             index_RK[r, : len(indices)] = indices
@@ -133,14 +160,26 @@ def _negative_indices(
             f"not among them, {len(missing)} of {len(pairs)} queries are not in it"
             + ("" if unknown or missing else ", and a text has changed")
             + "; mine again, with the same --data, --lang and --fold"
+            + "".join(f"; {line}" for line in row_errors.lines())
         )
     return index_RK
 
 
-def _check_row(location: str, row: dict[str, Any]) -> None:
-    texts, negatives = [row.get("url"), row.get("query")], row.get("negatives")
-    if not isinstance(negatives, list) or not all(isinstance(t, str) for t in texts + negatives):
-        raise InputError(f"{location}: not a url, a query and a list of negatives; mine again")
+def _parse(row: Fields, languages: list[str]) -> tuple[str, str, str, list[str]] | None:
+    """The language, url, query and negatives of a line; None if it is of a language not trained on.
+
+    A file may hold more of those. Without a language, a line is of the one that is trained on.
+
+    Raises:
+      UnusableRow: a field is missing or of another type.
+    """
+    language = (name_of(row, "language") or (languages[0] if len(languages) == 1 else "")).lower()
+    if language and language not in languages:
+        return None
+    url, query, negatives = url_of(row), text_of(row, ("query",)), row.get("negatives")
+    if not (language and url and query and isinstance(negatives, list)):
+        raise UnusableRow("not a url, a query and a list of negatives; mine again")
+    return language, url, query, [as_name(negative, "negative") for negative in negatives]
 
 
 def training_hashes(pairs: Sequence[Pair]) -> dict[str, str]:

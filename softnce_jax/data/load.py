@@ -8,20 +8,21 @@ from pathlib import Path
 
 from softnce_jax.data.code_search_net.published import ABOUT
 from softnce_jax.data.corpus import Candidate, Corpus, Pair, RowErrors
-from softnce_jax.data.formats import Fields, find_source
+from softnce_jax.data.formats import find_source
+from softnce_jax.data.rows import (
+    Fields,
+    UnusableRow,
+    code_of,
+    name_of,
+    query_of,
+    shown_names,
+    url_of,
+)
 from softnce_jax.data.sample import load_sample
 from softnce_jax.errors import InputError
 from softnce_jax.languages import LANGUAGES
 
 __all__ = ["data_folder", "load_corpora", "prepared_folder", "read_corpus"]
-
-# The fields that may hold a row's texts, the first that is there: CodeSearchNet's names, then those
-# of its mirrors on the Hub. Fields of tokens come before fields of text.
-URL = ("url", "func_code_url")
-QUERY_TOKENS = ("docstring_tokens", "func_documentation_tokens")
-QUERY_TEXT = ("docstring", "query", "func_documentation_string")
-CODE_TOKENS = ("code_tokens", "func_code_tokens")
-CODE_TEXT = ("code", "original_string", "func_code_string", "whole_func_string")
 
 
 def data_folder() -> Path:
@@ -137,22 +138,25 @@ class _Rows:
         self._seen: set[tuple[str, str, str]] = set()
 
     def add(self, split: str, location: str, row: Fields) -> None:
-        code = _text(row, CODE_TOKENS, CODE_TEXT)
-        query = _text(row, QUERY_TOKENS, QUERY_TEXT)
-        texts = {"code": code} if split == "codebase" else {"query": query, "code": code}
-        url = next((row[name] for name in URL if isinstance(row.get(name), str)), None)
+        try:
+            self._add(split, location, row)
+        except UnusableRow as error:
+            self.row_errors.add(f"{error}", location)
+
+    def _add(self, split: str, location: str, row: Fields) -> None:
+        is_pair = split != "codebase"
+        code, query, url = code_of(row), query_of(row) if is_pair else None, url_of(row)
         if url is None and not self.has_codebase and code:
             url = f"code:{hashlib.sha256(code.encode()).hexdigest()[:16]}"
-        reason = _unusable(row, self.language, texts | {"url": url})
-        reason = reason or self._repeated(split, url, query)
-        if reason is not None:
-            self.row_errors.add(reason, location)
-        elif split == "codebase":
-            self.codebase[url] = Candidate(code, url, self.language, row.get("family"))
-        else:
+        _check_texts(row, ({"query": query} if is_pair else {}) | {"code": code, "url": url})
+        _check_language(row, self.language)
+        family = name_of(row, "family")
+        self._check_new(split, url, query)
+        if is_pair:
             self._seen.add((split, url, query))
-            pair = Pair(query, code, url, self.language, row.get("family"))
-            self.pairs[split].append((location, pair))
+            self.pairs[split].append((location, Pair(query, code, url, self.language, family)))
+        else:
+            self.codebase[url] = Candidate(code, url, self.language, family)
 
     def use_functions_as_codebase(self, *splits: str) -> None:
         """Makes the functions of these splits the candidates."""
@@ -170,28 +174,22 @@ class _Rows:
                     self.row_errors.add(reason, location)
             self.pairs[split] = [x for x in self.pairs[split] if x[1].url in self.codebase]
 
-    def _repeated(self, split: str, url: str, query: str | None) -> str | None:
-        if split == "codebase":
-            return "a url that an earlier candidate has" if url in self.codebase else None
-        return "the same url and query again" if (split, url, query) in self._seen else None
+    def _check_new(self, split: str, url: str, query: str | None) -> None:
+        if split == "codebase" and url in self.codebase:
+            raise UnusableRow("a url that an earlier candidate has")
+        if (split, url, query) in self._seen:
+            raise UnusableRow("the same url and query again")
 
 
-def _text(row: Fields, tokens: tuple[str, ...], texts: tuple[str, ...]) -> str | None:
-    """The first field that has text; "" if all fields there are empty, None if there are none."""
-    for name in tokens:
-        if isinstance(row.get(name), list) and row[name]:
-            return " ".join(map(str, row[name])).strip()
-    present = [row[name] for name in texts if isinstance(row.get(name), str)]
-    return next((text.strip() for text in present if text.strip()), "" if present else None)
-
-
-def _unusable(row: Fields, language: str, texts: dict[str, str | None]) -> str | None:
-    """Why a row cannot be used, None if it can."""
+def _check_texts(row: Fields, texts: dict[str, str | None]) -> None:
     for name, text in texts.items():
         if text is None:
-            return f"no {name} among its fields ({', '.join(map(str, row))})"
+            raise UnusableRow(f"no {name} among its fields ({shown_names(row)})")
         if not text:
-            return f"an empty {name}"
-    if row.get("language", language) != language:
-        return f"its language is {row['language']!r}, not {language!r}"
-    return None
+            raise UnusableRow(f"an empty {name}")
+
+
+def _check_language(row: Fields, language: str) -> None:
+    named = (name_of(row, "language") or language).lower()
+    if named != language:
+        raise UnusableRow(f"its language is {named[:40]!r}, not {language!r}")

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from jaxtyping import Int
 
 
-__all__ = ["CachedTokenizer", "Tokenizer", "as_fast"]
+__all__ = ["LONGEST_TEXT", "CachedTokenizer", "Tokenizer", "as_fast"]
+
+# A text is cut before it is tokenized: a second a megabyte is a lot for what is thrown away.
+CHARACTERS = 32  # of a text for each token wanted; code has 3 or 4
+MARGIN = 8  # tokens more than are wanted: the last ones before a cut may not be those of the text
+LONGEST_TEXT = 1 << 17  # characters that are read where those before have too few tokens
 
 
 class Tokenizer:
@@ -81,7 +86,8 @@ class Tokenizer:
         Args:
           texts: any strings; the empty string gives only the special tokens. Padding tokens that
             a text spells are dropped.
-          max_length: maximum tokens, special tokens included; longer texts lose their end.
+          max_length: maximum tokens, special tokens included; longer texts lose their end. A text
+            is read no further than it needs, and to LONGEST_TEXT characters at most.
 
         Returns:
           A list of ids for each text, unpadded.
@@ -93,8 +99,25 @@ class Tokenizer:
         if room < 1:
             specials = len(self.head) + len(self.tail)
             raise InputError(f"max_length {max_length} must exceed the {specials} special tokens")
-        encodings = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [[*self.head, *self._tokens(encoding)[:room], *self.tail] for encoding in encodings]
+        return [[*self.head, *ids[:room], *self.tail] for ids in self._beginnings(texts, room)]
+
+    def _beginnings(self, texts: Sequence[str], room: int) -> list[list[int]]:
+        """The ids of every text, at least `room` of a text that has more."""
+        cut = [_cut(text, CHARACTERS * room) for text in texts]
+        found = self._ids(cut)
+        short = [
+            n
+            for n, ids in enumerate(found)
+            if len(ids) < room + MARGIN and len(cut[n]) < len(texts[n])
+        ]
+        longer = self._ids([_cut(texts[n], max(LONGEST_TEXT, CHARACTERS * room)) for n in short])
+        for n, ids in zip(short, longer, strict=True):
+            found[n] = ids
+        return found
+
+    def _ids(self, texts: list[str]) -> list[list[int]]:
+        encodings = self._backend.encode_batch_fast(texts, add_special_tokens=False)
+        return [self._tokens(encoding) for encoding in encodings]
 
     def _tokens(self, encoding) -> list[int]:
         """The ids without padding, which a text may spell; no token would attend to it."""
@@ -105,15 +128,15 @@ class Tokenizer:
         """The ids of every word, without special tokens.
 
         Args:
-          words: any strings.
+          words: any strings; LONGEST_TEXT characters of each are read.
           after_space: whether white space comes before them, as inside a text.
 
         Returns:
           A list of ids for each word.
         """
-        texts = [f"@ {word}" for word in words] if after_space else list(words)
-        encodings = self._backend.encode_batch_fast(texts, add_special_tokens=False)
-        return [self._tokens(encoding)[after_space:] for encoding in encodings]
+        words = [word[:LONGEST_TEXT] for word in words]
+        texts = [f"@ {word}" for word in words] if after_space else words
+        return [ids[after_space:] for ids in self._ids(texts)]
 
     def fingerprint(self) -> str:
         """A hash of everything that decides the ids."""
@@ -157,6 +180,15 @@ class Tokenizer:
         encoding = self._backend.encode("a", add_special_tokens=True)
         text = [at for at, sequence in enumerate(encoding.sequence_ids) if sequence == 0]
         return encoding.ids[: text[0]], encoding.ids[text[-1] + 1 :]
+
+
+def _cut(text: str, size: int) -> str:
+    """At most `size` characters of a text, to the end of a word if one ends in the second half."""
+    if len(text) <= size:
+        return text
+    cut = text[:size]
+    parts = cut.rsplit(None, 1)
+    return parts[0] if len(parts) == 2 and 2 * len(parts[0]) >= size else cut
 
 
 def as_fast(backend: Backend, special_tokens: dict[str, str], **options) -> PreTrainedTokenizerFast:

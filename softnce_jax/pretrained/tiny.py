@@ -21,7 +21,7 @@ from transformers import PreTrainedTokenizerFast, RobertaConfig
 
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
-from softnce_jax.encoders.tokenizer import Tokenizer, as_fast
+from softnce_jax.encoders.tokenizer import LONGEST_TEXT, Tokenizer, as_fast
 from softnce_jax.pretrained.presets import PRESETS
 
 __all__ = ["SPECIAL_TOKENS", "TinyConfig", "tiny", "train_tokenizer"]
@@ -174,7 +174,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 4096) -> PreTrainedT
     identifier are the same tokens. The same texts give the same tokenizer.
 
     Args:
-      texts: questions and functions of the training split.
+      texts: questions and functions of the training split; LONGEST_TEXT characters of each count.
       vocab_size: maximum tokens; 256 bytes and 5 special tokens are always among them.
 
     Returns:
@@ -194,7 +194,8 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 4096) -> PreTrainedT
     to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     backend.pre_tokenizer = pre_tokenizers.Sequence([gaps, words, to_bytes])
     backend.decoder = decoders.ByteLevel()
-    backend.train_from_iterator(texts, _trainer(vocab_size))
+    beginnings = (text[:LONGEST_TEXT] for text in texts)
+    backend.train_from_iterator(beginnings, _trainer(vocab_size))
     backend.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )

@@ -6,9 +6,8 @@ written in TREC's format, which ir_measures and trec_eval read.
 
 from __future__ import annotations
 
-import csv
-import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +15,18 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 
-from softnce_jax.data.corpus import Candidate
+from softnce_jax.data.corpus import Candidate, RowErrors
+from softnce_jax.data.rows import (
+    UnusableRow,
+    as_name,
+    csv_rows,
+    lines_of,
+    name_of,
+    read_rows,
+    shown_names,
+    text_of,
+    utf8,
+)
 from softnce_jax.errors import InputError
 from softnce_jax.files import whole_file
 
@@ -41,6 +51,7 @@ CSV_NAMES = {
     "url": ("githuburl", "url"),
     "grade": ("relevance", "grade"),
 }
+LARGEST_GRADE = 1000  # its gain, 2 to that power, is still a float
 UNENCODED = "/:@!$&'()*+,;=?#[]~"  # in the ids of TREC's files, where a space ends a field
 
 
@@ -56,34 +67,38 @@ class Qrels(NamedTuple):
     grades: list[dict[str, float]]
 
 
-def read_qrels(path: Path, language: str) -> Qrels:
+def read_qrels(path: Path, language: str, row_errors: RowErrors | None = None) -> Qrels:
     """Reads the grades for one language.
 
     A CSV has the columns `query`, `url` (or `GitHubUrl`), `relevance` (or `grade`) and perhaps
     `language`, in upper or lower case, as CodeSearchNet's annotationStore.csv. Other files are
-    qrels: TREC's four fields (query, 0, url, grade; percent-encoded where they have spaces) or
-    BEIR's three with a header; their queries' texts are in `queries.jsonl` (`_id`, `text`) beside
-    the file or one folder up. Several grades of one query and url are averaged. Queries that differ
-    in case only are one query.
+    qrels, query, 0, url and grade (TREC) or without the 0, below a header (BEIR). Fields between
+    tabs are taken as they are; between spaces they are percent-encoded, as `write_qrels` does. The
+    queries' texts are in `queries.jsonl` (`_id`, `text`) beside the file or one folder up. Several
+    grades of one query and url are averaged. Queries that differ in case only are one query.
 
     Args:
       path: the file.
       language: rows of another one are left out, where rows have a language.
+      row_errors: takes the rows that cannot be used; by default the first of them is an error.
 
     Raises:
-      InputError: by file and line, a row that cannot be read; a query without text; no row.
+      InputError: by file and line, a row that cannot be used; no column or file of a name that is
+        needed; no row.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; --judgements takes a CSV or qrels")
-    rows = _csv_rows(path, language) if path.suffix == ".csv" else _qrels_rows(path)
+    row_errors = RowErrors(strict=True) if row_errors is None else row_errors
+    rows = _csv_rows if path.suffix.lower() == ".csv" else _qrels_rows
     given: dict[str, dict[str, list[float]]] = {}
     first: dict[str, str] = {}
-    for query, url, grade in rows:
+    for query, url, grade in rows(path, language, row_errors):
         key = query.lower()
         first.setdefault(key, query)
         given.setdefault(key, {}).setdefault(url, []).append(grade)
     if not given:
-        raise InputError(f"{path}: no judgements for {language}")
+        skipped = "".join(f"; {line}" for line in row_errors.lines())
+        raise InputError(f"{path}: no judgements for {language}{skipped}")
     grades = [{url: float(np.mean(g)) for url, g in urls.items()} for urls in given.values()]
     return Qrels([first[key] for key in given], grades)
 
@@ -239,65 +254,86 @@ def write_run(
             )
 
 
-def _csv_rows(path: Path, language: str) -> Iterator[tuple[str, str, float]]:
-    """The query, url and grade of each row of a CSV file."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file)
-        header = [name.strip().lower() for name in next(rows, [])]
-        column = {
-            field: next((header.index(name) for name in names if name in header), None)
-            for field, names in CSV_NAMES.items()
-        }
+Judgement = tuple[str, str, float]  # a query's text, a url, a grade
+
+
+def _csv_rows(path: Path, language: str, row_errors: RowErrors) -> Iterator[Judgement]:
+    """The judgements of a CSV file."""
+    for location, row in csv_rows(path, row_errors):
+        row = {name.lower(): value for name, value in row.items()}
         for field in ("query", "url", "grade"):
-            if column[field] is None:
+            if not row.keys() & {*CSV_NAMES[field]}:
                 wanted = " or ".join(CSV_NAMES[field])
-                raise InputError(f"{path}: no column {wanted} among {', '.join(header)}")
-        for row in rows:
-            location = f"{path}:{rows.line_num}"
-            if len(row) != len(header):
-                raise InputError(f"{location}: {len(row)} fields, the first line has {len(header)}")
-            if column["language"] is None or row[column["language"]].strip().lower() == language:
-                grade = _grade(row[column["grade"]], location)
-                yield row[column["query"]].strip(), row[column["url"]].strip(), grade
+                raise InputError(f"{path}: no column {wanted} among {shown_names(row)}")
+        try:
+            if (name_of(row, "language") or language).lower() == language:
+                texts = text_of(row, ("query",)), name_of(row, *CSV_NAMES["url"])
+                yield _judgement(*texts, name_of(row, *CSV_NAMES["grade"]))
+        except UnusableRow as error:
+            row_errors.add(f"{error}", location)
 
 
-def _qrels_rows(path: Path) -> Iterator[tuple[str, str, float]]:
-    """The query's text, the url and the grade of each line of a qrels file."""
-    texts = _query_texts(path)
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
-        fields = line.split()
-        if not fields or (number == 1 and fields[0] == "query-id"):
-            continue
-        location = f"{path}:{number}"
-        if len(fields) not in (3, 4):
-            raise InputError(f"{location}: {len(fields)} fields: give query, 0, url, grade")
-        query = unquote(fields[0])
-        if query not in texts:
-            raise InputError(f"{location}: no text for query {query!r} in queries.jsonl")
-        yield texts[query], unquote(fields[-2]), _grade(fields[-1], location)
+def _qrels_rows(path: Path, _: str, row_errors: RowErrors) -> Iterator[Judgement]:
+    """The judgements of a qrels file."""
+    texts = _query_texts(path, row_errors)
+    for number, (location, line) in enumerate(lines_of(path, row_errors)):
+        try:
+            fields = _qrels_fields(utf8(line))
+            if not fields or (number == 0 and fields[0] == "query-id"):
+                continue
+            if len(fields) not in (3, 4):
+                raise UnusableRow(f"{len(fields)} fields: give query, 0, url, grade")
+            query = as_name(fields[0], "query")
+            if query not in texts:
+                raise UnusableRow(f"no text for query {query[:80]!r} in queries.jsonl")
+            yield _judgement(texts[query], as_name(fields[-2], "url"), fields[-1])
+        except UnusableRow as error:
+            row_errors.add(f"{error}", location)
 
 
-def _query_texts(path: Path) -> dict[str, str]:
+def _qrels_fields(line: str) -> list[str]:
+    """The fields of a line. Between tabs there may be spaces; elsewhere %20 stands for one."""
+    fields = line.rstrip("\r\n").split("\t")
+    if len(fields) in (3, 4):
+        return fields
+    return [unquote(field) for field in re.split(r"[ \t]+", line.strip(" \t\r\n")) if field]
+
+
+def _query_texts(path: Path, row_errors: RowErrors) -> dict[str, str]:
     """The texts of a qrels file's queries, by their ids."""
     for folder in (path.parent, path.parent.parent):
-        if (folder / "queries.jsonl").is_file():
-            lines = (folder / "queries.jsonl").read_text("utf-8").splitlines()
-            rows = [json.loads(line) for line in lines if line.strip()]
-            return {str(row["_id"]): row["text"] for row in rows}
-    raise InputError(
-        f"{path}: qrels name queries only: put their texts into {path.parent}/queries.jsonl, "
-        'a line each, {"_id": ..., "text": ...}'
-    )
+        queries = folder / "queries.jsonl"
+        if queries.is_file():
+            break
+    else:
+        raise InputError(
+            f"{path}: qrels name queries only: put their texts into {path.parent}/queries.jsonl, "
+            'a line each, {"_id": ..., "text": ...}'
+        )
+    texts = {}
+    for location, row in read_rows(queries, row_errors):
+        try:
+            name, text = name_of(row, "_id"), text_of(row, ("text",))
+            if not name or not text:
+                raise UnusableRow("not an _id and a text")
+            texts[name] = text
+        except UnusableRow as error:
+            row_errors.add(f"{error}", location)
+    return texts
 
 
-def _grade(text: str, location: str) -> float:
+def _judgement(query: str | None, url: str | None, grade: str | None) -> Judgement:
+    """What a row says. Raises UnusableRow where a field is absent or the grade no number."""
+    for name, value in (("query", query), ("url", url), ("grade", grade)):
+        if not value:
+            raise UnusableRow(f"no {name}")
     try:
-        grade = float(text)
+        number = float(grade)
     except ValueError:
-        grade = math.nan
-    if not 0 <= grade < math.inf:
-        raise InputError(f"{location}: the grade {text!r} is no number from 0 up")
-    return grade
+        number = math.nan
+    if not 0 <= number <= LARGEST_GRADE:
+        raise UnusableRow(f"the grade {grade[:40]!r} is no number from 0 to {LARGEST_GRADE:,}")
+    return query, url, number
 
 
 def _rank_among_columns(rank_QG: np.ndarray) -> np.ndarray:

@@ -17,7 +17,14 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from softnce_jax.data.corpus import Candidate, Corpus, Pair, paraphrases, unique_queries
+from softnce_jax.data.corpus import (
+    Candidate,
+    Corpus,
+    Pair,
+    RowErrors,
+    paraphrases,
+    unique_queries,
+)
 from softnce_jax.encoders.dropout import GENERATOR
 from softnce_jax.encoders.embed import Embedder, embed_all, unfinished_folder
 from softnce_jax.encoders.processor import Processor
@@ -148,11 +155,15 @@ class GradedTask:
       language: of the corpus.
     """
 
-    def __init__(self, path: Path, corpus: Corpus):
-        """Of the file of grades. Raises InputError where no relevant function is a candidate."""
+    def __init__(self, path: Path, corpus: Corpus, *, strict: bool = False):
+        """Of the file of grades; its rows that cannot be used are left out, or (strict) errors.
+
+        Raises InputError where no relevant function is a candidate.
+        """
         self.language = corpus.language
         self._corpus = corpus
-        self._qrels = read_qrels(path, corpus.language)
+        self._row_errors = RowErrors(strict=strict)
+        self._qrels = read_qrels(path, corpus.language, self._row_errors)
         self._file_hash = hashlib.sha256(path.read_bytes()).hexdigest()
         self._graded_QG, self._grade_QG = graded_candidates(self._qrels, corpus.codebase)
         self._relevant_Q = (self._grade_QG > 0).any(axis=1)
@@ -163,12 +174,12 @@ class GradedTask:
             )
 
     def describe(self) -> str:
-        """A line on the queries and candidates, and how many graded functions can be found."""
+        """A line: queries, candidates, how many graded functions can be found, skipped rows."""
         covered, judged = self._coverage()
         return (
             f"{self._corpus.name}, {self.language}: {len(self._qrels.queries)} judged queries, "
             f"{len(self._corpus.codebase)} candidates, {covered} of {judged} judged functions "
-            "among them"
+            "among them" + "".join(f"; {line}" for line in self._row_errors.lines())
         )
 
     def score(

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from softnce_jax.data.corpus import Candidate, Corpus, Joined, Pair, split_by_family
+from softnce_jax.data.corpus import Candidate, Corpus, Joined, Pair, RowErrors, split_by_family
 from softnce_jax.data.hard_negatives import HardNegatives, read_negatives
 from softnce_jax.data.load import data_folder, load_corpora
 from softnce_jax.encoders.encoder import Encoder
@@ -72,7 +72,10 @@ def read_data(config: Config) -> TrainingData:
     corpora, notes = read_corpora(config)
     check_splits(corpora, ("train", "valid", "test"))
     train = Joined([corpus.train for corpus in corpora])
-    return TrainingData(corpora, train, _read_negatives(config, train), notes)
+    row_errors = RowErrors(strict=config.strict)
+    negatives = _read_negatives(config, train, row_errors)
+    notes += [f"{config.negatives}: {line}" for line in row_errors.lines()]
+    return TrainingData(corpora, train, negatives, notes)
 
 
 def read_corpora(config: Any) -> tuple[list[Corpus], list[str]]:
@@ -95,10 +98,12 @@ def check_splits(corpora: list[Corpus], splits: tuple[str, ...]) -> None:
                 )
 
 
-def _read_negatives(config: Config, train: Sequence[Pair]) -> HardNegatives | None:
+def _read_negatives(
+    config: Config, train: Sequence[Pair], row_errors: RowErrors
+) -> HardNegatives | None:
     if config.negatives is not None:
         options = {"per_query": config.negatives_per_query, "seed": config.seed}
-        return read_negatives(config.negatives, train, **options)
+        return read_negatives(config.negatives, train, **options, row_errors=row_errors)
     if config.negatives_per_query is not None:
         raise InputError(
             f"--negatives-per-query {config.negatives_per_query} of which file? Give --negatives "

@@ -122,6 +122,7 @@ def test_a_folds_own_training_pairs(tmp_path):
 
 BAD = {
     "none": ({"k": 0}, "--k 0 is not positive"),
+    "many": ({"k": 1001, "ranks": (1, 2000)}, "--k 1001 is more than 1,000"),
     "ranks": ({"ranks": (0, 5)}, "--ranks 0 5: give the first, from 1"),
     "few ranks": ({"ranks": (3, 6), "k": 5}, "--ranks 3 6 are 4 ranks, fewer than --k 5"),
     "beyond": ({"ranks": (12, 99)}, "--ranks 12 99, but python has 11 wrong functions"),

@@ -154,6 +154,18 @@ def test_a_page_of_apologies_is_no_archive(server, tmp_path, name):
     assert get(server, tmp_path, "page.zip").exists()
 
 
+def test_an_archive_of_a_later_age_is_none(server, tmp_path):
+    """Its directory asks for version 25.5 of the format."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a", "b")
+    content = bytearray(buffer.getvalue())
+    content[content.index(b"PK\x01\x02") + 6] = 255
+    server.files["/page.zip"] = bytes(content)
+    with pytest.raises(Unavailable, match=r"not a whole zip file \(zip file version 25\.5\)"):
+        get(server, tmp_path, "page.zip")
+
+
 def test_nobody_there(tmp_path):
     with serving() as server:
         pass

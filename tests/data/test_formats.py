@@ -136,6 +136,99 @@ def test_cosqa(tmp_path):
     assert other.train == [] and "its language is 'python', not 'go'" in other.row_errors.lines()[0]
 
 
+def write_cosqa(folder: Path, pairs: object, functions: object, split: str = "train") -> None:
+    (folder / f"cosqa-retrieval-{split}-1.json").write_text(json.dumps(pairs))
+    (folder / "code_idx_map.txt").write_text(json.dumps(functions))
+
+
+def test_odd_rows_of_cosqa(tmp_path):
+    """Labels and numbers may be text; what is no row is skipped by its place in the list."""
+    labels = [{}, {"label": "1"}, {"label": "0"}, {"label": None}]
+    good = [
+        {"doc": doc, "code": code} | label
+        for doc, code, label in zip("qrst", "ffgg", labels, strict=True)
+    ]
+    bad = {
+        "not a JSON object": [1],
+        "no code among its fields (url, query, code, language)": {"doc": "q"},
+        "a code that is no text": {"doc": "q", "code": ["f"]},
+        "a query that is no text": {"doc": 5, "code": "f"},
+        "a label that is neither 0 nor 1": {"doc": "q", "code": "f", "label": 2},
+        "a label that is neither text nor a number": {"doc": "q", "code": "f", "label": [1]},
+        "a lone surrogate, which is no character": {"doc": "\ud800", "code": "f"},
+        "a url that is neither text nor a number": {"doc": "q", "code": "odd"},
+    }
+    write_cosqa(tmp_path, [*good, *bad.values()], {"f": 1, "g": "2", "odd": [], "\udc00": 4})
+    corpus = read_corpus(tmp_path, "python")
+    assert [(p.query, p.url) for p in corpus.train] == [("q", "1"), ("r", "1"), ("t", "2")]
+    assert [c.url for c in corpus.codebase] == ["1", "2"]
+    place = tmp_path / "cosqa-retrieval-train-1.json"
+    for n, reason in enumerate(bad, start=len(good) + 1):
+        assert corpus.row_errors.first[reason] == f"{place}#{n}"
+    assert corpus.row_errors.count.total() == len(bad) + 2
+    with pytest.raises(InputError, match=r"train-1.json#5: not a JSON object"):
+        read_corpus(tmp_path, "python", strict=True)
+
+
+def test_files_of_cosqa_that_are_none(tmp_path):
+    other = {
+        "train-1.json: no list of pairs": ({}, {"f": 1}, "train"),
+        "code_idx_map.txt: no map of functions": ([], [], "train"),
+        "holdout-1.json: a split 'holdout': train, valid": ([], {"f": 1}, "holdout"),
+    }
+    for message, content in other.items():
+        write_cosqa(tmp_path, *content)
+        with pytest.raises(InputError, match=message):
+            read_corpus(tmp_path, "python")
+        (tmp_path / f"cosqa-retrieval-{content[2]}-1.json").unlink()
+    for text in ("[" * 100_000, "[" + "9" * 5000 + "]", '[{"doc": ', "\xff"):
+        write_cosqa(tmp_path, [], {"f": 1})
+        (tmp_path / "cosqa-retrieval-train-1.json").write_bytes(text.encode("latin-1"))
+        with pytest.raises(InputError, match=r"train-1.json: not whole JSON in UTF-8: .*") as error:
+            read_corpus(tmp_path, "python")
+        assert "\n" not in str(error.value)
+
+
+def test_a_damaged_folder_of_datasets_is_one_line(tmp_path):
+    as_datasets(tmp_path)
+    for name in ("dataset_dict.json", "train/state.json", "train/dataset_info.json"):
+        path = tmp_path / name
+        whole = path.read_bytes()
+        for content in (b"", whole[:15], b"[]", b'"x"', b"\xff", b"[" * 9999, b"{}"):
+            path.write_bytes(content)
+            try:
+                read_corpus(tmp_path, "python")
+            except InputError as error:
+                assert "\n" not in f"{error}"
+        path.write_bytes(whole[:15])
+        with pytest.raises(InputError, match="not a whole folder of Hugging Face datasets: "):
+            read_corpus(tmp_path, "python")
+        path.write_bytes(whole)
+    (arrow,) = (tmp_path / "train").glob("*.arrow")
+    arrow.write_bytes(arrow.read_bytes()[:200])
+    with pytest.raises(InputError, match="not a whole folder of Hugging Face datasets: "):
+        read_corpus(tmp_path, "python")
+
+
+@pytest.mark.parametrize(
+    "name", ["train.jsonl.zst", "train.csv.gz", "final/jsonl/train/a.jsonl.xz"]
+)
+def test_a_packing_that_is_not_read(tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"\x28\xb5\x2f\xfd")
+    with pytest.raises(InputError, match=f"{path.name}: packed in a way that is not read: unpack"):
+        read_corpus(tmp_path, "python")
+    # The control: the unpacked file beside it is read, and so are checksums beside that.
+    unpacked = path.with_suffix("")
+    if unpacked.suffix == ".csv":
+        write_csv(unpacked, [pair(0)])
+    else:
+        unpacked.write_text(json.dumps(pair(0)))
+    unpacked.with_name(f"{unpacked.name}.sha256").write_text("0")
+    assert len(read_corpus(tmp_path, "python", strict=True).train) == 1
+
+
 def test_a_column_names_the_splits(tmp_path):
     names = ["train", "dev", "test", "train", "holdout"]
     rows = [pair(number) | {"partition": name} for number, name in enumerate(names)]
@@ -205,8 +298,8 @@ def test_broken_files(tmp_path):
     (line,) = read_corpus(tmp_path / "c.csv", "go").row_errors.lines()
     assert line.startswith("skipped 2 rows: not 2 fields") and line.endswith("c.csv:2)")
     (tmp_path / "d.csv").write_bytes(b"query,code\nq,caf\xe9\n")
-    with pytest.raises(InputError, match=r"d\.csv:\d: not CSV in UTF-8"):
-        read_corpus(tmp_path / "d.csv", "go")
+    with pytest.raises(InputError, match=r"d\.csv:2: bytes that are not UTF-8"):
+        read_corpus(tmp_path / "d.csv", "go", strict=True)
     (tmp_path / "empty.csv").write_text("")
     assert read_corpus(tmp_path / "empty.csv", "go").train == []
 

@@ -8,10 +8,13 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from softnce_jax.data.corpus import Pair
+from softnce_jax.data.corpus import Pair, RowErrors
 from softnce_jax.data.hard_negatives import read_negatives, training_hashes, write_negatives
 from softnce_jax.errors import InputError
+from tests.data.hostile import bounded, files, lines, only_input_errors
 
 # Function 0 has two queries; two languages have the same url.
 PAIRS = [Pair(f"query {i}", f"code {i // 2 if i < 2 else i}", f"u{max(i, 1)}", "go")
@@ -119,6 +122,80 @@ def test_files_that_are_no_negatives(path, tmp_path):
     (tmp_path / "x.jsonl").write_text(f"{lines[0]}\n{lines[1][:20]}\n")
     with pytest.raises(InputError, match=r"x.jsonl:2: malformed JSON"):
         read_negatives(str(tmp_path / "x.jsonl"), PAIRS)
+
+
+BAD_ABOUT = {"k": ["x", None, 2.5, True, 0, -1, 10**8], "train": [[], "x", 5, None]}
+
+
+@pytest.mark.parametrize("field", BAD_ABOUT)
+def test_a_first_line_of_other_types(path, field):
+    about, *others = path.read_text().splitlines()
+    for value in BAD_ABOUT[field]:
+        path.write_text("\n".join([json.dumps(json.loads(about) | {field: value}), *others]))
+        with pytest.raises(InputError, match=rf"hard.jsonl:1: {field} (is no|holds no)"):
+            read_negatives(str(path), PAIRS)
+
+
+BAD_LINES = {
+    "bytes that are not UTF-8": b"\xff",
+    "malformed JSON: brackets nested too deep": b"[" * 100_000,
+    "malformed JSON: an integer of too many digits": b"9" * 5000,
+    "not a JSON object": b"[]",
+    "not a url, a query and a list of negatives": b'{"language": "go", "url": "u", "query": "q"}',
+    "a url that is neither text nor a number": b'{"language": "go", "url": [], "query": "q"}',
+    "a query that is no text": b'{"language": "go", "url": "u", "query": 5, "negatives": []}',
+    "a negative that is neither text nor a number": (
+        b'{"language": "go", "url": "u", "query": "q", "negatives": [null]}'
+    ),
+    "a lone surrogate": b'{"language": "go", "url": "\\ud800", "query": "q", "negatives": []}',
+}
+
+
+@pytest.mark.parametrize("reason", BAD_LINES)
+def test_lines_that_cannot_be_used_are_skipped_and_named(path, reason):
+    expected = read_negatives(str(path), PAIRS).index_RK
+    lines = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([b"\xef\xbb\xbf" + lines[0], BAD_LINES[reason], *lines[1:]]))
+    errors = RowErrors()
+    found = read_negatives(str(path), PAIRS, row_errors=errors).index_RK
+    np.testing.assert_array_equal(found, expected)
+    (line,) = errors.lines()
+    assert line.startswith(f"skipped 1 row: {reason}") and line.endswith(f"(first: {path}:2)")
+    with pytest.raises(InputError, match=f"hard.jsonl:2: {reason}"):
+        read_negatives(str(path), PAIRS)
+    # A query whose line was skipped is missing, and the reason is told.
+    path.write_bytes(b"\n".join([lines[0], BAD_LINES[reason], *lines[2:]]))
+    with pytest.raises(InputError, match=f"1 of 7 queries .*; skipped 1 row: {reason}"):
+        read_negatives(str(path), PAIRS, row_errors=RowErrors())
+
+
+def test_numbers_and_absent_languages(tmp_path):
+    pairs = [Pair(f"q{n}", f"c{n}", f"{n}", "go") for n in range(3)]
+    rows = [{"url": n, "query": f" q{n}", "negatives": [(n + 1) % 3], "language": None}
+            for n in range(3)]  # fmt: skip
+    path = tmp_path / "x.jsonl"
+    write_negatives(path, {"k": 1, "train": training_hashes(pairs)}, rows)
+    assert read_negatives(str(path), pairs).index_RK.tolist() == [[1], [2], [0]]
+    both = [*pairs, Pair("q", "c", "0", "php")]  # then a line without one says nothing
+    write_negatives(path, {"k": 1, "train": training_hashes(both)}, rows)
+    with pytest.raises(InputError, match=r"x.jsonl:2: not a url, a query and a list"):
+        read_negatives(str(path), both)
+
+
+def test_whatever_a_file_holds_only_input_errors_come_out(path):
+    about, *whole = path.read_bytes().splitlines()
+    line = st.one_of(st.sampled_from(whole), lines("language", "url", "query", "negatives"))
+    first = st.one_of(st.just(about), st.just(about), lines("hard_negatives", "k", "train"))
+
+    @bounded
+    @given(first, files(line))
+    def read(first, content):
+        path.write_bytes(b"\n".join([first, *whole, content]))
+        for row_errors in (RowErrors(), None):
+            with only_input_errors(path):
+                assert read_negatives(str(path), PAIRS, row_errors=row_errors).index_RK.min() >= 0
+
+    read()
 
 
 def test_the_hash_is_the_files(path):

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from softnce_jax.data.load import load_corpora, read_corpus
 from softnce_jax.errors import InputError
 from softnce_jax.languages import LANGUAGES
 from tests.data.folders import write_folder
+from tests.data.hostile import (
+    bounded,
+    damaged,
+    files,
+    gzipped,
+    lines,
+    objects,
+    only_input_errors,
+    texts,
+)
 from tests.shared import shared_path
 
 
@@ -115,6 +130,57 @@ def test_sources(tmp_path, monkeypatch):
     assert corpora[0].name.endswith("go") and notes == []
     with pytest.raises(InputError, match="unknown language 'cobol'"):
         load_corpora("sample", "cobol")
+
+
+def as_parquet(rows: list[dict]) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), buffer)
+    return buffer.getvalue()
+
+
+FIELDS = ("url", "query", "docstring_tokens", "code", "code_tokens", "language", "split", "family")
+CSV_LINE = st.lists(st.one_of(texts, st.sampled_from(['"', '""', "a,b", "\n"])), max_size=4).map(
+    lambda cells: ",".join(cells).encode("utf-8", "surrogatepass")
+)
+FILES = {
+    "pairs.jsonl": files(lines(*FIELDS)),
+    "pairs.jsonl.gz": gzipped(files(lines(*FIELDS))),
+    "pairs.csv": files(CSV_LINE).map(lambda content: b"query,code,url,language\n" + content),
+    "other.csv": files(st.one_of(CSV_LINE, st.binary(max_size=9))),
+    "pairs.parquet": damaged(as_parquet([GOOD, GOOD | {"code": "x", "url": None}])),
+    "cosqa/cosqa-retrieval-train-1.json": st.one_of(
+        st.lists(objects("doc", "code", "label", "retrieval_idx")).map(
+            lambda x: json.dumps(x).encode()
+        ),
+        lines("doc", "code"),
+    ),
+    "cosqa/code_idx_map.txt": lines("code", "f"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_whatever_a_file_holds_only_input_errors_come_out(tmp_path, name):
+    """And what is read are texts that can be written."""
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    if path.parent != tmp_path:
+        (path.parent / "code_idx_map.txt").write_text('{"f": 1}')
+        (path.parent / "cosqa-retrieval-train-1.json").write_text('[{"doc": "q", "code": "f"}]')
+
+    @bounded
+    @given(FILES[name])
+    def read(content):
+        path.write_bytes(content)
+        for strict in (False, True):
+            with only_input_errors(path):
+                where = path if path.parent == tmp_path else path.parent
+                corpus = read_corpus(where, "python", strict=strict)
+                for row in (*corpus.train, *corpus.valid, *corpus.test):
+                    assert row.query.strip() and row.code.strip() and row.url.strip()
+                    " ".join((row.query, row.code, row.url, row.family or "")).encode()
+                "".join(corpus.row_errors.lines()).encode()
+
+    read()
 
 
 def test_real_layout():

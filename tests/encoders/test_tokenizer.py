@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 
 from softnce_jax.data.corpus import Pair
 from softnce_jax.encoders.processor import Processor
-from softnce_jax.encoders.tokenizer import CachedTokenizer, Tokenizer
+from softnce_jax.encoders.tokenizer import LONGEST_TEXT, CachedTokenizer, Tokenizer
 from softnce_jax.errors import InputError
 from softnce_jax.pretrained.tiny import train_tokenizer
 from softnce_jax.train.batches import batch_indices, batches, load_ahead
@@ -173,3 +173,46 @@ def test_batches_of_cached_tokens_are_the_same_and_tokenize_once(one_text_per_ro
     for _ in range(15):
         next(ahead)
     assert min(again.seen.values()) >= 3
+
+
+def test_a_long_text_is_cut_before_it_is_tokenized(fast, monkeypatch):
+    """The ids are those of the whole text, of which a small part is read."""
+    tokenizer, read = Tokenizer(fast), []
+    random = np.random.default_rng(0)
+    words = [
+        "get",
+        "MaxValue",
+        "http_header2",
+        "(",
+        ")",
+        "\n\t",
+        "  ",
+        "    ",
+        "text.split(':')",
+        "é",
+    ]
+    whole = []
+    for length in (9, 40):
+        texts = ["".join(random.choice(words, 3000)) for _ in range(10)]
+        texts += ["def f():" + " " * 20_000 + "return max(values)", " " * 40_000 + "x"]
+        expected = [ids[:length] for ids in tokenizer._ids(texts)]
+        room = length + len(tokenizer.head) + len(tokenizer.tail)
+        monkeypatch.setattr(
+            tokenizer, "_ids", lambda t: read.extend(t) or Tokenizer._ids(tokenizer, t)
+        )
+        found = tokenizer.tokenize(texts, room)
+        assert [ids[1:-1] for ids in found] == expected
+        monkeypatch.undo()
+        whole += texts
+    assert sum(map(len, read)) < sum(map(len, whole)) and max(map(len, read[:10])) <= 9 * 32
+
+
+def test_the_longest_text_that_is_read(fast):
+    tokenizer = Tokenizer(fast)
+    late = " " * LONGEST_TEXT + "max"
+    assert tokenizer.tokenize([late, " " * 99_999 + "max"], 9) == [
+        [0, 2],
+        [0, *tokenizer.tokenize(["max"], 9)[0][1:]],
+    ]
+    assert len(tokenizer.pieces(["(" * (LONGEST_TEXT + 5)], after_space=False)[0]) == LONGEST_TEXT
+    assert len(tokenizer.pieces(["(" * 7], after_space=True)[0]) == 7

@@ -11,8 +11,10 @@ import math
 import ir_measures
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from softnce_jax.data.corpus import Candidate
+from softnce_jax.data.corpus import Candidate, RowErrors
 from softnce_jax.errors import InputError
 from softnce_jax.retrieval.metrics import query_metrics, summarize
 from softnce_jax.retrieval.qrels import (
@@ -26,6 +28,7 @@ from softnce_jax.retrieval.qrels import (
     write_run,
 )
 from softnce_jax.retrieval.ranking import top_candidates, vector_ranks
+from tests.data.hostile import bounded, files, lines, only_input_errors, texts
 
 
 def slow_ndcg(ranking: list[str], grades: dict[str, float], *, count_all: bool) -> float:
@@ -109,7 +112,7 @@ def test_qrels(tmp_path, folder, head, middle):
 
 
 BAD = {
-    "a.csv:2: 4 fields, the first line has 5": ("a.csv", HEAD + "Go,q,u,1\n"),
+    "a.csv:2: not 5 fields, as the first line has": ("a.csv", HEAD + "Go,q,u,1\n"),
     "a.csv:3: the grade 'high' is no number": ("a.csv", HEAD + "Go,q,u,1,\nGo,q,v,high,\n"),
     "a.csv:2: the grade '-1' is no number": ("a.csv", HEAD + "Go,q,u,-1,\n"),
     "no column githuburl or url among query, grade": ("a.csv", "Query,Grade\nq,1\n"),
@@ -126,6 +129,132 @@ def test_bad_files_name_the_line(tmp_path, message):
     with pytest.raises(InputError) as error:
         read_qrels(tmp_path / name, "go")
     assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def write_beir(folder, lines: bytes, queries: bytes = b'{"_id": "q 1", "text": "sort"}\n'):
+    (folder / "queries.jsonl").write_bytes(queries)
+    path = folder / "test.tsv"
+    path.write_bytes(b"query-id\tcorpus-id\tscore\n" + lines)
+    return path
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "lib/my file.rb#L1",
+        "https://x/y/my%20file.rb",
+        "a\u2028b",
+        "a\x85b\x0bc\x0cd",
+        "100% of it",
+        "é\xa0",
+    ],
+)
+def test_ids_between_tabs_are_taken_as_they_are(tmp_path, url):
+    line = f"q 1\t{url}\t2\r\nq 1\t0\tother {url}\t1\n"
+    qrels = read_qrels(write_beir(tmp_path, line.encode()), "go")
+    assert qrels == (["sort"], [{url.strip(): 2.0, f"other {url}".strip(): 1.0}])
+
+
+def test_our_own_qrels_come_back(tmp_path):
+    """Between spaces ids are percent-encoded: `write_qrels` writes them so."""
+    urls = ["a b", "a%20b", "é", "a\tb"]
+    write_qrels(tmp_path / "qrels", ["q 1"], urls, np.arange(4)[None], np.arange(1, 5)[None])
+    write_beir(tmp_path, b"")
+    qrels = read_qrels(tmp_path / "qrels", "go")
+    assert qrels == (["sort"], [dict(zip(urls, [1.0, 2.0, 3.0, 4.0], strict=True))])
+
+
+def test_texts_of_queries(tmp_path):
+    """A mark, numbers as ids, line separators; in the file of grades a mark as well."""
+    queries = b'\xef\xbb\xbf{"_id": 7, "text": "sort a\xe2\x80\xa8list\xc2\x85"}\n\n'
+    path = write_beir(tmp_path, b"7\tu\t1\n", queries)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_qrels(path, "go") == (["sort a\u2028list"], [{"u": 1.0}])
+
+
+BAD_QUERIES = {
+    "malformed JSON: Expecting property name": b"{x}",
+    "malformed JSON: brackets nested too deep": b"[" * 100_000,
+    "bytes that are not UTF-8": b'{"_id": "caf\xe9", "text": "t"}',
+    "not a JSON object": b"[]",
+    "not an _id and a text": b'{"text": "t"}',
+    "a text that is no text": b'{"_id": "x", "text": 5}',
+    "a _id that is neither text nor a number": b'{"_id": ["x"], "text": "t"}',
+    "a lone surrogate": b'{"_id": "x", "text": "\\udc00"}',
+}
+
+
+@pytest.mark.parametrize("reason", BAD_QUERIES)
+def test_queries_that_cannot_be_used_are_skipped_and_named(tmp_path, reason):
+    queries = BAD_QUERIES[reason] + b'\n{"_id": "q 1", "text": "sort"}\n'
+    path, errors = write_beir(tmp_path, b"q 1\tu\t1\n", queries), RowErrors()
+    assert read_qrels(path, "go", errors) == (["sort"], [{"u": 1.0}])
+    (line,) = errors.lines()
+    assert line.startswith(f"skipped 1 row: {reason}") and line.endswith("queries.jsonl:1)")
+    with pytest.raises(InputError, match=f"queries.jsonl:1: {reason}"):
+        read_qrels(path, "go")
+
+
+BAD_GRADES = {
+    b"q\xff 1\tu\t1": "bytes that are not UTF-8",
+    b"q 1\tu\tnan": "the grade 'nan' is no number from 0 to 1,000",
+    b"q 1\tu\t1e999": "the grade '1e999' is no number",
+    b"q 1\tu\t1001": "the grade '1001' is no number",
+    b"q 1\tu\t" + b"9" * 5000: "the grade '9999",
+    b"q 1\t \t1": "no url",
+    b"q 1\tu\t ": "the grade ' ' is no number",
+    b"nobody\tu\t1": "no text for query 'nobody' in queries.jsonl",
+    b"u 1": "2 fields: give query, 0, url, grade",
+}
+
+
+@pytest.mark.parametrize("line", BAD_GRADES)
+def test_grades_that_cannot_be_used_are_skipped_and_named(tmp_path, line):
+    path, errors = write_beir(tmp_path, line + b"\nq 1\tv\t1000\n"), RowErrors()
+    assert read_qrels(path, "go", errors).grades == [{"v": 1000.0}]
+    (told,) = errors.lines()
+    assert told.startswith(f"skipped 1 row: {BAD_GRADES[line]}") and told.endswith("test.tsv:2)")
+    with pytest.raises(InputError, match=f"test.tsv:2: {BAD_GRADES[line]}"):
+        read_qrels(path, "go")
+    path = write_beir(tmp_path, line)
+    with pytest.raises(
+        InputError, match=f"no judgements for go; skipped 1 row: {BAD_GRADES[line]}"
+    ):
+        read_qrels(path, "go", RowErrors())
+
+
+def test_odd_rows_of_a_csv(tmp_path):
+    path, errors = tmp_path / "a.csv", RowErrors()
+    rows = [b",q,u,1,", b"GO , q ,u,2,", b"Go,q,5,3,", b"Go,,u,1,", b"Go,q,,1,", b"Go,caf\xe9,u,1,"]
+    path.write_bytes(b"\xef\xbb\xbf" + HEAD.encode() + b"\n".join(rows))
+    assert read_qrels(path, "go", errors) == (["q"], [{"u": 1.5, "5": 3.0}])
+    assert errors.count == {"no query": 1, "no url": 1, "bytes that are not UTF-8": 1}
+    with pytest.raises(InputError, match=r"a.csv:5: no query"):
+        read_qrels(path, "go")
+
+
+CELLS = st.lists(st.one_of(texts, st.sampled_from(["q", "u", "0", "3", "1e400"])), max_size=5)
+QRELS_LINE = st.tuples(st.sampled_from(["\t", " ", ","]), CELLS).map(
+    lambda x: x[0].join(x[1]).encode("utf-8", "surrogatepass")
+)
+
+
+@pytest.mark.parametrize("name", ["test.tsv", "a.csv"])
+def test_whatever_files_hold_only_input_errors_come_out(tmp_path, name):
+    @bounded
+    @given(files(st.one_of(QRELS_LINE, st.binary(max_size=9))), files(lines("_id", "text")))
+    def read(content, queries):
+        head = HEAD.encode() if name == "a.csv" else b""
+        (tmp_path / "queries.jsonl").write_bytes(b'{"_id": "q", "text": "t"}\n' + queries)
+        (tmp_path / name).write_bytes(head + b"Go,q,u,1,\nq 0 u 1\n" + content)
+        for errors in (RowErrors(), None):
+            with only_input_errors(tmp_path / name):
+                qrels = read_qrels(tmp_path / name, "go", errors)
+                _, grade_QG = graded_candidates(qrels, [Candidate("c", "u", "go")])
+                assert np.isfinite(2.0**grade_QG).all() and all(qrels.queries)
+                "".join([*qrels.queries, *(url for urls in qrels.grades for url in urls)]).encode()
+
+    read()
 
 
 def test_qrels_without_texts_say_what_to_do(tmp_path):

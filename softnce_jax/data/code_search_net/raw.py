@@ -7,27 +7,34 @@ files `LANGUAGE/SPLIT.txt`, or in a zip of those. Pickles are never read.
 from __future__ import annotations
 
 import contextlib
-import gzip
-import json
+import itertools
 import re
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, NamedTuple
+from typing import NamedTuple
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from softnce_jax.data.code_search_net.records import COLUMNS
-from softnce_jax.errors import InputError
+from softnce_jax.data.corpus import RowErrors
+from softnce_jax.data.rows import (
+    DAMAGE,
+    Fields,
+    UnusableRow,
+    json_row,
+    lines_of,
+    parquet_rows,
+    utf8,
+)
+from softnce_jax.errors import InputError, first_line
 
 __all__ = ["LIST_NAMES", "Raw", "RawShard", "files_below", "find_raw", "read_list", "read_raw"]
 
 # Split -> the name of its list.
 LIST_NAMES = {"train": "train", "validation": "valid", "test": "test", "codebase": "codebase"}
 SHARD_ROWS = 20_000  # of a Parquet file, read by one process
-PARQUET_BATCH = 1_000  # rows in memory at once
+BEGINNING = 100  # rows in which a language is looked for
 _SPLIT = re.compile(r"(?:^|[^a-z])(train|valid|validation|dev|test)(?:[^a-z]|$)")
 _JSONL = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
 
@@ -90,10 +97,11 @@ def _add_file(path: Path, language: str, raw: Raw) -> None:
     elif magic == b"PK\x03\x04":
         try:
             with zipfile.ZipFile(path) as archive:
-                for member in sorted(archive.namelist()):
-                    _add_text(path, member, language, raw)
-        except zipfile.BadZipFile as error:
-            raise InputError(f"{path}: not a whole zip: {error}") from error
+                members = sorted(archive.namelist())
+        except DAMAGE as error:
+            raise InputError(f"{path}: not a whole zip: {first_line(error)}") from error
+        for member in members:
+            _add_text(path, member, language, raw)
     else:
         _add_text(path, None, language, raw)
 
@@ -104,21 +112,15 @@ def _add_text(path: Path, member: str | None, language: str, raw: Raw) -> None:
         split = next((split for split, stem in LIST_NAMES.items() if stem == name.stem), None)
         if split is not None:
             raw.lists.setdefault(split, (path, member))
-    elif name.name.endswith(_JSONL) and _has_language(_first_json(path, member), language):
+    elif name.name.endswith(_JSONL) and _language(_json_rows(path, member)) == language:
         raw.shards.append(RawShard(path, member, None, _split_of(name, path)))
 
 
 def _add_parquet(path: Path, language: str, raw: Raw) -> None:
-    try:
-        with pq.ParquetFile(path) as file:
-            columns = [name for name in file.schema_arrow.names if name in COLUMNS]
-            first = next(file.iter_batches(1, columns=columns), None)
-            row = next(iter(first.to_pylist()), None) if first is not None else None
-            if not _has_language(row, language):
-                return
-            sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
-    except pa.ArrowException as error:
-        raise InputError(f"{path}: not a whole Parquet file: {error}") from error
+    if _language(_parquet_rows(path, None)) != language:
+        return
+    with pq.ParquetFile(path) as file:
+        sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
     split = _split_of(PurePosixPath(path.as_posix()), path)
     start = rows = 0
     for number, size in enumerate(sizes, start=1):
@@ -128,8 +130,13 @@ def _add_parquet(path: Path, language: str, raw: Raw) -> None:
             start, rows = number, 0
 
 
-def _has_language(row: Any, language: str) -> bool:
-    return isinstance(row, dict) and row.get("language") == language
+def _language(rows: Iterator[Fields | str]) -> str | None:
+    """The language that the first row has of those at a file's beginning, None if none has."""
+    with contextlib.closing(rows):
+        for row in itertools.islice(rows, BEGINNING):
+            if isinstance(row, dict) and isinstance(language := row.get("language"), str):
+                return language
+    return None
 
 
 def _split_of(name: PurePosixPath, path: Path) -> str:
@@ -143,58 +150,49 @@ def _split_of(name: PurePosixPath, path: Path) -> str:
     )
 
 
-def _first_json(path: Path, member: str | None) -> Any:
-    """The first object of JSON lines, None if there is none."""
-    try:
-        with _open(path, member) as lines:
-            return json.loads(next((line for line in lines if line.strip()), b"null"))
-    except (ValueError, OSError, EOFError, zlib.error):
-        return None
-
-
-def read_raw(shard: RawShard) -> Iterator[dict[str, Any] | None]:
-    """Yields the rows of a shard, None for a line that is no JSON object.
+def read_raw(shard: RawShard) -> Iterator[Fields | str]:
+    """Yields the rows of a shard; for one that cannot be read, the reason.
 
     Raises:
       InputError: the file is not whole.
     """
-    try:
-        if shard.groups is None:
-            with _open(shard.path, shard.member) as lines:
-                yield from (_row(line) for line in lines if line.strip())
-        else:
-            with pq.ParquetFile(shard.path) as file:
-                columns = [name for name in file.schema_arrow.names if name in COLUMNS]
-                groups = range(*shard.groups)
-                batches = file.iter_batches(PARQUET_BATCH, row_groups=groups, columns=columns)
-                for batch in batches:
-                    yield from batch.to_pylist()
-    except (EOFError, OSError, zlib.error, zipfile.BadZipFile, pa.ArrowException) as error:
-        raise InputError(f"{shard.location}: not whole: {error}") from error
+    if shard.groups is None:
+        return _json_rows(shard.path, shard.member)
+    return _parquet_rows(shard.path, range(*shard.groups))
+
+
+def _json_rows(path: Path, member: str | None) -> Iterator[Fields | str]:
+    skipped = RowErrors()
+    for _, line in lines_of(path, skipped, member=member):
+        yield from _reasons(skipped)
+        try:
+            if (row := json_row(line)) is not None:
+                yield row
+        except UnusableRow as error:
+            yield f"{error}"
+    yield from _reasons(skipped)
+
+
+def _parquet_rows(path: Path, groups: range | None) -> Iterator[Fields | str]:
+    skipped = RowErrors()
+    for _, row in parquet_rows(path, skipped, columns=COLUMNS, groups=groups):
+        yield from _reasons(skipped)
+        yield row
+    yield from _reasons(skipped)
+
+
+def _reasons(skipped: RowErrors) -> Iterator[str]:
+    """Takes the rows out that were skipped since."""
+    yield from skipped.count.elements()
+    skipped.count.clear()
 
 
 def read_list(path: Path, member: str | None) -> list[str]:
-    """The urls of a list, in its order."""
-    with _open(path, member) as lines:
-        return [url for line in lines if (url := line.decode().strip())]
-
-
-def _row(line: bytes) -> dict[str, Any] | None:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) else None
-
-
-@contextlib.contextmanager
-def _open(path: Path, member: str | None) -> Iterator[IO[bytes]]:
-    """Opens a file, or a file in a zip, as bytes; gzipped ones are unpacked while they are read."""
-    with contextlib.ExitStack() as opened:
-        file: Any = opened.enter_context(path.open("rb"))
-        if member is not None:
-            file = opened.enter_context(zipfile.ZipFile(file))
-            file = opened.enter_context(file.open(member))
-        if (member or path.name).endswith(".gz"):
-            file = opened.enter_context(gzip.open(file, "rb"))
-        yield file
+    """The urls of a list, in its order. Raises InputError where one is not UTF-8, by its line."""
+    urls = []
+    for location, line in lines_of(path, RowErrors(strict=True), member=member):
+        try:
+            urls.append(utf8(line).strip())
+        except UnusableRow as error:
+            raise InputError(f"{location}: {error}") from None
+    return [url for url in urls if url]

@@ -71,6 +71,8 @@ def to_features(row: Mapping[str, Any]) -> Features | str:
             value = next((row[name] for name in names if isinstance(row.get(name), type_)), None)
             if value is None and feature in REQUIRED:
                 return f"a row without {feature}"
+            if type_ is list and not all(isinstance(token, str) for token in value or ()):
+                return f"{feature} that are not all texts"
             features[feature] = type_() if value is None else value
     return features
 

@@ -52,7 +52,6 @@ __all__ = [
 FORMAT = 1  # raised when the same raw shard comes to give another shard
 FILE_RECORDS = 16_384  # in a file of a split
 COPIED_AT_ONCE = 256  # records in memory while a file is written
-NOT_AN_OBJECT = "a line that is no JSON object"
 UNLISTED = "a function that is in no list"
 
 ListKeys = Mapping[str, set[bytes]]  # split -> the keys of its urls
@@ -152,10 +151,10 @@ def _record_writer(path: Path) -> Iterator[Callable[[bytes], None]]:
         yield writer.write
 
 
-def _features(row: Mapping | None, language: str) -> Features | str:
+def _features(row: Mapping | str, language: str) -> Features | str:
     """The features of a raw row, or why it is left out."""
-    if row is None:
-        return NOT_AN_OBJECT
+    if isinstance(row, str):
+        return row
     features = to_features(row)
     if isinstance(features, dict) and features["language"] != language:
         return f"its language is {features['language']!r}"

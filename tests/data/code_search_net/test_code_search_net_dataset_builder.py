@@ -261,7 +261,7 @@ def test_a_shard_that_is_not_whole_is_named(run, tmp_path, data):
     whole = files[name]
     files[name] = whole[:-20]
     folder = write(tmp_path / "by_hand", files)
-    with pytest.raises(InputError, match=re.escape(name) + ": not whole"):
+    with pytest.raises(InputError, match=re.escape(name) + ": not a whole gzip file"):
         run(folder=folder)
     assert not list((data / "downloads").rglob(".*"))  # nothing half-written
     write(tmp_path / "by_hand", {name: whole})

@@ -28,7 +28,6 @@ from softnce_jax.pretrained.export import export_model
 from softnce_jax.train.batches import batch_indices, batches
 from softnce_jax.train.config import Config
 from softnce_jax.train.features import make_features, precomputed_estimators
-from softnce_jax.train.report import versions
 from softnce_jax.train.setup import (
     build_encoder,
     build_step,
@@ -37,6 +36,7 @@ from softnce_jax.train.setup import (
     schedule_of,
     settle,
 )
+from softnce_jax.train.versions import versions
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     import filelock
 
 __all__ = [
+    "DIGESTS",
     "StrPath",
     "append_line",
+    "changed_file",
     "discard_folder",
     "file_digest",
     "lock",
@@ -37,15 +39,18 @@ __all__ = [
     "read_json",
     "safe_join",
     "safe_name",
+    "set_aside",
     "to_path",
     "whole_file",
     "whole_file_path",
     "whole_folder",
     "write_bytes",
+    "write_digests",
     "write_json",
     "write_text",
 ]
 
+DIGESTS = "SHA256SUMS"
 StrPath = str | os.PathLike[str]
 # What moves the cursor, reverses the text or cannot be encoded; tabs and ends of lines may stay.
 _UNPRINTABLE = re.compile(
@@ -189,6 +194,19 @@ def discard_folder(path: StrPath) -> None:
         pass
 
 
+def set_aside(path: StrPath, folder: StrPath) -> Path:
+    """Moves a file or folder into a folder on the same disk, where nothing is replaced.
+
+    Returns:
+      Its new path, the old name and a number.
+    """
+    path, folder = to_path(path), to_path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    new = folder / f"{path.name}-{len(list(folder.glob(f'{path.name}-*')))}"
+    os.rename(path, new)
+    return new
+
+
 def write_bytes(path: StrPath, content: bytes) -> None:
     """Writes a whole file of bytes."""
     with whole_file(path) as file:
@@ -246,6 +264,42 @@ def file_digest(path: StrPath, algorithm: str = "sha256") -> str:
     """A digest of a file's bytes, in hexadecimal, read block by block."""
     with to_path(path).open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def write_digests(folder: StrPath) -> None:
+    """Writes SHA256SUMS, with which `sha256sum --check` finds a file of the folder that changed."""
+    folder = to_path(folder)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    lines = [f"{file_digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
+    write_text(folder / DIGESTS, "".join(lines))
+
+
+def changed_file(folder: StrPath) -> Path | None:
+    """The first file that is not as `write_digests` found it; None also where it never ran.
+
+    Raises:
+      InputError: SHA256SUMS itself is damaged.
+
+    Example:
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     write_text(f"{folder}/a.txt", "whole")
+      ...     write_digests(folder)
+      ...     before = changed_file(folder)
+      ...     write_text(f"{folder}/a.txt", "whale")
+      ...     before, changed_file(folder).name
+      (None, 'a.txt')
+    """
+    sums = to_path(folder) / DIGESTS
+    if not sums.is_file():
+        return None
+    for number, line in enumerate(sums.read_bytes().decode(errors="replace").splitlines(), 1):
+        match = re.fullmatch("([0-9a-f]{64})  (.+)", line)
+        if match is None:
+            raise InputError(f"{sums}:{number}: no SHA-256 and name of a file")
+        path = safe_join(folder, match[2])
+        if not path.is_file() or file_digest(path) != match[1]:
+            return path
+    return None
 
 
 def safe_name(text: str) -> str:

@@ -74,8 +74,9 @@ def evaluate(flags: Flags) -> dict[str, Any]:
     from softnce_jax.mesh import make_mesh
     from softnce_jax.retrieval.per_query import QueryScores, write_queries
     from softnce_jax.retrieval.tasks import GradedTask, SplitTask, choose_split
-    from softnce_jax.train.report import show, summaries, versions
+    from softnce_jax.train.report import show, summaries
     from softnce_jax.train.setup import make_processor
+    from softnce_jax.train.versions import versions
 
     if flags.judgements and flags.split:
         raise InputError(f"--split {flags.split}: judged queries are in no split")

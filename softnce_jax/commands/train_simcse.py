@@ -105,9 +105,9 @@ def train_simcse(flags: Flags) -> dict[str, Any]:
     from softnce_jax.mesh import check_batch_size, make_mesh
     from softnce_jax.retrieval.tasks import SentenceTask
     from softnce_jax.train.loop import train
-    from softnce_jax.train.report import versions
     from softnce_jax.train.run_folder import RunFolder
     from softnce_jax.train.setup import check_splits, make_batches, schedule_of
+    from softnce_jax.train.versions import versions
 
     mesh = make_mesh(jax.devices())
 
@@ -123,7 +123,7 @@ def train_simcse(flags: Flags) -> dict[str, Any]:
     identity = dataclasses.asdict(flags) | {"data_hash": [corpus.hash() for corpus in corpora]}
     run = RunFolder(flags.out, identity)
     run.agree()
-    if (results := run.results()) is not None:
+    if (results := run.whole_results()) is not None:
         show(results, run.folder)
         return results
 

@@ -19,6 +19,7 @@ __all__ = [
     "WEIGHT_FILES",
     "as_bert_config",
     "as_bert_tensors",
+    "check_finite",
     "is_distilbert",
     "published_name",
     "read_tensors",
@@ -164,6 +165,19 @@ def read_tensors(folder: Path) -> tuple[dict[str, np.ndarray], Path]:
         f"{folder}: no weights (looked for {', '.join(WEIGHT_FILES)}); "
         "save the model there, or fetch a Hub checkpoint with --download"
     )
+
+
+def check_finite(tensors: dict[str, np.ndarray], source: Path) -> None:
+    """Raises InputError where a tensor holds NaN or infinity, of which no vector can be made.
+
+    A sum in float64 finds them without an array of booleans: no sum of finite float32 overflows.
+    """
+    for name, tensor in tensors.items():
+        if jnp.issubdtype(tensor.dtype, jnp.floating):
+            with np.errstate(invalid="ignore"):  # infinity minus infinity
+                total = tensor.sum(dtype=np.float64)
+            if not np.isfinite(total):
+                raise InputError(f"{source}: {name} is not finite (NaN or infinity): damaged")
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ import safetensors.numpy
 
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.tokenizer import as_fast
-from softnce_jax.files import whole_folder
+from softnce_jax.files import whole_folder, write_digests
 from softnce_jax.pretrained.convert import to_published
 from softnce_jax.pretrained.sentence_transformers import write_modules
 
@@ -25,7 +25,7 @@ def export_model(folder: str | Path, encoder: Encoder, params: dict[str, Any]) -
     `transformers.AutoModel`, `SentenceTransformer(folder)` and this package's `load(folder)` give
     the same vectors from it; a prefix is in the tokenizer. A DistilBERT is written as the BERT that
     it became when loaded. Only `load` reads data flow: the other two embed the text of the code
-    without it.
+    without it. `load` also checks every file by the digests in SHA256SUMS.
 
     Args:
       folder: to write; one that exists is replaced.
@@ -50,6 +50,7 @@ def export_model(folder: str | Path, encoder: Encoder, params: dict[str, Any]) -
     try:
         with whole_folder(folder, replace=True) as new:
             _write(new, encoder, params)
+            write_digests(new)
     except (OSError, safetensors.SafetensorError) as error:
         raise OSError(f"could not save the model in {folder}: {error}") from error
 

@@ -21,11 +21,12 @@ from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
 from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.errors import InputError, first_line
-from softnce_jax.files import file_digest, read_json
+from softnce_jax.files import DIGESTS, changed_file, file_digest, read_json
 from softnce_jax.pretrained.convert import (
     WEIGHT_FILES,
     as_bert_config,
     as_bert_tensors,
+    check_finite,
     is_distilbert,
     read_tensors,
     to_params,
@@ -75,6 +76,11 @@ def load(
     if chosen.checkpoint is None:
         raise InputError(f"{name_or_path} has no checkpoint: it is built from training texts")
     folder = locate(chosen.checkpoint, revision=revision or chosen.revision, download=download)
+    if (changed := changed_file(folder)) is not None:
+        raise InputError(
+            f"{changed}: missing, or not as it was exported: export the model again (if you "
+            f"changed it yourself, remove {folder / DIGESTS})"
+        )
     modules = read_modules(folder)
     config = _read_config(modules.transformer)
     module = AnyMaskRobertaModule(config, dtype=jnp.dtype(dtype))
@@ -144,6 +150,7 @@ def _read_tokenizer(folder: Path, config: PretrainedConfig, prefix: tuple[str, .
 def _read_params(modules: SentenceModules, encoder: Encoder) -> dict[str, Any]:
     """The parameters of a folder; a pooler may be missing if it is not used."""
     tensors, source = read_tensors(modules.transformer)
+    check_finite(tensors | modules.dense, source)
     with_pooler = encoder.pooling == "pooler" and not modules.dense
     if is_distilbert(tensors):
         if with_pooler:

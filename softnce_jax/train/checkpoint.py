@@ -1,4 +1,9 @@
-"""Checkpoints: state, configuration and checksums, written by Orbax; damage falls back one."""
+"""Checkpoints: state, configuration and checksums, written by Orbax; damage falls back one.
+
+Only what is proven to be damaged is passed over, and it is moved aside, never removed. A checkpoint
+of other code or versions, files that may not be read, or too little memory are errors: the
+checkpoint may be whole.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +11,23 @@ import logging
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
-from softnce_jax.errors import first_line
+from softnce_jax.errors import InputError, first_line
+from softnce_jax.files import file_digest, set_aside
 from softnce_jax.train import distributed
 from softnce_jax.train.state import TrainState
+from softnce_jax.train.versions import versions
 
 log = logging.getLogger(__name__)
+
+
+class DamagedCheckpoint(OSError):
+    """A checkpoint whose files are proven to be missing or changed."""
 
 
 class Best(NamedTuple):
@@ -53,8 +64,31 @@ def checksums(tree: Any) -> Any:
 
 def named_checksums(tree: Any) -> dict[str, int]:
     """The checksums by the leaves' names."""
-    leaves = jax.tree_util.tree_leaves_with_path(jax.device_get(checksums(tree)))
-    return {jax.tree_util.keystr(path): int(value) for path, value in leaves}
+    return {name: int(value) for name, value in _by_name(jax.device_get(checksums(tree))).items()}
+
+
+def _by_name(tree: Any) -> dict[str, Any]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
+
+
+def _described(tree: Any) -> dict[str, str]:
+    """Shape and dtype of each leaf, as `float32[33,7]`."""
+    return {
+        name: f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]"
+        for name, leaf in _by_name(tree).items()
+    }
+
+
+def _other_versions(about: dict[str, Any]) -> str:
+    """The end of a message: which packages have other versions here than a checkpoint's, if any."""
+    stored, here = about.get("versions", {}), versions()
+    other = [
+        f"{name} {stored[name]}, here {here[name]}"
+        for name in stored
+        if name in here and stored[name] != here[name]
+    ]
+    return f" (it is of {'; '.join(other)})" if other else ""
 
 
 class Checkpoints:
@@ -93,6 +127,8 @@ class Checkpoints:
             "config": self.config,
             "best": best and best._asdict(),
             "checksums": named_checksums(state),
+            "arrays": _described(state),
+            "versions": versions(),
         }
         args = ocp.args.Composite(
             state=ocp.args.StandardSave(state), about=ocp.args.JsonSave(about)
@@ -107,48 +143,127 @@ class Checkpoints:
         """Frees the manager's threads."""
         self._manager.close()
 
+    def __enter__(self) -> Checkpoints:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def restore(self, like: TrainState) -> Restored | None:
-        """The latest checkpoint that is whole; damaged ones are logged and removed.
+        """The latest checkpoint that is whole, as is the best that it names.
+
+        Damaged ones are logged and moved to the folder `damaged` of the run.
 
         Args:
           like: a state of the same shapes, dtypes and shardings.
 
         Returns:
           None where no checkpoint is whole.
+
+        Raises:
+          InputError: a checkpoint of other code or versions.
+          OSError: files that cannot be read here, or not now.
         """
         for step in sorted(self._manager.all_steps(), reverse=True):
             restored, damage = None, "on another process"
-            # Orbax raises bare exceptions of many classes for damaged files.
             try:
+                self._check_best(step, like)
                 restored = self.restore_step(step, like)
-            except Exception as error:
+            except DamagedCheckpoint as error:
                 damage = first_line(error)
             # One process may fail to read what the others can: all go back together.
             if distributed.any_process(restored is None):
-                log.info(f"checkpoint {step} is damaged ({damage}): going back one")
-                self._remove(step)
+                log.info(f"{damage}: going back one")
+                self._set_aside(step)
                 continue
             if restored.best is not None:
                 self._best_of[step] = restored.best.step
             return restored
         return None
 
-    def restore_step(self, step: int, like: TrainState) -> Restored:
-        """The checkpoint of one step. Damage raises ValueError, or anything from Orbax."""
-        args = ocp.args.Composite(
-            state=ocp.args.StandardRestore(like), about=ocp.args.JsonRestore()
-        )
-        restored = self._manager.restore(step, args=args)
-        stored, best = restored.about["checksums"], restored.about["best"]
-        for name, value in named_checksums(restored.state).items():
-            if stored.get(name) != value:
-                raise ValueError(f"the checksum of {name} differs")
-        return Restored(restored.state, best and Best(**best))
+    def _check_best(self, step: int, like: TrainState) -> None:
+        """Raises unless the best checkpoint, which training ends with, can be restored then."""
+        best = self._about(step)["best"]
+        if best is None or best["step"] == step:
+            return
+        try:
+            self.restore_step(best["step"], like)
+        except DamagedCheckpoint as error:
+            raise DamagedCheckpoint(
+                f"checkpoint {step} needs the best: {first_line(error)}"
+            ) from None
 
-    def _remove(self, step: int) -> None:
+    def restore_step(self, step: int, like: TrainState) -> Restored:
+        """The checkpoint of one step.
+
+        Args:
+          step: of the checkpoint.
+          like: a state of the same shapes, dtypes and shardings.
+
+        Raises:
+          DamagedCheckpoint: files that are missing, torn or changed.
+          InputError: a checkpoint of other code or versions.
+          OSError: files that cannot be read here, or not now.
+        """
+        about = self._about(step)
+        self._check_same_state(step, about, like)
+        args = ocp.args.Composite(state=ocp.args.StandardRestore(like))
+        try:
+            state = self._manager.restore(step, args=args).state
+        except Exception as error:  # Orbax raises bare exceptions of many classes
+            self._raise_why(step, error, about)
+        for name, value in named_checksums(state).items():
+            if about["checksums"][name] != value:
+                raise DamagedCheckpoint(
+                    f"checkpoint {step} is damaged: the checksum of {name} differs"
+                )
+        return Restored(state, about["best"] and Best(**about["best"]))
+
+    def _about(self, step: int) -> dict[str, Any]:
+        """What is stored beside the state."""
+        args = ocp.args.Composite(about=ocp.args.JsonRestore())
+        try:
+            return self._manager.restore(step, args=args).about
+        except Exception as error:
+            self._raise_why(step, error, {})
+
+    def _check_same_state(self, step: int, about: dict[str, Any], like: TrainState) -> None:
+        """Raises InputError where the stored state has other arrays than the one wanted."""
+        wanted = _described(like)
+        # The last release stored the names alone, with their checksums.
+        stored = about.get("arrays", dict.fromkeys(about["checksums"]))
+        for name in sorted({*wanted, *stored}):
+            here, there = wanted.get(name, "none"), stored.get(name, "none")
+            if there is not None and here != there:
+                raise InputError(
+                    f"checkpoint {step} in {self.folder} is of other code, settings or versions: "
+                    f"{name} is {there} in it, {here} here{_other_versions(about)}"
+                )
+
+    def _raise_why(self, step: int, error: Exception, about: dict[str, Any]) -> NoReturn:
+        """Raises DamagedCheckpoint if nothing but damage explains that Orbax failed.
+
+        What else could: memory, files that the system does not let us read, another Orbax.
+        """
+        reason = first_line(error)
+        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+            raise OSError(f"checkpoint {step} in {self.folder}: no memory ({reason})") from error
+        try:
+            for path in sorted((self.folder / str(step)).rglob("*")):
+                if path.is_file():
+                    file_digest(path)
+        except OSError as unreadable:
+            raise OSError(f"checkpoint {step} cannot be read: {unreadable}") from error
+        if other := _other_versions(about):
+            raise InputError(
+                f"checkpoint {step} in {self.folder} cannot be restored ({reason}){other}"
+            ) from error
+        raise DamagedCheckpoint(f"checkpoint {step} is damaged ({reason})") from error
+
+    def _set_aside(self, step: int) -> None:
         if distributed.is_first():
-            shutil.rmtree(self.folder / str(step), ignore_errors=True)
-        distributed.barrier(f"checkpoint {step} removed")
+            set_aside(self.folder / str(step), self.folder.parent / "damaged")
+        distributed.barrier(f"checkpoint {step} set aside")
         self._manager.reload()
 
     def _check_space(self, state: TrainState) -> None:

@@ -22,7 +22,7 @@ from softnce_jax.retrieval.tasks import RetrievalTask
 from softnce_jax.train.config import Config
 from softnce_jax.train.features import make_features, precomputed_estimators
 from softnce_jax.train.loop import Validate, train
-from softnce_jax.train.report import describe, evaluate, show, versions
+from softnce_jax.train.report import describe, evaluate, show
 from softnce_jax.train.run_folder import RunFolder
 from softnce_jax.train.setup import (
     TrainingData,
@@ -36,6 +36,7 @@ from softnce_jax.train.setup import (
     schedule_of,
     settle,
 )
+from softnce_jax.train.versions import versions
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def fit(config: Config) -> dict[str, Any]:
     identity = identify(config, data, precomputed)
     run = RunFolder(config.out, identity)
     run.agree()
-    if (results := run.results()) is not None:
+    if (results := run.whole_results()) is not None:
         show(results, run.folder)
         return results
 

@@ -64,8 +64,7 @@ def train(
     """
     # Not the caller's: a state that a checkpoint replaces must leave the device.
     step, state = build_step(config, embedder.encoder, initial, schedule, embedder.mesh)
-    checkpoints = Checkpoints(run.checkpoints, run.config, keep=config.keep)
-    try:
+    with run.locked(), Checkpoints(run.checkpoints, run.config, keep=config.keep) as checkpoints:
         best = None
         if (restored := checkpoints.restore(state)) is not None:
             state, best = restored
@@ -79,8 +78,6 @@ def train(
         if best is not None and best.step != int(state.step):
             state = checkpoints.restore_step(best.step, state).state
         return jax.device_get(state.params), best
-    finally:
-        checkpoints.close()
 
 
 class _Running(NamedTuple):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import platform
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,8 +26,6 @@ from softnce_jax.train.loop import Schedule
 from softnce_jax.train.setup import TrainingData, cache_folder
 
 log = logging.getLogger(__name__)
-
-PACKAGES = ("softnce_jax", "jax", "flax", "optax", "orbax-checkpoint", "grain", "transformers")
 
 
 def describe(
@@ -116,11 +112,6 @@ def _estimator_lines(config: Config) -> list[str]:
             detail = f", document frequencies of the {config.bm25_statistics}"
         lines.append(f"{term.weight:g} * {term.name}{detail}")
     return lines
-
-
-def versions() -> dict[str, str]:
-    """The versions that a result depends on."""
-    return {"python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES}
 
 
 class Scored(NamedTuple):

@@ -5,17 +5,30 @@ Where several processes train, all of them read it and process 0 writes.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import filelock
+
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.errors import InputError
-from softnce_jax.files import append_line, read_json, write_json, write_text
+from softnce_jax.files import append_line, changed_file, lock, read_json, write_json, write_text
 from softnce_jax.pretrained.export import export_model
 from softnce_jax.retrieval.per_query import QueryScores, write_queries
 from softnce_jax.train import distributed
 from softnce_jax.train.config import differences
+
+LOCK = ".lock"
+log = logging.getLogger(__name__)
+
+
+def _is_of_others(path: Path) -> bool:
+    """Whether a file is none of ours: a kill may leave config.json under a temporary name."""
+    return not path.name.startswith(".config.json.") and path.name != LOCK
 
 
 def read_metrics(folder: Path) -> list[dict]:
@@ -49,8 +62,27 @@ class RunFolder:
                     f"{self.folder} holds a run of another configuration "
                     f"({'; '.join(changed)}): choose another --out or remove it"
                 )
-        elif self.folder.exists() and any(self.folder.iterdir()):
+        elif self.folder.exists() and any(map(_is_of_others, self.folder.iterdir())):
             raise InputError(f"{self.folder} is not empty and holds no run: choose another --out")
+
+    def whole_results(self) -> dict[str, Any] | None:
+        """The results of a complete run whose model is as it was exported, else None.
+
+        Raises:
+          InputError: the model is not, and there is no checkpoint of which to make it again.
+        """
+        if (results := self.results()) is None:
+            return None
+        changed = changed_file(self.model) if self.model.is_dir() else self.model
+        if changed is None:
+            return results
+        if not any(self.checkpoints.glob("[0-9]*")):
+            raise InputError(
+                f"{changed}: missing or changed since the run ended, and no checkpoint is left to "
+                f"make it again: remove {self.folder} to train anew"
+            )
+        log.info(f"{changed}: missing or changed since the run ended: made again of a checkpoint")
+        return None
 
     def agree(self) -> None:
         """Raises InputError unless all processes are here for the same run and find it as far."""
@@ -68,6 +100,28 @@ class RunFolder:
             raise InputError(
                 f"{self.folder} is not one folder for all processes: share it, or --out"
             )
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps a second program from training into the folder.
+
+        Raises:
+          InputError: this is the second one.
+        """
+        if not distributed.is_first():
+            yield
+            return
+        held = lock(self.folder / LOCK, timeout=0)
+        try:
+            held.acquire()
+        except filelock.Timeout:
+            raise InputError(
+                f"{self.folder}: another program trains in it now; wait, or choose another --out"
+            ) from None
+        try:
+            yield
+        finally:
+            held.release()
 
     def results(self) -> dict[str, Any] | None:
         """The results, once the run is complete."""

@@ -8,12 +8,16 @@ import json
 import jax
 import numpy as np
 import pytest
+import safetensors.numpy
 from transformers import AutoTokenizer, FlaxBertModel, FlaxRobertaModel
 
+from softnce_jax.errors import InputError
 from softnce_jax.pretrained import export
+from softnce_jax.pretrained.convert import to_published
 from softnce_jax.pretrained.export import export_model
 from softnce_jax.pretrained.load import load
 from softnce_jax.pretrained.tiny import TinyConfig, tiny
+from tests.pretrained.folders import assert_same
 from tests.stock_models import TEXTS
 
 
@@ -152,3 +156,31 @@ def test_exporting_does_not_change_the_encoder(tmp_path):
     before = encoder.config.to_dict(), encoder.tokenizer.fast.backend_tokenizer.to_str()
     export_model(tmp_path / "model", encoder, params)
     assert before == (encoder.config.to_dict(), encoder.tokenizer.fast.backend_tokenizer.to_str())
+
+
+def test_a_file_that_changed_since_is_told(tmp_path):
+    folder = tmp_path / "model"
+    export_model(folder, *tiny_case(None))
+    params = load(folder)[1]
+    files = sorted(path for path in folder.rglob("*.*"))
+    assert {"model.safetensors", "tokenizer.json", "modules.json"} <= {f.name for f in files}
+    for path in files:
+        whole = path.read_bytes()
+        for changed in (whole[:-1], whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:], None):
+            path.unlink() if changed is None else path.write_bytes(changed)
+            with pytest.raises(InputError, match=rf"{path}: missing"):
+                load(folder)
+            path.write_bytes(whole)
+    assert_same(load(folder)[1], params)
+
+
+def test_who_changes_an_export_on_purpose_removes_its_digests(tmp_path):
+    folder = tmp_path / "model"
+    encoder, params = tiny_case(None)
+    export_model(folder, encoder, params)
+    safetensors.numpy.save_file(
+        {name: -tensor for name, tensor in to_published(params).items()},
+        folder / "model.safetensors",
+    )
+    (folder / "SHA256SUMS").unlink()
+    assert_same(load(folder)[1], jax.tree.map(lambda leaf: -leaf, params))

@@ -8,6 +8,7 @@ import shutil
 import jax
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from softnce_jax.errors import InputError
 from softnce_jax.pretrained.convert import to_published
@@ -148,3 +149,16 @@ def test_a_run_is_its_model(bert_folder, tmp_path):
 def test_a_checkpoint_that_is_not_there_has_no_fingerprint(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         fingerprint(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_weights_that_are_not_finite_are_an_error(bert, bert_folder, value, dtype):
+    tensors = {name: tensor.astype(dtype) for name, tensor in to_published(bert.params).items()}
+    name = "encoder.layer.0.output.dense.weight"
+    rewrite(bert_folder, tensors)
+    load(bert_folder)
+    tensors[name][3, 5] = value
+    safetensors.numpy.save_file(tensors, bert_folder / "model.safetensors")
+    with pytest.raises(InputError, match=rf"model.safetensors: {name} is not finite"):
+        load(bert_folder)

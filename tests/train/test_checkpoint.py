@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import shutil
 
 import jax
@@ -9,8 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softnce_jax.train.checkpoint import Best, Checkpoints, checksums, read_config
+from softnce_jax.errors import InputError
+from softnce_jax.train import checkpoint
+from softnce_jax.train.checkpoint import (
+    Best,
+    Checkpoints,
+    DamagedCheckpoint,
+    checksums,
+    read_config,
+)
 from softnce_jax.train.state import TrainState
+from softnce_jax.train.versions import versions
 
 CONFIG = {"seed": 1, "loss": "infonce"}
 
@@ -110,7 +121,9 @@ def test_damage_falls_back_one_checkpoint(make, tmp_path, caplog, damage):
     restored = checkpoints.restore(state_at(0))
     assert same(restored.state, state_at(3))
     (line,) = caplog.messages
-    assert line.startswith("checkpoint 5 is damaged (") and "\n" not in line
+    assert line.startswith("checkpoint 5 is damaged") and line.endswith(": going back one")
+    # Moved aside with whatever is left of it.
+    assert [path.name for path in (tmp_path / "damaged").iterdir()] == ["5-0"]
     # The damaged step can be saved again.
     checkpoints.save(state_at(5), None)
     checkpoints.wait()
@@ -123,6 +136,85 @@ def test_all_damaged_restores_nothing(make, tmp_path, caplog):
         truncate(tmp_path / "checkpoints" / step)
     assert make().restore(state_at(0)) is None
     assert len(caplog.messages) == 2
+
+
+def test_a_damaged_best_falls_back_to_before_it(make, tmp_path, caplog):
+    """Training ends with the best: a checkpoint whose best is gone could never be finished."""
+    saved(make, [1, 3, 5, 6], lambda step: Best(3, 0.5) if step > 1 else Best(1, 0.4), keep=4)
+    flip(tmp_path / "checkpoints" / "3")
+    restored = make().restore(state_at(0))
+    assert restored.best == Best(1, 0.4) and same(restored.state, state_at(1))
+    assert caplog.messages[0].startswith("checkpoint 6 needs the best: checkpoint 3 is damaged")
+    assert {path.name for path in (tmp_path / "damaged").iterdir()} == {"3-0", "5-0", "6-0"}
+
+
+def other_tree(state):
+    return dataclasses.replace(state, opt_state=(*state.opt_state, jnp.zeros(2)))
+
+
+def other_dtype(state):
+    return dataclasses.replace(state, params=state.params | {"b": jnp.ones(3, jnp.bfloat16)})
+
+
+def other_shape(state):
+    return dataclasses.replace(state, params=state.params | {"b": jnp.ones(4)})
+
+
+@pytest.mark.parametrize(
+    ("change", "differs"),
+    [
+        (other_tree, r".opt_state[2] is none in it, float32[2] here"),
+        (other_dtype, r".params['b'] is float32[3] in it, bfloat16[3] here"),
+        (other_shape, r".params['b'] is float32[3] in it, float32[4] here"),
+    ],
+)
+def test_another_state_is_no_damage(make, tmp_path, caplog, change, differs):
+    """As another optax, or JAX_ENABLE_X64, would ask for."""
+    saved(make, [3, 5])
+    with pytest.raises(InputError, match=re.escape(differs)):
+        make().restore(change(state_at(0)))
+    assert steps_in(tmp_path / "checkpoints") == [3, 5] and caplog.messages == []
+    assert same(make().restore(state_at(0)).state, state_at(5))
+
+
+@pytest.mark.parametrize(
+    ("error", "unreadable", "expected"),
+    [
+        (ValueError("NOT_FOUND: a"), PermissionError(13, "Permission denied"), "cannot be read"),
+        (ValueError("DATA_LOSS: b"), OSError(5, "Input/output error"), "Input/output error"),
+        (MemoryError("no"), None, "no memory (no)"),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory"), None, "no memory (RESOURCE"),
+    ],
+)
+def test_what_the_machine_refuses_is_no_damage(
+    make, tmp_path, monkeypatch, error, unreadable, expected
+):
+    saved(make, [3, 5])
+    checkpoints = make()
+
+    def fail(_):
+        raise unreadable
+
+    def restore(*_, **__):
+        raise error
+
+    monkeypatch.setattr(checkpoints._manager, "restore", restore)
+    if unreadable:
+        monkeypatch.setattr(checkpoint, "file_digest", fail)
+    with pytest.raises(OSError, match=re.escape(expected)) as raised:
+        checkpoints.restore(state_at(0))
+    assert not isinstance(raised.value, DamagedCheckpoint)
+    assert steps_in(tmp_path / "checkpoints") == [3, 5]
+
+
+def test_a_checkpoint_of_other_versions_is_no_damage(make, tmp_path, monkeypatch):
+    saved(make, [5])
+    monkeypatch.setattr(checkpoint, "versions", lambda: versions() | {"orbax-checkpoint": "99"})
+    truncate(tmp_path / "checkpoints" / "5")
+    installed = re.escape(versions()["orbax-checkpoint"])
+    with pytest.raises(InputError, match=rf"it is of orbax-checkpoint {installed}, here 99\)$"):
+        make().restore(state_at(0))
+    assert steps_in(tmp_path / "checkpoints") == [5]
 
 
 def test_any_flipped_bit_changes_the_checksum():

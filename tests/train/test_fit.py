@@ -131,6 +131,15 @@ def test_a_finished_run_is_shown_again(whole, tasks, caplog):
     assert {p: p.stat().st_mtime_ns for p in out.rglob("*")} == before
 
 
+def test_a_changed_model_is_made_again_of_the_checkpoint(whole, tasks, tmp_path):
+    out = shutil.copytree(whole[0], tmp_path / "run")
+    weights = out / "model" / "model.safetensors"
+    before = weights.read_bytes()
+    weights.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+    assert fit(config(tasks, out))["metrics"] == whole[1]["metrics"]
+    assert weights.read_bytes() == before and same_run(whole[0], out)
+
+
 def test_another_configuration_names_the_fields(whole, tasks):
     with pytest.raises(
         InputError, match=r"another configuration \(epochs: 4 -> 5; seed: 1234 -> 7"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from softnce_jax.errors import InputError
+from softnce_jax.files import whole_folder, write_digests
 from softnce_jax.train.config import Config, differences
 from softnce_jax.train.fit import identify
 from softnce_jax.train.run_folder import RunFolder, read_metrics
@@ -66,3 +67,48 @@ def test_a_run_is_complete_once_its_results_are_there(tmp_path):
     run.start()
     run.finish({"metrics": {"mrr": 0.5}})
     assert RunFolder(tmp_path / "run", {"seed": 1}).results() == {"metrics": {"mrr": 0.5}}
+
+
+def test_what_a_kill_left_of_the_configuration_is_no_other_content(tmp_path):
+    (tmp_path / ".config.json.0a1b2c3d").write_text('{"see')
+    RunFolder(tmp_path, {"seed": 1}).start()
+    assert json.loads((tmp_path / "config.json").read_text()) == {"seed": 1}
+
+
+def test_two_programs_do_not_train_into_one_folder(tmp_path):
+    first, second = (RunFolder(tmp_path, {"seed": 1}) for _ in range(2))
+    first.start()
+    refused = pytest.raises(InputError, match="another program trains in it now")
+    with first.locked(), refused, second.locked():
+        pass
+    with second.locked():
+        pass
+
+
+@pytest.fixture
+def complete(tmp_path):
+    """A complete run with a model of one file."""
+    run = RunFolder(tmp_path / "run", {"seed": 1})
+    run.start()
+    with whole_folder(run.model) as folder:
+        (folder / "model.safetensors").write_bytes(b"weights")
+        write_digests(folder)
+    run.finish({"metrics": {}})
+    assert run.whole_results() == {"metrics": {}}
+    return run
+
+
+@pytest.mark.parametrize("damage", ["changed", "deleted", "folder deleted"])
+def test_a_complete_run_knows_whether_its_model_is_whole(complete, caplog, damage):
+    weights = complete.model / "model.safetensors"
+    if damage == "changed":
+        weights.write_bytes(b"weightz")
+    elif damage == "deleted":
+        weights.unlink()
+    else:
+        shutil.rmtree(complete.model)
+    with pytest.raises(InputError, match="no checkpoint is left to make it again: remove"):
+        complete.whole_results()
+    (complete.checkpoints / "12").mkdir(parents=True)
+    assert complete.whole_results() is None
+    assert "made again of a checkpoint" in caplog.text

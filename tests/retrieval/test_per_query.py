@@ -23,6 +23,9 @@ def test_hashes_tell_queries_and_families_apart():
     go, ruby = (query_hashes(load_sample(language).test) for language in ("go", "ruby"))
     np.testing.assert_array_equal(go["query"], ruby["query"])
     assert len(set(go["query"])) == 48
+    # Each stands where its query's metrics do.
+    pairs = load_sample("go").test
+    assert [query_hashes([pair])["query"][0] for pair in pairs] == go["query"].tolist()
     families = [pair.family for pair in load_sample("go").test]
     assert len(set(go["family"])) == len(set(families))
     assert (go["family"][0] == go["family"]).tolist() == [f == families[0] for f in families]

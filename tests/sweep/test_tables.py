@@ -47,6 +47,13 @@ def test_table_1_has_means_spreads_and_stars(tmp_path):
     assert "Holm's correction for 3 cells" in table.notes[1] and "seeds (1, 2)" in table.notes[0]
 
 
+def test_the_mean_is_over_languages_however_many_queries_they_have(tmp_path):
+    for language, value_Q in {"go": np.full(10, 0.2), "ruby": np.full(50, 0.6)}.items():
+        write_run(tmp_path, {language: value_Q}, loss="infonce", seed=1, encoder="unixcoder")
+    (table,) = make_tables(read_runs(tmp_path))
+    assert rows(table)["unixcoder, InfoNCE"] == [".600", ".200", ".400"]
+
+
 def test_every_loss_is_in_a_table():
     """A new one is compared in the first, unless its row says otherwise."""
     losses = [*tables.MAIN_LOSSES, *tables.OTHER_LOSSES, *tables.CANCELLING_LOSSES]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import json
 import shutil
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from softnce_jax.data.sample import load_sample
 from softnce_jax.errors import InputError
 from softnce_jax.files import whole_folder, write_digests
 from softnce_jax.train.config import Config, differences
@@ -33,6 +38,29 @@ def test_a_run_of_the_last_release_is_the_same_run(tmp_path):
     # The control: another seed is another run.
     with pytest.raises(InputError, match=r"another configuration \(seed: 1234 -> 7\)"):
         RunFolder(tmp_path, identity_of(seed=7))
+
+
+def test_what_makes_the_numbers_is_in_the_identity(tmp_path, monkeypatch):
+    """Data, hard negatives, an estimator's model and a user's loss, each by its content."""
+    config, data = prepare(Config(lang="ruby", data="sample"))
+    hard = lambda name: data._replace(negatives=SimpleNamespace(hash=name))
+    model = lambda name: {"teacher": SimpleNamespace(hash=name)}
+    users = dataclasses.replace(config, loss="users_loss:loss")
+    monkeypatch.syspath_prepend(tmp_path)
+    identities = [
+        identify(config, data, {}),
+        identify(config, data._replace(corpora=[load_sample("go")]), {}),
+        *(identify(config, hard(name), {}) for name in "ab"),
+        *(identify(config, data, model(name)) for name in "ab"),
+    ]
+    for source in ("def loss(): 1", "def loss(): 2"):
+        sys.modules.pop("users_loss", None)
+        (tmp_path / "users_loss.py").write_text(source)
+        identities.append(identify(users, data, {}))
+    sys.modules.pop("users_loss")
+    for first, second in itertools.combinations(identities, 2):
+        assert differences(first, second), (first, second)
+    assert not differences(identities[0], identify(config, data, {}))
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):

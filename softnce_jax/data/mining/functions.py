@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import tree_sitter
 
 from softnce_jax.data.cleaning import reason_to_drop, without_comments
+from softnce_jax.data.mining.documentation import MAX_DOCUMENTATION
 from softnce_jax.data.mining.languages import RULES
 from softnce_jax.data.mining.report import Counts
 from softnce_jax.languages import grammar, parser
@@ -17,7 +18,6 @@ __all__ = ["Function", "functions"]
 
 MIN_BODY_LINES = 3
 MAX_LINES = 300  # longer functions are modules in disguise: those inside them are mined instead
-MAX_DOCUMENTATION = 5_000  # characters of documentation that are read
 # Trees in which queries could take quadratic time: their files are left out.
 MAX_BROKEN_NODES = 2_000
 MAX_DEPTH = 20_000

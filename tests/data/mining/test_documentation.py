@@ -57,7 +57,7 @@ JAVA = {
     "/**\n * Adds all.\n * @param a one\n */": "Adds all.",
     "/** Mails a@b to them. */": "Mails a@b to them.",
     "/** Adds {@code a<b>} to {@link List#add(int) the list}, {@link #size}. */": (
-        "Adds a to the list, size."
+        "Adds a<b> to the list, size."
     ),
     "/** Turns a List<String> of <b>bold</b> &lt;ints&gt; &amp; more. */": (
         "Turns a List<String> of bold <ints> & more."

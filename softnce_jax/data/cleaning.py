@@ -23,6 +23,7 @@ __all__ = [
     "query_tokens",
     "reason_to_drop",
     "reason_to_drop_code",
+    "reason_to_drop_query",
     "without_comments",
 ]
 
@@ -65,6 +66,16 @@ def reason_to_drop(query: str | Sequence[str], code: str, language: str) -> str 
       >>> reason_to_drop(["Adds", "numbers"], "def add(a, b):\n    return a + b", "python")
       'a query of fewer than 3 tokens'
     """
+    return reason_to_drop_query(query) or reason_to_drop_code(code, language)
+
+
+def reason_to_drop_query(query: str | Sequence[str]) -> str | None:
+    """Why a query is dropped, whatever its code: one of the reasons above, or None.
+
+    Example:
+      >>> reason_to_drop_query("Adds numbers")
+      'a query of fewer than 3 tokens'
+    """
     tokens = query_tokens(query) if isinstance(query, str) else query
     text = query if isinstance(query, str) else " ".join(query)
     if len(tokens) < MIN_TOKENS:
@@ -75,7 +86,7 @@ def reason_to_drop(query: str | Sequence[str], code: str, language: str) -> str 
         return SPECIAL_CONTENT
     if not is_english(text):
         return NOT_ENGLISH
-    return reason_to_drop_code(code, language)
+    return None
 
 
 def reason_to_drop_code(code: str, language: str) -> str | None:

@@ -83,12 +83,14 @@ def parser(language: str) -> tree_sitter.Parser:
     return tree_sitter.Parser(grammar(language))
 
 
-def parse(source: bytes, language: str) -> tree_sitter.Tree | None:
+def parse(
+    source: bytes, language: str, *, own: tree_sitter.Parser | None = None
+) -> tree_sitter.Tree | None:
     r"""Parses a source, None if that takes more work than any source that people write.
 
     Text of nodes is to be cut out of `source`: `node.text` takes time of its own position, and may
     differ, for the last line of a heredoc, which PHP's grammar takes for a comment if it begins
-    like one, is parsed again with another beginning.
+    like one, is parsed again with another beginning. A thread beside others needs its `own` parser.
 
     Example:
       >>> parse(b"def f = 1", "ruby").root_node.type
@@ -96,7 +98,8 @@ def parse(source: bytes, language: str) -> tree_sitter.Tree | None:
       >>> print(parse(b"%w[" * 15_000, "ruby"))
       None
     """
-    tree = _parse_within_budget(source, language)
+    own = own or parser(language)
+    tree = _parse_within_budget(source, own)
     if language == "php" and b"<<<" in source:
         for _ in range(HEREDOC_PASSES):
             if tree is None or not (comments := _comments_in_heredocs(tree)):
@@ -105,11 +108,11 @@ def parse(source: bytes, language: str) -> tree_sitter.Tree | None:
             for at in comments:
                 masked[at] = ord("_")
             source = bytes(masked)
-            tree = _parse_within_budget(source, language)
+            tree = _parse_within_budget(source, own)
     return tree
 
 
-def _parse_within_budget(source: bytes, language: str) -> tree_sitter.Tree | None:
+def _parse_within_budget(source: bytes, parser: tree_sitter.Parser) -> tree_sitter.Tree | None:
     """Parses a source, None if the budget is spent first."""
     to_read = LEAST_READ + MOST_READ * len(source)
     steps = LEAST_STEPS + MOST_STEPS * len(source)
@@ -126,9 +129,9 @@ def _parse_within_budget(source: bytes, language: str) -> tree_sitter.Tree | Non
         return steps < 0 or to_read <= 0
 
     try:
-        return parser(language).parse(read, progress_callback=is_spent)
+        return parser.parse(read, progress_callback=is_spent)
     except ValueError:  # cancelled; the parser would go on where it stopped
-        parser(language).reset()
+        parser.reset()
         return None
 
 

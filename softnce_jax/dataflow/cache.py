@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 __all__ = ["GraphCodes", "Settings"]
 
-FORMAT = 1  # increased when the same inputs come to give other rows
+FORMAT = 2
 MAX_TOKENS = 200_000  # whose ids are remembered
 PACKAGES = ("tree-sitter", *(f"tree-sitter-{language}" for language in LANGUAGES))
 

@@ -132,7 +132,7 @@ def _parse(line: bytes) -> tuple[bytes | None, bool, tuple] | None:
         name = b"".join(segment) if is_plain else None
         return name, folders, () if is_plain else (None, _compile(segment))
     segments = []
-    for part in _split(line.removeprefix(b"/")):
+    for part in _split(line.removeprefix(b"/").replace(b"\\/", b"/")):
         if len(part) > 1 and not part.strip(b"*"):
             if not segments or segments[-1] is not None:
                 segments.append(None)

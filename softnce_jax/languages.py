@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["LANGUAGES", "Language", "grammar", "is_docstring", "parse", "parser"]
 
 # The work of a parse, in what is the same on every machine. Of 12,000 real files none makes the
-# lexer read more than half of the least budget, or takes more steps than that; nested literals of
-# Ruby are read again and again: a megabyte of `%w[` for hours.
+# lexer read a hundredth of the least budget, or takes more than half of the least steps; nested
+# literals of Ruby are read again and again: a megabyte of `%w[` for hours.
 CHUNK = 128  # bytes that the parser is given at a time; after a step back they count again
-LEAST_READ, MOST_READ = 20_000_000, 20  # bytes, and bytes for a byte of the source
+LEAST_READ, MOST_READ = 100_000_000, 100  # bytes, and bytes for a byte of the source
 LEAST_STEPS, MOST_STEPS = 2_000_000, 20  # steps, and steps for a byte of the source
 STEPS_A_CALL = 100  # between two calls of tree-sitter's progress callback
 HEREDOC_PASSES = 3
@@ -95,7 +95,7 @@ def parse(
     Example:
       >>> parse(b"def f = 1", "ruby").root_node.type
       'program'
-      >>> print(parse(b"%w[" * 15_000, "ruby"))
+      >>> print(parse(b"%w[" * 25_000, "ruby"))
       None
     """
     own = own or parser(language)
@@ -129,10 +129,11 @@ def _parse_within_budget(source: bytes, parser: tree_sitter.Parser) -> tree_sitt
         return steps < 0 or to_read <= 0
 
     try:
-        return parser.parse(read, progress_callback=is_spent)
+        tree = parser.parse(read, progress_callback=is_spent)
     except ValueError:  # cancelled; the parser would go on where it stopped
         parser.reset()
         return None
+    return tree if to_read > 0 else None  # it may have ended where nothing more was read
 
 
 def _comments_in_heredocs(tree: tree_sitter.Tree) -> list[int]:

@@ -219,7 +219,7 @@ def _first_paragraph(lines: Iterable[str], *, ends: str, code: bool = False) -> 
     for line in lines:
         if end.match(line):
             break
-        is_blank = ONLY_SIGNS.fullmatch(reveal(line))
+        is_blank = ONLY_SIGNS.fullmatch(line) and reveal(line) == line  # no signs meant literally
         follows_indented = paragraph and paragraph[-1][0].isspace()
         is_code = code and line.startswith(("  ", "\t")) and not follows_indented
         if is_blank or (paragraph and (LIST_ITEM.match(line) or is_code)):

@@ -6,17 +6,19 @@ not be edited, is no marker, and neither is a template in a string.
 
 from __future__ import annotations
 
-import inspect
 import re
+import textwrap
 from collections.abc import Iterator
 
 __all__ = ["says_generated"]
 
 HEADER = 2_000  # bytes at the start that are read
-# What may stand before the comment at the top.
+# What may stand before the comment at the top: what says which package this is and what it uses.
 OPENING = re.compile(
-    r"\s*(?:#![^\n]*\n\s*)?(?:<\?php\b\s*)?(?:declare\s*\([^()\n]*\)\s*;)?", re.IGNORECASE
+    r"\s*(?:#![^\n]*\n\s*)?(?:<\?php\b\s*)?(?:[\"']use strict[\"'];?|declare\s*\([^()\n]*\)\s*;)?",
+    re.IGNORECASE,
 )
+PROLOGUE = re.compile(r"\s*(?:package|namespace|import|use)\s[^;{}\n]*;")
 COMMENT = re.compile(
     r"\s*(?P<text>//[^\n]*|#(?!\[)[^\n]*|/\*.*?(?:\*/|\Z)|<!--.*?(?:-->|\Z)"
     r"|\*[^\n]*|=begin\b.*?(?:\n=end|\Z)|[rR]?(?P<quotes>\"\"\"|''').*?(?:(?P=quotes)|\Z))",
@@ -46,7 +48,10 @@ MARKER = re.compile(
     r"(?: (?:by hand|manually|directly)\b|\s*(?:[.!;:-]|\n|\Z))",
     re.IGNORECASE,
 )
-SHOUTED = re.compile(r"(?:[A-Z]+\W+){0,3}DO NOT (?:EDIT|MODIFY|CHANGE)\b")
+SHOUTED = re.compile(
+    r"(?:[A-Z]+\W+){0,3}DO NOT (?:EDIT|MODIFY|CHANGE)"
+    r"(?:\s*(?:[.!;:,(-]|\n|\Z)|\s+(?:THIS|IT|THE|BY|MANUALLY|DIRECTLY|UNLESS|OR)\b)"
+)
 
 
 def says_generated(source: bytes) -> bool:
@@ -91,12 +96,14 @@ def _paragraphs(text: str) -> Iterator[str]:
 def _comment_lines(text: str) -> Iterator[str]:
     """The lines of the comments at the top; in a docstring those that are indented are quoted."""
     at = OPENING.match(text).end()
-    while comment := COMMENT.match(text, at):
-        if text.count("\n", at, comment.start("text")) > 1:
+    while found := COMMENT.match(text, at) or PROLOGUE.match(text, at):
+        comment = found["text"] if found.re is COMMENT else ""
+        if found.re is PROLOGUE or text.count("\n", at, found.start("text")) > 1:
             yield ""
-        at = comment.end()
-        lines = comment["text"].replace("\r", "").split("\n")
-        if comment["quotes"]:
-            lines = inspect.cleandoc("\n".join(lines)).split("\n")
+        at = found.end()
+        lines = comment.replace("\r", "").split("\n")
+        if found.re is COMMENT and (quotes := found["quotes"]):
+            inside = comment.lstrip("rR").removeprefix(quotes).removesuffix(quotes)
+            lines = (textwrap.dedent(inside) if inside[:1].isspace() else inside).split("\n")
             lines = ["" if line.startswith("    ") else line for line in lines]
         yield from lines

@@ -189,10 +189,10 @@ def is_text(node: ast.stmt) -> bool:
 
 @pytest.mark.slow
 def test_the_rest_is_what_python_reads_without_docstrings():
-    """Each function of the standard library and of what is installed, but for vendored copies."""
+    """Functions and classes of the standard library and of what is installed."""
     roots = {sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")}
     compared = 0
-    for path in sorted(path for root in roots for path in Path(root).rglob("*.py"))[::10]:
+    for path in sorted(path for root in roots for path in Path(root).rglob("*.py"))[::60]:
         try:
             source = path.read_text("utf-8")
             with warnings.catch_warnings(action="ignore"):
@@ -210,4 +210,4 @@ def test_the_rest_is_what_python_reads_without_docstrings():
             with warnings.catch_warnings(action="ignore"):
                 assert ast.dump(ast.parse(bare)) == without_text(function), path
             compared += 1
-    assert compared > 2_000
+    assert compared > 500

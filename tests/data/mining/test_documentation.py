@@ -108,7 +108,7 @@ JAVA = {
 }
 JAVASCRIPT = {
     "/**\n * {@link A#b} format with [the day]{@link Day}.\n */": "A.b format with the day.",
-    "/**\n * @internal\n * Adds all\n * @private @async\n * of it.\n * @param a\n */": "Adds all of it.",
+    "/**\n * @internal\n * Adds all\n * @private @async\n * of it.\n */": "Adds all of it.",
     "/**\n * @private {A}\n * Adds all.\n */": "",
     "/**\n * @function add\n * @description Adds all.\n * @param a\n */": "Adds all.",
     "/** `a` adds all. */": "a adds all.",

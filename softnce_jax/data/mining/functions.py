@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import tree_sitter
@@ -35,11 +36,13 @@ MAX_DEPTH = 20_000
 TEST_NAME = re.compile(r"tests?(_.*|[A-Z].*)?")
 # Comments that speak of no function: of a type, an event, a module.
 STANDALONE = re.compile(
-    rb"^[\s/*]*@(typedef|callback|module|file|fileoverview|overview|event|external)\b", re.MULTILINE
+    rb"^[ \t]*+[/*]*+[ \t]*+@(typedef|callback|module|file|fileoverview|overview|event|external)\b",
+    re.MULTILINE,
 )
 # The first comment of a file, apart from what follows, with one of these is about the file.
 FILE_HEADER = re.compile(
-    rb"copyright|licen[cs]e|\bSPDX\b|\bthis file\b|^[\s/*]*@(package|author|version)\b",
+    rb"copyright|licen[cs]e|\bSPDX\b|\bthis file\b"
+    rb"|^[ \t]*+[/*]*+[ \t]*+@(package|author|version)\b",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -140,7 +143,7 @@ def _to_function(match: Match, file: _File) -> tuple[Function, None] | tuple[Non
     rules, source = file.rules, file.source
     if "constructor" in match:
         return None, "a constructor"
-    node, body = match["function"], match["body"]
+    node = match["function"]
     name = _name(match["name"], source)
     if rules.constructors.fullmatch(name):
         return None, "a constructor"
@@ -169,7 +172,7 @@ def _to_function(match: Match, file: _File) -> tuple[Function, None] | tuple[Non
     code = without_comments(_text(node, source), file.language)
     if code is None:
         return None, "broken syntax"
-    if _body_lines(code, node, body, source) < MIN_BODY_LINES:
+    if _body_lines(code, match, file) < MIN_BODY_LINES:
         return None, f"a body of fewer than {MIN_BODY_LINES} lines"
     if reason := reason_to_drop_code(code, file.language):
         return None, reason
@@ -210,6 +213,7 @@ class _File:
         self._outer: dict[int, tree_sitter.Node] = {}  # by the id of the inner node
         self._by_row: dict[int, tree_sitter.Node] = {}  # comments alone on their last line
         self._by_end: dict[int, tree_sitter.Node] = {}
+        self._last_row = -2  # above which documentation was looked for last
         for _, labelled in tree_sitter.QueryCursor(_query(language)).matches(root):
             match = {label: nodes[0] for label, nodes in labelled.items()}
             if "comment" in match:
@@ -218,6 +222,8 @@ class _File:
                 self._outer[match["inner"].id] = match["outer"]
             else:
                 self.matches.append(match)
+        self._comments = sorted(self._by_end.values(), key=lambda comment: comment.start_byte)
+        self._starts = [comment.start_byte for comment in self._comments]
 
     def _add_comment(self, comment: tree_sitter.Node) -> None:
         end = self._after_text(comment.end_byte, b" \t\n")
@@ -237,6 +243,16 @@ class _File:
         at = self._after_text(node.start_byte, b" \t")
         return at == 0 or self.source[at - 1] == ord("\n")
 
+    def comment_lines(self, start: int, end: int) -> int:
+        """How many lines fewer there are between two positions without the comments there."""
+        first, last = bisect_left(self._starts, start), bisect_left(self._starts, end)
+        return sum(map(self._lines_alone, self._comments[first:last]))
+
+    def _lines_alone(self, comment: tree_sitter.Node) -> int:
+        is_last = self.source[comment.end_byte : comment.end_byte + 1] == b"\n"
+        rows = comment.end_point.row - comment.start_point.row
+        return rows + (is_last and self._is_first_on_line(comment))
+
     def documentation(self, match: Match) -> str | None:
         """The documentation of a function as it is written, None if it has none."""
         if self.rules.documentation == "docstring":
@@ -246,7 +262,7 @@ class _File:
         else:
             text = self._block_within(match) if self.rules.within else None
             text = text or self._block_before(match["function"])
-        return None if text is None else text.decode()[:MAX_DOCUMENTATION]
+        return None if text is None else text.decode("utf-8", "replace")[:MAX_DOCUMENTATION]
 
     def _docstring(self, body: tree_sitter.Node) -> str | None:
         """The docstring of a Python function's body."""
@@ -256,8 +272,11 @@ class _File:
         return _cut(first, self.source)
 
     def _lines_above(self, function: tree_sitter.Node) -> bytes | None:
-        """The comments on the lines right above a function."""
+        """The comments on the lines right above a function, the first one on its line."""
         row, adjacent = function.start_point.row - 1, []
+        if row == self._last_row:
+            return None
+        self._last_row = row
         while node := self._by_row.get(row):
             adjacent.append(self.source[node.start_byte : node.end_byte])
             row = node.start_point.row - 1
@@ -294,10 +313,11 @@ class _File:
     def _is_header(self, comment: tree_sitter.Node, start: int) -> bool:
         """Whether a comment is the file's own: its first, and apart from what starts there."""
         is_first = re.fullmatch(
-            rb"\s*(#![^\n]*)?\s*(<\?php)?\s*", self.source[: min(comment.start_byte, 200)]
+            rb"\s*+(#![^\n]*+)?\s*+(<\?php)?\s*+", self.source[: min(comment.start_byte, 200)]
         )
         is_apart = self.source.count(b"\n", comment.end_byte, start) > 1
-        text = self.source[comment.start_byte : comment.end_byte]
+        end = min(comment.end_byte, comment.start_byte + MAX_DOCUMENTATION)
+        text = self.source[comment.start_byte : end]
         return bool(is_first and comment.start_byte < 200 and is_apart and FILE_HEADER.search(text))
 
 
@@ -309,20 +329,15 @@ def _text(node: tree_sitter.Node, source: bytes) -> str:
     return "\n".join([first, *(text.removeprefix(indent) for text in rest)])
 
 
-def _body_lines(
-    code: str, function: tree_sitter.Node, body: tree_sitter.Node, source: bytes
-) -> int:
+def _body_lines(code: str, match: Match, file: _File) -> int:
     """The lines of a function's body that hold code, without braces or `end` around it."""
+    function, body = match["function"], match["body"]
     lines = [line for line in code.split("\n") if line.strip()]
-    header = source[function.start_byte : body.start_byte].split(b"\n")[:-1]
-    comments = sum(
-        child.end_point.row - child.start_point.row + 1
-        for child in function.children
-        if child.type.endswith("comment") and child.end_byte <= body.start_byte
-    )
-    opening = source[body.start_byte : body.start_byte + 1] == b"{"
+    header = file.source[function.start_byte : body.start_byte].split(b"\n")[:-1]
+    gone = file.comment_lines(function.start_byte, body.start_byte)  # which have left the code
+    opening = file.source[body.start_byte : body.start_byte + 1] == b"{"
     closing = bool(re.match(r"\s*(\}|end\b)", lines[-1])) if lines else 0
-    return len(lines) - (sum(map(bool, map(bytes.strip, header))) - comments) - opening - closing
+    return len(lines) - (sum(bool(line.strip()) for line in header) - gone) - opening - closing
 
 
 @functools.cache

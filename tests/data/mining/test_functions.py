@@ -537,6 +537,24 @@ def test_functions_in_functions_are_parsed_again_a_few_times_only():
     assert sum(dropped.values()) == 60
 
 
+@pytest.mark.parametrize("lines", [2, 3])
+def test_comments_before_the_body_are_no_lines_of_it(lines):
+    body = "{\n" + "  a();\n" * lines + "}"
+    for language, source in {
+        "python": "def f():\n    # c\n\n    # d\n    'Adds all of it.'\n" + "    a()\n" * lines,
+        "php": f"<?php\n#[B]\n# c\n/**\n * Adds all of it.\n */\nfunction f($x)\n{body}",
+        "javascript": f"/** Adds all of it. */\nfunction f(/* x\n y */) {body}",
+    }.items():
+        assert len(mined(source, language)[0]) == (lines == 3), language
+
+
+def test_many_functions_below_many_comments_take_no_time():
+    source = "# Adds all of it.\n" * 5_000 + "def f() = 1; " * 20_000
+    assert not mined(source, "ruby")[0]
+    source = f"{DOC[:-2]}" + "\n" * 500_000 + f"*/\nfunction f() {BODY}"
+    assert len(mined(source, "javascript")[0]) == 1
+
+
 def test_a_source_that_takes_too_long_to_parse_is_left_out():
     counts = Counts()
     assert functions(b"def f\n" + b"%w[" * 30_000, "ruby", counts, "file") == []

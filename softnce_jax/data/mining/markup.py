@@ -24,7 +24,7 @@ LINK = re.compile(r"!?\[([^\[\]\n]+)\]\([^()\s]*\)")
 BRACES = re.compile(r"\{@\w+|[{}]")
 LINK_LABEL = re.compile(r"\[([^\[\]]+)\]\Z")
 LITERAL_TAGS = {"code", "literal", "systemproperty"}  # inside them nothing is markup
-NO_TEXT_TAGS = {"inheritdoc", "docroot"}
+NO_TEXT_TAGS = {"inheritdoc", "docroot", "snippet"}
 INDEXED = re.compile(r'"[^"]*"|\S*')  # {@index "a phrase" description}
 # Elements of HTML alone, so that `List<String>` stays.
 HTML_ELEMENT = re.compile(

@@ -566,10 +566,9 @@ def test_a_source_that_takes_too_long_to_parse_is_left_out():
 @pytest.mark.parametrize(
     "unit",
     [
-        *("(", "{", "[", '"#{', "`${", "<<A ", "<<<A\n", "%w[", "<%", "=begin\n", "'", "/*", "#\n"),
-        *("if a:\n ", "def f(", "a.b(", "class A{", "f(x)\n", "\n", " ", "/** Adds it all. */"),
+        *("(", '"#{', "`${", "<<A ", "%w[", "<%", "'", "#\n", "if a:\n ", "def f("),
         *("/** Adds it all. */function a(){", "/** Adds all of it. */\nfunction a(){\n\n\n\n}\n"),
-        *("# Adds all of it.\n", "def f():\n 'Adds all of it.'\n a\n b\n c\n"),
+        "def f():\n 'Adds all of it.'\n a\n b\n c\n",
     ],
 )
 def test_a_megabyte_of_anything_is_read(language, unit):

@@ -42,7 +42,7 @@ MARKER = re.compile(
     rf"|(?:{THIS}|this) {IS} @?generated{HOW}"
     rf"|{BY_MACHINE}generated(?:{HOW}| (?:file|code|source|class)\b)"
     r"|generated (?:by|from|with|using|on|code|file|automatically)\b"
-    r"|@generated\b"
+    r"|(?:[\w./-]+\.\w+ )?@generated\b"
     r"|(?:[a-z]+\W+){0,3}?do not (?:edit|modify|change)"
     r"(?: (?:it|(?:this|the)(?: generated| source)?(?: file| code| class)?))?"
     r"(?: (?:by hand|manually|directly)\b|\s*(?:[.!;:-]|\n|\Z))",
@@ -89,7 +89,9 @@ def _paragraphs(text: str) -> Iterator[str]:
         if (is_apart or words[0].isupper() or words[0] == "@") and paragraph:
             yield " ".join(paragraph)
             paragraph = []
-        if not is_apart:
+        if re.fullmatch(r"@\w+", words):
+            yield words
+        elif not is_apart:
             paragraph.append(words)
 
 

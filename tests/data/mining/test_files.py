@@ -157,7 +157,8 @@ def test_what_is_no_regular_file_is_not_opened_to_wait(tmp_path):
     (tmp_path / "lib" / "sub" / ".gitignore").mkdir()
     assert found(tmp_path)[0] == ["a.rb", "lib/a.rb", "lib/sub/a.rb"]
     os.mkfifo(tmp_path / "pipe")
-    for name in ("pipe", "lib/.gitignore", "lib"):
+    (tmp_path / "link").symlink_to(tmp_path / "a.rb")
+    for name in ("pipe", "lib/.gitignore", "lib", "link"):
         with pytest.raises(OSError):
             read_regular(str(tmp_path / name), 10)
     assert read_regular(str(tmp_path / "a.rb"), 10) == b"x"

@@ -23,6 +23,8 @@ __all__ = ["LANGUAGES", "Language", "grammar", "is_docstring", "parse", "parser"
 CHUNK = 128  # bytes that the parser is given at a time; after a step back they count again
 LEAST_READ, MOST_READ = 100_000_000, 100  # bytes, and bytes for a byte of the source
 LEAST_STEPS, MOST_STEPS = 2_000_000, 20  # steps, and steps for a byte of the source
+MOST_OPEN = 50_000  # brackets open at once, of which some grammars' parsers keep a square
+NO_BRACKETS = bytes(set(range(256)) - set(b"([{)]}"))
 STEPS_A_CALL = 100  # between two calls of tree-sitter's progress callback
 HEREDOC_PASSES = 3
 EXPRESSION_PREFIX = re.compile(rb"[rR]?[bBfFtT]")  # of strings of Python that are no text
@@ -114,6 +116,8 @@ def parse(
 
 def _parse_within_budget(source: bytes, parser: tree_sitter.Parser) -> tree_sitter.Tree | None:
     """Parses a source, None if the budget is spent first."""
+    if _is_nested_beyond(source, MOST_OPEN):
+        return None
     to_read = LEAST_READ + MOST_READ * len(source)
     steps = LEAST_STEPS + MOST_STEPS * len(source)
 
@@ -134,6 +138,19 @@ def _parse_within_budget(source: bytes, parser: tree_sitter.Parser) -> tree_sitt
         parser.reset()
         return None
     return tree if to_read > 0 else None  # it may have ended where nothing more was read
+
+
+def _is_nested_beyond(source: bytes, limit: int) -> bool:
+    """Whether more brackets are open at once than a limit, those in strings and comments too."""
+    if sum(map(source.count, (b"(", b"[", b"{"))) <= limit:
+        return False
+    depth = 0
+    for bracket in source.translate(None, NO_BRACKETS):
+        depth += 1 if bracket in b"([{" else -1
+        if depth > limit:
+            return True
+        depth = max(depth, 0)
+    return False
 
 
 def _comments_in_heredocs(tree: tree_sitter.Tree) -> list[int]:

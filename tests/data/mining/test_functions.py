@@ -13,7 +13,7 @@ import pytest
 from softnce_jax.data.mining.documentation import _evaluated
 from softnce_jax.data.mining.functions import MAX_BYTES, MAX_LINES, functions
 from softnce_jax.data.mining.report import Counts
-from softnce_jax.languages import LANGUAGES, is_docstring, parse
+from softnce_jax.languages import LANGUAGES, MOST_OPEN, is_docstring, parse
 
 RUBY = """
 # Sums the numbers.
@@ -559,6 +559,13 @@ def test_a_source_that_takes_too_long_to_parse_is_left_out():
     counts = Counts()
     assert functions(b"def f\n" + b"%w[" * 30_000, "ruby", counts, "file") == []
     assert counts.broken == 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_opens_too_many_brackets_is_not_parsed(language):
+    """Go's parser takes memory with their square: gigabytes for a megabyte."""
+    assert parse(b"%w[" * (MOST_OPEN + 1), language) is None
+    assert parse(b"%w[]" * (MOST_OPEN + 1), language) is not None
 
 
 @pytest.mark.slow

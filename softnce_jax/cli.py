@@ -45,7 +45,6 @@ EXTRAS = {
         "importlib_resources",
         "optax",
         "orbax",
-        "pathspec",
         "py3langid",
         "pyarrow",
         "requests",

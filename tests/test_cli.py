@@ -65,7 +65,7 @@ SAMPLE = ("--data", "sample")
 MISSING = [
     ("finetune", SAMPLE, "flax grain tokenizers transformers optax orbax safetensors tqdm"),
     ("evaluate", ("--model", "m", *SAMPLE), "flax tokenizers safetensors"),
-    ("mine", ("source", "--lang", "ruby", "--out", "out"), "pathspec datasketch tree_sitter"),
+    ("mine", ("source", "--lang", "ruby", "--out", "out"), "datasketch tree_sitter"),
     ("prepare", (), "absl tensorflow_datasets requests"),
     ("mine-negatives", ("--model", "bm25", *SAMPLE), "bm25s"),
     ("train-simcse", SAMPLE, "flax"),

@@ -16,13 +16,14 @@ from typing import NamedTuple
 import tree_sitter
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-from softnce_jax.languages import LANGUAGES, parser
+from softnce_jax.languages import LANGUAGES, is_docstring, parse
 
 __all__ = [
     "is_english",
     "query_tokens",
     "reason_to_drop",
     "reason_to_drop_code",
+    "reason_to_drop_query",
     "without_comments",
 ]
 
@@ -36,6 +37,7 @@ ONLY_COMMENTS = "code without anything but comments"
 UNPARSED = "code that does not parse"
 
 _SPECIAL_CONTENT = re.compile(r"<\s*img\b|\bhttps?\s*:", re.IGNORECASE)
+_SEMICOLON = re.compile(rb"[ \t]*;[ \t]*")
 _TOKEN = re.compile(r"\w+|[^\w\s]+")
 # The languages that documentation is likely to be written in, of the 140 that py3langid knows. With
 # fewer to choose from, fewer English one-liners are taken for another language.
@@ -64,6 +66,16 @@ def reason_to_drop(query: str | Sequence[str], code: str, language: str) -> str 
       >>> reason_to_drop(["Adds", "numbers"], "def add(a, b):\n    return a + b", "python")
       'a query of fewer than 3 tokens'
     """
+    return reason_to_drop_query(query) or reason_to_drop_code(code, language)
+
+
+def reason_to_drop_query(query: str | Sequence[str]) -> str | None:
+    """Why a query is dropped, whatever its code: one of the reasons above, or None.
+
+    Example:
+      >>> reason_to_drop_query("Adds numbers")
+      'a query of fewer than 3 tokens'
+    """
     tokens = query_tokens(query) if isinstance(query, str) else query
     text = query if isinstance(query, str) else " ".join(query)
     if len(tokens) < MIN_TOKENS:
@@ -74,7 +86,7 @@ def reason_to_drop(query: str | Sequence[str], code: str, language: str) -> str 
         return SPECIAL_CONTENT
     if not is_english(text):
         return NOT_ENGLISH
-    return reason_to_drop_code(code, language)
+    return None
 
 
 def reason_to_drop_code(code: str, language: str) -> str | None:
@@ -127,25 +139,32 @@ def _language_identifier() -> LanguageIdentifier:
 def without_comments(code: str, language: str) -> str | None:
     r"""The code without comments and Python's docstrings, None if it does not parse.
 
-    A line that held nothing else goes too.
+    A line that held nothing else goes too. A block of Python that held only docstrings holds
+    `pass` then, so what was valid stays valid.
 
     Example:
       >>> without_comments("def f(x):\n    '''Doc.'''\n    # why\n    return x  # x", "python")
       'def f(x):\n    return x'
+      >>> without_comments("def f(x):\n    '''Doc.'''", "python")
+      'def f(x):\n    pass'
     """
     if (parsed := _parse(code, language)) is None:
         return None
     source, position, end = parsed.source, parsed.start, parsed.end
     bare = bytearray()
-    for comment_start, comment_end in _comments(parsed.root):
-        bare += source[position:comment_start]
-        position = max(position, min(comment_end, end))
-        stripped = bare.rstrip(b" \t")
+    for start, stop, instead in _comments(parsed, language):
+        bare += source[position:start] + instead
+        position = max(position, min(stop, end))
+        if instead:
+            continue
+        text = len(bare)
+        while text and bare[text - 1] in b" \t":
+            text -= 1
         if source[position : position + 1] in b"\n" or position == end:  # last on its line
-            bare = stripped
+            del bare[text:]
             if not bare or bare.endswith(b"\n"):  # and first: the line goes
                 position += 1
-        elif len(stripped) == len(bare) and not source[position : position + 1].isspace():
+        elif text == len(bare) and not source[position : position + 1].isspace():
             bare += b" "  # `return/* why */1` must not become `return1`
     bare += source[position:end]
     return bare.decode("utf-8", "replace").strip("\n")
@@ -164,28 +183,31 @@ def _parse(code: str, language: str) -> _Parsed | None:
     """Parses a function in the first of its language's wrappers that fits, None if none does."""
     for before, after in LANGUAGES[language].wrappers:
         source = f"{before}{code}{after}".encode("utf-8", "replace")
-        root = parser(language).parse(source).root_node
-        if not root.has_error:
-            return _Parsed(root, source, len(before.encode()), len(source) - len(after.encode()))
+        tree = parse(source, language)
+        if tree and not tree.root_node.has_error:
+            start, end = len(before.encode()), len(source) - len(after.encode())
+            return _Parsed(tree.root_node, source, start, end)
     return None
 
 
-def _comments(root: tree_sitter.Node) -> Iterator[tuple[int, int]]:
-    """The bytes, from and to, of every comment and docstring, in order."""
-    nodes = [root]  # a stack, because code may be nested deeper than Python recurses
+def _comments(parsed: _Parsed, language: str) -> Iterator[tuple[int, int, bytes]]:
+    """The bytes, from and to, of every comment and docstring in order, and what they become."""
+    nodes = [parsed.root]  # a stack, because code may be nested deeper than Python recurses
+    passes: set[int] = set()  # where blocks begin that are nothing but docstrings
     while nodes:
         node = nodes.pop()
-        if node.type.endswith("comment") or _is_docstring(node):
-            yield node.start_byte, node.end_byte
+        if node.type.endswith("comment"):
+            yield node.start_byte, node.end_byte, b""
+        elif language == "python" and is_docstring(node, parsed.source):
+            start, stop = node.start_byte, node.end_byte
+            if start in passes:
+                yield start, stop, b"pass"
+            else:
+                semicolon = _SEMICOLON.match(parsed.source, stop)
+                yield start, semicolon.end() if semicolon else stop, b""
         else:
+            if language == "python" and node.type == "block":
+                statements = [child for child in node.named_children if child.type != "comment"]
+                if all(is_docstring(child, parsed.source) for child in statements):
+                    passes.add(node.start_byte)
             nodes.extend(reversed(node.children))
-
-
-def _is_docstring(node: tree_sitter.Node) -> bool:
-    """Whether a node is a Python statement that is only a string."""
-    return (
-        node.type == "expression_statement"
-        and node.named_child_count == 1
-        and node.named_child(0).type == "string"  # in other grammars never inside a "block"
-        and node.parent.type in ("block", "module")
-    )

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
+from types import ModuleType
 from typing import Literal, NamedTuple
 
 import tree_sitter
@@ -16,7 +17,7 @@ from tqdm import tqdm
 from softnce_jax.dataflow.nodes import Kind, Rule
 from softnce_jax.dataflow.tree import read
 from softnce_jax.dataflow.walk import BUDGET, Edge, Walk
-from softnce_jax.languages import grammar
+from softnce_jax.languages import grammar, parse
 from softnce_jax.processes import imap
 
 __all__ = ["DataFlow", "Extractor", "Function", "extract_all"]
@@ -72,8 +73,8 @@ class Extractor:
         """
         tables = importlib.import_module(f"softnce_jax.dataflow.languages.{language}")
         table = {"published": tables.PUBLISHED, "extended": tables.EXTENDED}[rules]
-        self._parser = tree_sitter.Parser(grammar(language))
-        self._kinds = _kinds(grammar(language), table, getattr(tables, "STATEMENT", None))
+        self._language, self._parser = language, tree_sitter.Parser(grammar(language))
+        self._kinds = _kinds(grammar(language), table, tables)
         self._around = getattr(tables, "AROUND", ("", ""))
         self._budget = budget
 
@@ -81,19 +82,26 @@ class Extractor:
         """Tokens and edges of a function; any text has tokens, even if it does not parse."""
         before, after = self._around
         coded = f"{before}{code}{after}".encode("utf-8", "replace")
-        tokens, root = read(self._parser.parse(coded), coded, self._kinds)
+        tree = parse(coded, self._language, own=self._parser)
+        if tree is None:
+            return DataFlow(code.split(), [], "it takes too long to parse")
+        tokens, root = read(tree, coded, self._kinds)
         walk = Walk(tokens, self._budget)
         problem = walk.run([root.program or (0, len(tokens.names))])
         return DataFlow(tokens.texts, _connected(walk.edges), problem)
 
 
 def _kinds(
-    grammar: tree_sitter.Language, rules: Mapping[str, Rule], statement: str | None
+    grammar: tree_sitter.Language, rules: Mapping[str, Rule], tables: ModuleType
 ) -> dict[int, Kind]:
     """Every node type of a grammar, by its id."""
+    statement, spelled = getattr(tables, "STATEMENT", None), set(tables.NAMES.split())
     names = {id: grammar.node_kind_for_id(id) for id in range(grammar.node_kind_count)}
     names[PARSE_ERROR] = "ERROR"
-    return {id: Kind(name, rules.get(name), name == statement) for id, name in names.items()}
+    return {
+        id: Kind(name, rules.get(name), name == statement, name in spelled)
+        for id, name in names.items()
+    }
 
 
 def _connected(edges: list[Edge]) -> list[Edge]:

@@ -73,18 +73,20 @@ class Kind:
     Attributes:
       name: as in the grammar.
       rule: makes its program; None to run the children in order.
-      is_statement: whether it is dropped where it holds a bare string, as docstrings do.
+      is_statement: whether it is dropped where it holds text alone, as docstrings do.
       is_space: a comment or a line's continuation, dropped.
       is_token: one token, whatever is inside.
+      is_name: whether its tokens are names: the language's identifiers and literals.
       defines: whether the first use of a name of this type defines it.
       is_else: one of the forms of else.
       levels: of children that its rule looks at.
-      keyword: the one node shared by all tokens that are spelled like their type.
+      keyword: the one node shared by all tokens of the type that are no names.
     """
 
     name: str
     rule: Rule | None
     is_statement: bool
+    is_name: bool
     is_space: bool = field(init=False)
     is_token: bool = field(init=False)
     defines: bool = field(init=False)
@@ -112,9 +114,10 @@ class Node:
       children: empty for a token.
       fields: the children that the grammar names; only where the node has a rule.
       program: what the walk does here; None where it only reads the names.
+      position: of the first token; set for statements alone.
     """
 
-    __slots__ = ("children", "end", "fields", "kind", "levels", "program", "start")
+    __slots__ = ("children", "end", "fields", "kind", "levels", "position", "program", "start")
 
     def __init__(self, kind: Kind, start: int, end: int, levels: int = 0):
         self.kind, self.start, self.end, self.levels = kind, start, end, levels
@@ -127,7 +130,7 @@ _NO_FIELDS: dict[str, Node] = {}  # shared, as most nodes have no rule
 
 
 class Tokens:
-    """The tokens of a source, and its names: tokens that are not spelled like their type.
+    """The tokens of a source, and its names: identifiers and literals that are not keywords.
 
     Attributes:
       texts: of every token.
@@ -144,10 +147,12 @@ class Tokens:
         self.names: list[str] = []
         self.defines: list[bool] = []
 
-    def drop_last(self) -> None:
-        """Removes the last token, which must be a name."""
-        for column in (self.texts, self.positions, self.names, self.defines):
-            column.pop()
+    def drop_from(self, position: int) -> None:
+        """Removes the tokens from a position to the end."""
+        del self.texts[position:]
+        while self.positions and self.positions[-1] >= position:
+            for column in (self.positions, self.names, self.defines):
+                column.pop()
 
 
 def sequence(nodes: list[Node]) -> Program:

@@ -9,9 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from softnce_jax.dataflow.nodes import Kind, Node, Tokens, between
+from softnce_jax.languages import is_docstring
 
 if TYPE_CHECKING:
     import tree_sitter
+
+TEXTS = {"string", "concatenated_string", "parenthesized_expression"}  # of Python
 
 
 def read(tree: tree_sitter.Tree, source: bytes, kinds: dict[int, Kind]) -> tuple[Tokens, Node]:
@@ -43,6 +46,8 @@ def read(tree: tree_sitter.Tree, source: bytes, kinds: dict[int, Kind]) -> tuple
                 continue
             if not kind.is_token and enter():
                 node = Node(kind, len(names), 0, kind.levels or max(0, looked_at - 1))
+                if kind.is_statement:
+                    node.position = len(texts)
                 opened.append(parent)
                 parent = node
                 looked_at, labelled = parent.levels, kind.levels
@@ -51,7 +56,7 @@ def read(tree: tree_sitter.Tree, source: bytes, kinds: dict[int, Kind]) -> tuple
             text = plain[start:end] if plain is not None else _decode(source[start:end])
             if "\n" in text:
                 text = _one_line(text)
-            is_name = text != kind.name
+            is_name = kind.is_name and text != kind.name
             if is_name:
                 positions.append(len(texts))
                 names.append(text)
@@ -61,12 +66,17 @@ def read(tree: tree_sitter.Tree, source: bytes, kinds: dict[int, Kind]) -> tuple
                 node = Node(kind, len(names) - 1, len(names)) if is_name else kind.keyword
                 _attach(parent, node, cursor.field_name if labelled else None)
             more = follow()
-        keep = _close(parent, tokens)
         if not opened:
+            _close(parent, tokens)
             return tokens, parent
         node, parent = parent, opened.pop()
         leave()
-        if keep and (parent.levels or node.program is not None):
+        if node.kind.is_statement and _may_be_text(node) and is_docstring(cursor.node, source):
+            tokens.drop_from(node.position)
+            more = follow()
+            continue
+        _close(node, tokens)
+        if parent.levels or node.program is not None:
             _attach(parent, node, cursor.field_name if parent.kind.levels else None)
         more = follow()
 
@@ -78,23 +88,18 @@ def _attach(parent: Node, node: Node, label: str | None) -> None:
         parent.fields[label] = node
 
 
-def _close(node: Node, tokens: Tokens) -> bool:
-    """Sets the end and the program of a node whose children are read; False to drop it."""
+def _close(node: Node, tokens: Tokens) -> None:
+    """Sets the end and the program of a node whose children are read."""
     node.end = len(tokens.names)
-    kind = node.kind
-    if kind.is_statement and node.end == node.start + 1 and _is_bare_string(node):
-        tokens.drop_last()
-        return False
-    if kind.rule is not None:
-        node.program = kind.rule.program(node)
+    if node.kind.rule is not None:
+        node.program = node.kind.rule.program(node)
     elif node.children:
         node.program = between(node)
-    return True
 
 
-def _is_bare_string(node: Node) -> bool:
-    """Whether a statement is one string and nothing else, which is nearly always a docstring."""
-    return len(node.children) == 1 and node.children[0].kind.is_token
+def _may_be_text(node: Node) -> bool:
+    """Whether a statement's one part may be text, which is nearly always a docstring."""
+    return len(node.children) == 1 and node.children[0].kind.name in TEXTS
 
 
 def _decode(coded: bytes) -> str:

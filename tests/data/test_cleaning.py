@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import sysconfig
+import warnings
+from pathlib import Path
+
 import pytest
 
 from softnce_jax.data import cleaning
@@ -51,6 +56,30 @@ def test_queries(query, reason):
         ("python", CODE, CODE),
         ("python", "def f(x):\n    return (", None),
         ("python", "# a comment alone", ""),
+        ("python", 'def f():\n    """Doc."""\n', "def f():\n    pass"),
+        ("python", 'def f(): "a"; "b"; return 1', "def f(): return 1"),
+        ("python", 'def f():\n    "a"; x = 1', "def f():\n    x = 1"),
+        (
+            "python",
+            'def f(x):\n    if x:\n        # why\n        "a"\n        ("b"  # c\n         "d")',
+            "def f(x):\n    if x:\n        pass",
+        ),
+        (
+            "python",
+            'def f(x):\n    f"{x}"\n    b"a"\n    "a",\n    return x',
+            'def f(x):\n    f"{x}"\n    b"a"\n    "a",\n    return x',
+        ),
+        ("python", 'class A:\n    "a" \'b\'\n    x = "c"', 'class A:\n    x = "c"'),
+        (
+            "php",
+            "function f($x) {\n  $a = <<<A\n$x\n# a\nA;\n  # b\n  $b = <<<A\n$x\n/* a */\nA;\n}",
+            "function f($x) {\n  $a = <<<A\n$x\n# a\nA;\n  $b = <<<A\n$x\n/* a */\nA;\n}",
+        ),
+        (
+            "ruby",
+            "def f\n  a = <<~A\n    # a\n  A\n  # b\n  a\nend",
+            "def f\n  a = <<~A\n    # a\n  A\n  a\nend",
+        ),
         (
             "python",
             'def f(x):\n    r"""Doc."""\n    return "# no"  # yes',
@@ -123,3 +152,67 @@ def test_short_english_with_names_in_it_is_english():
 def test_deep_code_is_no_matter():
     code = "def f(x):\n    return " + "(" * 4000 + "x" + ")" * 4000
     assert without_comments(code, "python") == code
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("python", "def f():\n    " + '"a"; ' * 50_000 + "return 1"),
+        ("python", "def f():\n    return 1" + "  # a\n" * 2_000),
+        ("javascript", "function f() {" + "/* a */;" * 50_000 + "}"),
+        ("ruby", "def f\n" + "%w[" * 30_000),
+    ],
+)
+def test_many_comments_take_no_time(language, code):
+    bare = without_comments(code, language)
+    assert (bare is None) == (language == "ruby") and "a" not in (bare or "")
+
+
+def test_what_takes_too_long_to_parse_is_no_part_of_it():
+    """Python's grammar looks ahead over all comments that follow, at each of them."""
+    assert without_comments("def f():\n    return 1" + "  # a\n" * 20_000, "python") is None
+
+
+def without_text(code: str) -> str:
+    """The syntax tree of Python code without statements that are text alone."""
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            if isinstance(block := getattr(node, name, None), list):
+                kept = [each for each in block if not is_text(each)]
+                setattr(node, name, kept or ([ast.Pass()] if block else []))
+    return ast.dump(tree)
+
+
+def is_text(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+@pytest.mark.slow
+def test_the_rest_is_what_python_reads_without_docstrings():
+    """Functions and classes of the standard library and of what is installed."""
+    roots = {sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")}
+    compared = 0
+    for path in sorted(path for root in roots for path in Path(root).rglob("*.py"))[::60]:
+        try:
+            source = path.read_text("utf-8")
+            with warnings.catch_warnings(action="ignore"):
+                functions = [
+                    ast.get_source_segment(source, node)
+                    for node in ast.parse(source).body
+                    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+                ]
+        except (SyntaxError, UnicodeDecodeError, ValueError):
+            continue
+        for function in functions[:20]:
+            bare = without_comments(function, "python")
+            if bare is None:  # the grammar lags behind the language
+                continue
+            with warnings.catch_warnings(action="ignore"):
+                assert ast.dump(ast.parse(bare)) == without_text(function), path
+            compared += 1
+    assert compared > 500

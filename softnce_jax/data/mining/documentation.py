@@ -1,35 +1,33 @@
 """From a documentation comment to its first paragraph as plain text.
 
-Each dialect takes two steps: it strips the comment's own signs from the lines, then it takes the
-first paragraph of prose and removes the markup. Tags (`@param`, `:param`, `Args:`) end the prose.
+Each dialect takes three steps: it strips the comment's own signs from the lines, turns inline
+markup into its words, then takes the first paragraph of prose. Tags (`@param`, `:param`, `Args:`)
+end the prose.
 """
 
 from __future__ import annotations
 
-import html
+import ast
 import inspect
 import re
+import warnings
 from collections.abc import Iterable
 
-__all__ = ["docstring", "godoc", "javadoc", "jsdoc", "phpdoc", "rdoc"]
+from softnce_jax.data.mining.markup import (
+    plain_text,
+    reveal,
+    without_entities,
+    without_html,
+    without_inline_tags,
+    without_roles,
+)
 
+__all__ = ["MAX_DOCUMENTATION", "docstring", "godoc", "javadoc", "jsdoc", "phpdoc", "rdoc"]
+
+MAX_DOCUMENTATION = 5_000  # characters that are read
 # What stands before the text of a line in a `/** */` comment.
-LEADING_STAR = re.compile(r"^\s*\*(?!\*/) ?", re.MULTILINE)
-EMPHASIS = re.compile(r"(?<![\w*_`\\])(\*\*|\*|_)(?=[^\s*_])([^*_\n]*[^\s*_])\1(?![\w*_])")
-CODE_SPAN = re.compile(r"(`+)(.+?)\1", re.DOTALL)
-LINK = re.compile(r"!?\[([^\[\]\n]+)\]\([^()\s]*\)")
-# Elements of HTML alone, so that `List<String>` stays.
-HTML_ELEMENT = re.compile(
-    r"</?(?:a|abbr|b|big|blockquote|br|center|cite|code|dd|dfn|div|dl|dt|em|font|h\d|hr|i|img|kbd|li|ol"
-    r"|p|pre|q|s|samp|small|span|strike|strong|sub|sup|table|td|th|tr|tt|u|ul|var)(?:\s[^<>]*)?/?>"
-    r"|<!--.*?-->",
-    re.DOTALL | re.IGNORECASE,
-)
-SIGNATURE = re.compile(
-    r"[\w.:#!?]+(\(.*\)| ?\{.*\})+"  # sort(list) { |item| ... }
-    r"|[\w.:#!?]+[\[(].*[\])]\s*(->|=>)\s*\S.*"  # sort(list) -> list
-    r"|\w+(, \w+)*\s+(->|=>)\s+\S.*"  # list, key -> list
-)
+LEADING_STAR = re.compile(r"^[^\S\n]*\*(?!\*/) ?", re.MULTILINE)
+PARAGRAPH_ELEMENT = re.compile(r"(?i)<(p|br|pre|ul|ol|dl|table|h\d|blockquote)\b[^<>]*>")
 SECTION = (
     r"(?:Arg(?:ument)?s?|Param(?:eter)?s?|Returns?|Yields?|Raises|Examples?|Notes?|Usage|Synopsis"
     r"|See Also)"
@@ -42,23 +40,52 @@ REMARK = re.compile(
 ASSIGNMENT = re.compile(r"[\w.@$\[\]:]+ \W?=[ ~]")
 LIST_ITEM = re.compile(r"\s*([-*+•]|\d+[.)])\s")
 ONLY_SIGNS = re.compile(r"[\W_]*")
+VARIABLES = re.compile(r"\$\w+(,? (and |or )?\$\w+)* [^\W\d_]")  # $path is ...; no `$a = 1;`
+CALL_NAME = re.compile(r"[\w.:#!?]+")
+RESULT = re.compile(r"[\])]\s*(?:->|=>)\s*\S")  # what follows the arguments
+ARROW = re.compile(r"\w+(, \w+)*\s+(->|=>)\s+\S")  # list, key -> list
+# A tag on its own line that says what a function is; the text around it goes on.
+MODIFIERS = re.compile(
+    r"\s*(?:@(?:abstract|api|async|class|constructor|export|final|function|generator|global|hidden"
+    r"|ignore|inner|instance|internal|method|override|package|private|protected|public|readonly"
+    r"|sealed|static|virtual)\b\s*)+"
+)
+DESCRIPTION = re.compile(r"^[^\S\n]*@(?:description|desc|summary)\b", re.MULTILINE)
+# Lines of a Ruby comment that speak to Ruby, to editors and to tools.
+RUBY_DIRECTIVE = re.compile(
+    r"!.*/"  # the interpreter
+    r"|-\*-.*-\*-\s*$|(vim?|ex):\s*(set?\s|\w+[=:])"
+    r"|(frozen[-_]string[-_]literal|warn[-_](indent|past[-_]scope)|shareable[-_]constant[-_]value"
+    r"|(file)?(en)?coding)\s*[:=]\s*[\w.-]+\s*$"
+    r"|:\w[\w-]*:|(rubocop|steep|standard|reek|yard|typed|\w+_string_literal):|@!|@api |@rbs\b|: ",
+    re.IGNORECASE,
+)
+CALL_SEQUENCE = re.compile(r"\s*:?call-seq:")
 
 
 def docstring(source: str) -> str:
-    r"""Plain text of a Python docstring: Sphinx, Google and NumPy style.
+    r"""Plain text of a Python docstring, given as source: Sphinx, Google and NumPy style.
 
     Example:
       >>> docstring("'''Sums ``values`` with :func:`math.fsum`.\n\n:param values: x'''")
       'Sums values with math.fsum.'
+      >>> docstring(r"('Caf\u00e9s of ' 'a town.')"), docstring("b'Bytes of it.'")
+      ('Cafés of a town.', '')
     """
-    opening = re.match(r"[A-Za-z]*('''|\"\"\"|'|\")", source)
-    text = source[opening.end() :].removesuffix(opening[1]) if opening else source
-    text = inspect.cleandoc(text.replace("\\\n", ""))
+    text = without_roles(inspect.cleandoc(_evaluated(source)[:MAX_DOCUMENTATION]))
     ends = rf"[:@]\w[^:\n]*:|@\w+|>>>|\.\. |{SECTION}:?\s*$"
-    text = _first_paragraph(text.split("\n"), ends=ends)
-    text = re.sub(r":[\w:+-]+:`~?([^`<]*?)(?:\s*<[^`>]*>)?`", r"\1", text)  # :func:`name <target>`
-    text = re.sub(r"`([^`<]+?)\s*<[^`>]*>`_+", r"\1", text)  # `text <https://...>`_
-    return _plain_text(re.sub(r"`([^`]*)`_\b", r"\1", text))
+    return plain_text(_first_paragraph(text.split("\n"), ends=ends))
+
+
+def _evaluated(source: str) -> str:
+    """The text of a literal, or of several side by side; empty if it is no text."""
+    with warnings.catch_warnings(action="ignore"):  # of escapes that are none
+        try:
+            text = ast.literal_eval(f"({source}\n)")
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return ""
+    # Surrogates can be written as escapes, but not as UTF-8.
+    return text.encode("utf-8", "replace").decode() if isinstance(text, str) else ""
 
 
 def rdoc(comment: str) -> str:
@@ -67,24 +94,48 @@ def rdoc(comment: str) -> str:
     Example:
       >>> rdoc("##\n# Sorts +list+ in <tt>place</tt>.\n#\n# @param list [Array]")
       'Sorts list in place.'
+      >>> rdoc("# encoding: utf-8\n# Sorts the list.")
+      'Sorts the list.'
     """
-    text = re.sub(r"(?m)^=(begin|end)\b.*$", "", comment)
-    text = re.sub(r"(?m)^[ \t]*#+(?!\S*--|\+\+) ?", "", text)
-    # What stands between `#--` and `#++` is hidden from RDoc.
-    text = re.sub(r"(?ms)^[ \t]*#+--.*?(^[ \t]*#+\+\+|\Z)", "", text)
-    text = re.sub(r"(?m)^[ \t]*:?call-seq:.*\n?([ \t]+\S.*\n?)*", "\n", text)
+    text = "\n".join(_ruby_lines(comment.split("\n")))
     # Sections of arguments and the like go whole, of other sections only their titles.
-    text = re.sub(rf"(?ms)^=+ *{SECTION}\b.*?(?=^=|\Z)|^=+ .*?$", "\n", text)
-    # Directives of RDoc, of tools and of YARD.
-    text = re.sub(
-        r"(?m)^\s*(:\w[\w-]*:|(rubocop|steep|yard|\w+_string_literal|typed):|@!|@api ).*$", "", text
-    )
-    text = _first_paragraph(text.split("\n"), ends=r"@\w+|[^\s:]+::(\s|$)", code=True)
-    text = re.sub(r"\{([^{}\n]+)\}\[[^\]\s]*\]", r"\1", text)  # {text}[target]
-    text = re.sub(r"\{([^{}\s]+)(?:\s+([^{}]+))?\}", lambda m: m[2] or m[1], text)  # {Name text}
-    text = re.sub(r"\brdoc-\w+:\S+", "", text)
+    text = re.sub(rf"(?ms)^=+ *{SECTION}\b.*?(?=^=|\Z)|^=+ [^\n]*", "\n", text)
+    text = re.sub(r"\{([^{}\n]+)\}\[[^\[\]{}\s]*\]", r"\1", text)  # {text}[target]
+    text = re.sub(r"\{([^{}]*)\}", _ruby_link, text)
+    text = re.sub(r"\brdoc-\w+:\S+", "", without_html(text))
     text = re.sub(r"(?<![\w\\])\+([^\s+][^+\n]*?)\+", r"\1", text)
-    return _plain_text(re.sub(r"\\(?=[A-Z+*_<#])", "", text))
+    text = _first_paragraph(text.split("\n"), ends=r"@\w+|[^\s:]+::(\s|$)", code=True)
+    return plain_text(re.sub(r"\\(?=[A-Z+*_<#])", "", text))
+
+
+def _ruby_lines(lines: Iterable[str]) -> Iterable[str]:
+    """The lines of a Ruby comment without its signs and directives.
+
+    What RDoc does not show goes too: from `#--` to `#++`, and signatures below `:call-seq:`.
+    """
+    is_hidden, is_signature = False, False
+    for line in lines:
+        text = line.lstrip().lstrip("#")
+        if text == line.lstrip():  # between =begin and =end
+            text = "" if re.match(r"=(begin|end)\b", line) else line
+        elif text.startswith(("--", "++")):
+            is_hidden = text.startswith("--")
+            continue
+        text = text.removeprefix(" ")
+        is_call = CALL_SEQUENCE.match(text)
+        is_signature = bool(is_call or (is_signature and re.match(r"[ \t]+\S", text)))
+        if not is_call and RUBY_DIRECTIVE.match(text.lstrip()):
+            yield ""
+        elif not is_hidden:
+            yield "" if is_signature else text
+
+
+def _ruby_link(link: re.Match[str]) -> str:
+    """The text of YARD's {Name text}, else its name; what else is in braces stays."""
+    name, _, text = link[1].strip().partition(" ")
+    if not name or name != link[1].split()[0] or link[1][0].isspace():
+        return link[0]
+    return text.strip() or name
 
 
 def javadoc(comment: str) -> str:
@@ -104,7 +155,10 @@ def jsdoc(comment: str) -> str:
       >>> jsdoc("/** @description Finds `x` in [arrays](https://a.b). */")
       'Finds x in arrays.'
     """
-    return _doc_block(re.sub(r"@(description|desc|summary)\b", "", comment), ends=r"@\w+|```")
+    ends = r"@\w+|```"
+    described = DESCRIPTION.search(text := _block_text(comment))
+    before = _prose(text[: described.start()] if described else text, ends)
+    return before or (_prose(text[described.end() :], ends) if described else "")
 
 
 def phpdoc(comment: str) -> str:
@@ -127,32 +181,29 @@ def godoc(comment: str) -> str:
     lines = [line.strip() for line in comment.split("\n")]
     lines = [line for line in lines if not re.match(r"//(\w+:\S|export |line |\+build)", line)]
     text = "\n".join(re.sub(r"^// ?", "", line) for line in lines)
-    text = re.sub(r"\A/\*|\*/\Z", "", text)
+    text = text.removeprefix("/*").removesuffix("*/")
     text = _first_paragraph(text.split("\n"), ends=r"BUG\(\w+\)|TODO\b", code=True)
-    return _plain_text(re.sub(r"(?<!\w)\[([*\w.]+)\](?![\w(\[])", r"\1", text))
+    return plain_text(re.sub(r"(?<!\w)\[([*\w.]+)\](?![\w(\[])", r"\1", text))
 
 
 def _doc_block(comment: str, *, ends: str) -> str:
     """Plain text of a `/** … */` comment; `ends` is a pattern of its tags."""
-    text = re.sub(r"\A\s*/\*+|\*+/\s*\Z", "", comment)
-    text = re.sub(
-        r"(?i)<(p|br|pre|ul|ol|dl|table|h\d|blockquote)\b[^<>]*>",
-        "\n\n",
-        LEADING_STAR.sub("", text),
-    )
-    text = _first_paragraph([line.strip() for line in text.split("\n")], ends=ends)
-    text = re.sub(r"(?i)\{@inheritdoc\}", "", text)
-    text = re.sub(r"\{@(?:code|literal|value|index|systemProperty)\s*([^{}]*)\}", r"\1", text)
-    text = re.sub(r"\[([^\[\]]+)\]\{@\w+\s[^{}]*\}", r"\1", text)
-    text = re.sub(
-        r"\{@\w+\s+([^\s{}|]+)(?:[\s|]+([^{}]*))?\}", lambda m: m[2] or _link_text(m[1]), text
-    )
-    return _plain_text(html.unescape(HTML_ELEMENT.sub("", text)))
+    return _prose(_block_text(comment), ends)
 
 
-def _link_text(link: str) -> str:
-    """The text of a link without a label: `List.size` of `List#size`, `size` of `#size`."""
-    return link.lstrip("#").replace("#", ".")
+def _block_text(comment: str) -> str:
+    """The text of a `/** … */` comment without its stars."""
+    text = comment.strip().removesuffix("/").rstrip("*")
+    text = text.removeprefix("/").lstrip("*") if text.startswith("/") else text
+    return LEADING_STAR.sub("", text)
+
+
+def _prose(text: str, ends: str) -> str:
+    text = PARAGRAPH_ELEMENT.sub("\n\n", without_inline_tags(text))
+    text = without_entities(without_html(text))
+    lines = [line.strip() for line in text.split("\n")]
+    lines = [line for line in lines if not MODIFIERS.fullmatch(line)]
+    return plain_text(_first_paragraph(lines, ends=ends))
 
 
 def _first_paragraph(lines: Iterable[str], *, ends: str, code: bool = False) -> str:
@@ -168,7 +219,7 @@ def _first_paragraph(lines: Iterable[str], *, ends: str, code: bool = False) -> 
     for line in lines:
         if end.match(line):
             break
-        is_blank = ONLY_SIGNS.fullmatch(line)
+        is_blank = ONLY_SIGNS.fullmatch(line) and reveal(line) == line  # no signs meant literally
         follows_indented = paragraph and paragraph[-1][0].isspace()
         is_code = code and line.startswith(("  ", "\t")) and not follows_indented
         if is_blank or (paragraph and (LIST_ITEM.match(line) or is_code)):
@@ -184,7 +235,8 @@ def _is_prose(lines: list[str]) -> bool:
     """Whether lines are text about the function: no signature, code, remark or list."""
     if (
         not lines
-        or lines[0].lstrip()[0] in "{}<>|$&@;="
+        or lines[0].lstrip()[0] in "{}<>|&@;="
+        or (lines[0].lstrip()[0] == "$" and not VARIABLES.match(lines[0].lstrip()))
         or REMARK.match(lines[0])
         or ASSIGNMENT.match(lines[0])
         or LIST_ITEM.match(lines[0])
@@ -192,13 +244,37 @@ def _is_prose(lines: list[str]) -> bool:
         return False
     if len(lines) == 1 and len(lines[0].split()) == 1:  # a name
         return False
-    if all(SIGNATURE.fullmatch(line.strip()) for line in lines):
+    if all(_is_signature(line.strip()) for line in lines):
         return False
     return not all(line.startswith(("  ", "\t")) for line in lines)
 
 
-def _plain_text(text: str) -> str:
-    """Text in one line, without Markdown and HTML."""
-    text = LINK.sub(r"\1", CODE_SPAN.sub(r"\2", text))
-    text = HTML_ELEMENT.sub("", text)
-    return " ".join(EMPHASIS.sub(r"\2", text).split())
+def _is_signature(line: str) -> bool:
+    """Whether a line is how a function is called, and perhaps what comes of it.
+
+    Example:
+      >>> lines = ["sort(list) { |item| ... }", "a[i] -> x", "list, key -> list", "Sorts (a) it."]
+      >>> [_is_signature(line) for line in lines]
+      [True, True, True, False]
+    """
+    if ARROW.match(line):
+        return True
+    name = CALL_NAME.match(line)
+    rest = line[name.end() :] if name else ""
+    if not rest.startswith(("(", "[", "{", " {")):
+        return False
+    return _is_closed(rest) or (rest[0] in "([" and RESULT.search(rest) is not None)
+
+
+def _is_closed(rest: str) -> bool:
+    """Whether a text is one group in brackets after the other: `(a) { |x| ... }`."""
+    pairs, opened = {")": "(", "}": "{"}, []
+    for at, sign in enumerate(rest):
+        if sign in "({":
+            opened.append(sign)
+        elif sign in ")}":
+            if not opened or opened.pop() != pairs[sign]:
+                return False
+        elif not opened and not (sign == " " and rest[at + 1 : at + 2] == "{"):
+            return False
+    return not opened

@@ -7,24 +7,22 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
-from pathspec.pattern import Pattern
-from pathspec.patterns.gitignore import GitIgnorePatternError
-
+from softnce_jax.data.mining.generated import says_generated
+from softnce_jax.data.mining.ignore import Patterns, parse_patterns
 from softnce_jax.data.mining.languages import RULES
 from softnce_jax.data.mining.report import Counts
 from softnce_jax.languages import LANGUAGES
 
-__all__ = ["SourceFile", "read_source", "source_files"]
+__all__ = ["SourceFile", "read_regular", "read_source", "source_files"]
 
 LARGEST = 1_000_000  # bytes; larger files are tables and bundles
 LONGEST_LINES = 200  # mean bytes of a line; files with longer ones are minified
-HEADER = 2_000  # bytes at the start in which a file says that it is generated
-LARGEST_GITIGNORE = 1_000_000  # bytes
+LARGEST_GITIGNORE = 100_000  # bytes
 
 VENDORED = re.compile(
     r"vendor|vendored|_vendor|node_modules|bower_components|jspm_packages|third[-_]?party|3rdparty"
@@ -36,17 +34,7 @@ GENERATED_NAME = re.compile(
     r".*([.-]min|[.-]bundle|\.pb|_pb2|_pb2_grpc|\.pb\.gw|[._]generated|[._]gen|\.designer)|"
     r"zz_generated.*|bindata|(parser|lexer)_?tab(le)?s?"
 )
-GENERATED_HEADER = re.compile(
-    rb"@generated\b|code generated .{0,80}do not edit|^\W*do not (edit|modify)\b"
-    rb"|^\W*((this|the)( \w+){0,3} )?((is|was|has been) )?"
-    rb"(auto|automatically|mechanically|machine)[ -]?generated\b"
-    rb"|^\W*(this (file|code|class|parser) (is|was|has been) )?generated (by|from|with|using)\b",
-    re.IGNORECASE | re.MULTILINE,
-)
-# Patterns with more stars between two slashes could keep a regular expression busy for hours.
-MANY_STARS = re.compile(r"(?:\*[^/]*){4}")
-
-Ignored = tuple[tuple[str, GitIgnoreSpec], ...]  # the folders with a .gitignore, outermost first
+Ignored = tuple[tuple[str, Patterns], ...]  # the folders with a .gitignore, outermost first
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +132,27 @@ def _is_test(stem: str, *, is_folder: bool) -> bool:
     )
 
 
+def read_regular(path: str, limit: int) -> bytes:
+    """The first bytes of a file that is neither a link nor a pipe, a device or a folder.
+
+    Raises:
+      OSError: it is one of these, or cannot be read.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with open(os.open(path, flags | getattr(os, "O_BINARY", 0)), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(f"{path}: no regular file")
+        return file.read(limit)
+
+
 def read_source(source: SourceFile) -> tuple[bytes, None] | tuple[None, str]:
     """The bytes of a file, UTF-8 with lines that end in LF, or why it is left out."""
     try:
-        if os.path.getsize(source.path) > LARGEST:
-            return None, f"larger than {LARGEST / 1e6:.0f} MB"
-        with open(source.path, "rb") as file:
-            data = file.read(LARGEST)
+        data = read_regular(source.path, LARGEST + 1)
     except OSError:
         return None, "unreadable"
+    if len(data) > LARGEST:
+        return None, f"larger than {LARGEST / 1e6:.0f} MB"
     if not data.strip():
         return None, "empty"
     if b"\0" in data:
@@ -161,7 +161,7 @@ def read_source(source: SourceFile) -> tuple[bytes, None] | tuple[None, str]:
         data.decode()
     except UnicodeDecodeError:
         return None, "not UTF-8"
-    if GENERATED_HEADER.search(data[:HEADER]):
+    if says_generated(data):
         return None, "generated"
     if len(data) > LONGEST_LINES * (data.count(b"\n") + 1):
         return None, f"lines of more than {LONGEST_LINES} bytes in the mean"
@@ -182,40 +182,17 @@ def _ignored_above(root: str) -> Ignored:
 
 def _add_gitignore(ignored: Ignored, folder: str) -> Ignored:
     """What is ignored inside a folder: by the folders around it and by its own .gitignore."""
-    spec = _read_gitignore(os.path.join(folder, ".gitignore"))
-    return (*ignored, (folder, spec)) if spec else ignored
+    try:
+        text = read_regular(os.path.join(folder, ".gitignore"), LARGEST_GITIGNORE + 1)
+    except OSError:
+        return ignored
+    return ignored if len(text) > LARGEST_GITIGNORE else (*ignored, (folder, parse_patterns(text)))
 
 
 def _is_ignored(ignored: Ignored, path: str, *, is_folder: bool) -> bool:
     """Whether the innermost .gitignore that matches a path excludes it."""
-    for folder, spec in reversed(ignored):
-        name = os.path.relpath(path, folder) + "/" * is_folder
-        if (include := spec.check_file(name).include) is not None:
-            return include  # in a .gitignore, to include is to ignore
+    for folder, patterns in reversed(ignored):
+        name = os.fsencode(os.path.relpath(path, folder))
+        if (excludes := patterns.excludes(name, is_folder=is_folder)) is not None:
+            return excludes
     return False
-
-
-def _read_gitignore(path: str) -> GitIgnoreSpec | None:
-    """The patterns of a .gitignore, malformed ones left out; None if it is no readable file."""
-    try:
-        if (
-            os.path.islink(path)
-            or not os.path.isfile(path)
-            or os.path.getsize(path) > LARGEST_GITIGNORE
-        ):
-            return None
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            lines = file.read().splitlines()
-    except OSError:
-        return None
-    patterns = (_gitignore_pattern(line) for line in lines)
-    return GitIgnoreSpec([pattern for pattern in patterns if pattern is not None])
-
-
-def _gitignore_pattern(line: str) -> Pattern | None:
-    if not line.strip() or line.startswith("#") or MANY_STARS.search(line.replace("**", "")):
-        return None
-    try:
-        return GitIgnoreSpec.from_lines([line]).patterns[0]
-    except GitIgnorePatternError:
-        return None

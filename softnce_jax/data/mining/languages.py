@@ -2,7 +2,8 @@
 
 A query labels in its matches `function`, the code that is kept, its `name` and `body`; or
 `constructor`, if that is a node type of its own. Functions without a body (abstract ones, arrows
-to an expression) match nothing.
+to an expression) match nothing. Another query labels what stands `outer` and begins before a
+function, as `export` does, and what it holds, `inner`: documentation stands before the outermost.
 """
 
 from __future__ import annotations
@@ -23,14 +24,17 @@ class Rules:
 
     Attributes:
       functions: the query that finds them.
-      documentation: where it stands: in the last "block" `/** */` above the function, in all
-        comment "lines" above it, or in a "docstring" inside.
+      documentation: where it stands: in the last "block" `/** */` before the function, whatever
+        white space and other comments follow, in all comment "lines" right above it, or in a
+        "docstring" inside.
       markup: makes plain text of the first paragraph of documentation.
       constructors: matches their names.
       standard: matches methods that any class may have; their documentation says nothing of it.
       tests: matches names of tests' folders and files (without endings), beside those that all
         languages share.
       comments: the query that finds them.
+      around: the query for what begins before a function.
+      within: whether a block may also stand in the function, before its name.
     """
 
     functions: str
@@ -40,6 +44,8 @@ class Rules:
     standard: re.Pattern[str]
     tests: re.Pattern[str]
     comments: str = "(comment)"
+    around: str = ""
+    within: bool = False
 
 
 RULES = {
@@ -64,7 +70,8 @@ RULES = {
             (variable_declarator name: (identifier) @name value: [
               (function_expression body: (_) @body) (generator_function body: (_) @body)
               (arrow_function body: (statement_block) @body)]) @function
-            (assignment_expression left: [(identifier) (member_expression)] @name right: [
+            (assignment_expression left: [
+              (identifier) (member_expression) (subscript_expression)] @name right: [
               (function_expression body: (_) @body) (generator_function body: (_) @body)
               (arrow_function body: (statement_block) @body)]) @function
             (pair key: (_) @name value: [
@@ -79,6 +86,13 @@ RULES = {
         constructors=re.compile("constructor"),
         standard=re.compile("toString|valueOf|toJSON|toLocaleString"),
         tests=re.compile(r"specs?|__mocks__|cypress|.*\.(spec|cy|stories)|karma\.conf"),
+        around="""
+            (export_statement declaration: (_) @inner) @outer
+            (lexical_declaration . (variable_declarator) @inner) @outer
+            (variable_declaration . (variable_declarator) @inner) @outer
+            (variable_declarator value: (assignment_expression) @inner) @outer
+            (assignment_expression right: (assignment_expression) @inner) @outer
+        """,
     ),
     "go": Rules(
         functions="""
@@ -124,5 +138,6 @@ RULES = {
         constructors=re.compile("__construct"),
         standard=re.compile(r"__\w+"),
         tests=re.compile(".*TestCase"),
+        within=True,
     ),
 }

@@ -26,7 +26,7 @@ import numpy as np
 from tqdm import tqdm
 
 from softnce_jax.data.mining import dedup
-from softnce_jax.data.mining.files import SourceFile, read_source, source_files
+from softnce_jax.data.mining.files import SourceFile, read_regular, read_source, source_files
 from softnce_jax.data.mining.functions import functions
 from softnce_jax.data.mining.report import Counts, format_report
 from softnce_jax.errors import InputError
@@ -39,6 +39,7 @@ __all__ = ["mine"]
 log = logging.getLogger(__name__)
 
 CHUNK = 16  # files that a process reads at once
+LARGEST_CONFIG = 1_000_000  # bytes of .git/config that are read
 FEW_FILES = 100  # which take no longer than starting processes
 
 SplitBy = Literal["file", "folder"]
@@ -301,19 +302,29 @@ def _remote(root: str) -> str | None:
     for folder in (Path(root), *Path(root).parents):
         if (folder / ".git").exists():
             try:
-                return _origin((folder / ".git" / "config").read_text("utf-8", "replace"))
+                config = read_regular(str(folder / ".git" / "config"), LARGEST_CONFIG)
             except OSError:
                 return None
+            return _origin(config.decode("utf-8", "replace"))
     return None
 
 
 def _origin(config: str) -> str | None:
-    r"""The address of `origin` in a git configuration, without a user's name or password.
+    r"""The address of `origin` in a git configuration, without what may be a secret.
+
+    That is a user's name, a password, a query and a fragment.
 
     Example:
-      >>> _origin('[remote "origin"]\n\turl = https://me:secret@host.org/a/b.git\n')
+      >>> _origin('[remote "origin"]\n\turl = https://me:secret@host.org/a/b.git?token=x\n')
       'https://host.org/a/b.git'
     """
-    section = re.search(r'^\[remote "origin"\]\n((?:[^\[\n].*\n?|\n)*)', config, re.MULTILINE)
-    url = section and re.search(r"^\s*url\s*=\s*(\S+)", section[1], re.MULTILINE)
-    return re.sub(r"^(\w+://)[^/@]*@", r"\1", url[1]) if url else None
+    is_origin = False
+    for line in map(str.strip, config.split("\n")):
+        key, _, url = line.partition("=")
+        if line.startswith("["):
+            is_origin = line.startswith('[remote "origin"]')
+        elif is_origin and key.strip().lower() == "url" and url.strip():
+            scheme, separator, rest = url.split()[0].strip('"').rpartition("://")
+            host, slash, path = re.split("[?#]", rest)[0].partition("/")
+            return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+    return None

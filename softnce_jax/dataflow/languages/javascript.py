@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from softnce_jax.dataflow.rules import Assign, Define, For, ForEach, If, Increment, While
 
+# What the grammar calls identifiers and literals; operators and delimiters can be leaves too.
+NAMES = """
+    identifier property_identifier private_property_identifier shorthand_property_identifier
+    shorthand_property_identifier_pattern statement_identifier number string string_fragment
+    escape_sequence regex_pattern regex_flags jsx_text
+"""
 PUBLISHED = {
     "variable_declarator": Define(),
     "assignment_pattern": Assign(),

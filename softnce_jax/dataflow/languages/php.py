@@ -52,6 +52,11 @@ class Foreach:
         return rounds(node, left, right, [body], "each")
 
 
+# What the grammar calls identifiers and literals; operators and delimiters can be leaves too.
+NAMES = """
+    name integer float string string_content escape_sequence nowdoc_string boolean null
+    primitive_type cast_type
+"""
 PUBLISHED = {
     "simple_parameter": Define(value="default_value"),
     "assignment_expression": Assign(),

@@ -13,6 +13,10 @@ COMPREHENSIONS = (
     "generator_expression",
 )
 
+# What the grammar calls identifiers and literals; operators and delimiters can be leaves too.
+NAMES = """
+    identifier integer float string string_content true false none
+"""
 PUBLISHED = {
     "default_parameter": Define(),
     "assignment": Assign(how="pairs"),

@@ -39,6 +39,12 @@ class Block:
         return [*sequence(call), Loop(node, once, once)]
 
 
+# What the grammar calls identifiers and literals; operators and delimiters can be leaves too.
+NAMES = """
+    identifier constant instance_variable class_variable global_variable hash_key_symbol
+    simple_symbol integer float character string string_content heredoc_beginning
+    heredoc_content escape_sequence
+"""
 PUBLISHED = {
     "keyword_parameter": Define(),
     "assignment": Assign(how="pairs"),

@@ -6,7 +6,12 @@ import os
 
 import pytest
 
-from softnce_jax.data.mining.files import read_source, source_files
+from softnce_jax.data.mining.files import (
+    LARGEST_GITIGNORE,
+    read_regular,
+    read_source,
+    source_files,
+)
 from softnce_jax.data.mining.report import Counts
 from tests.data.mining.trees import write_tree
 
@@ -142,6 +147,36 @@ def test_links_and_odd_files_are_not_followed(tmp_path):
     assert names == ["lib/a.rb"]
     assert counts.dropped["files", "a link"] == counts.dropped["folders", "a link"] == 2
     assert counts.dropped["files", "no regular file"] == 1
+
+
+def test_what_is_no_regular_file_is_not_opened_to_wait(tmp_path):
+    """A pipe never ends to be opened, a device never ends to be read."""
+    write_tree(tmp_path, {"a.rb": "x", "lib/a.rb": "x", "lib/sub/a.rb": "x"})
+    os.mkfifo(tmp_path / ".gitignore")
+    (tmp_path / "lib" / ".gitignore").symlink_to("/dev/zero")
+    (tmp_path / "lib" / "sub" / ".gitignore").mkdir()
+    assert found(tmp_path)[0] == ["a.rb", "lib/a.rb", "lib/sub/a.rb"]
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "a.rb")
+    for name in ("pipe", "lib/.gitignore", "lib", "link"):
+        with pytest.raises(OSError):
+            read_regular(str(tmp_path / name), 10)
+    assert read_regular(str(tmp_path / "a.rb"), 10) == b"x"
+
+
+def test_a_source_that_became_a_pipe_is_unreadable(tmp_path):
+    write_tree(tmp_path, {"a.rb": "x"})
+    (source,) = source_files(str(tmp_path), "ruby", Counts())
+    (tmp_path / "a.rb").unlink()
+    os.mkfifo(tmp_path / "a.rb")
+    assert read_source(source) == (None, "unreadable")
+
+
+def test_a_gitignore_larger_than_the_limit_is_not_read(tmp_path):
+    write_tree(tmp_path, {"a.rb": "x", ".gitignore": "a.rb\n" + "#" * LARGEST_GITIGNORE})
+    assert found(tmp_path)[0] == ["a.rb"]
+    write_tree(tmp_path, {".gitignore": "a.rb\n" + "#" * (LARGEST_GITIGNORE - 5)})
+    assert found(tmp_path)[0] == []
 
 
 def test_deep_folders_and_odd_names(tmp_path):

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import sysconfig
+import warnings
+from pathlib import Path
+
 import pytest
 
-from softnce_jax.data.mining.functions import MAX_LINES, functions
+from softnce_jax.data.mining.documentation import _evaluated
+from softnce_jax.data.mining.functions import MAX_BYTES, MAX_LINES, functions
 from softnce_jax.data.mining.report import Counts
-from softnce_jax.languages import LANGUAGES
+from softnce_jax.languages import LANGUAGES, MOST_OPEN, is_docstring, parse
 
 RUBY = """
 # Sums the numbers.
@@ -438,3 +445,169 @@ def test_a_file_nested_too_deeply_is_left_out(levels):
     counts = Counts()
     found = functions(source.encode(), "python", counts, "file")
     assert len(found) == (levels == 1_000) == 1 - counts.broken
+
+
+BODY = "{\n  a();\n  b();\n  c();\n}"
+DOC = "/** Adds all of it. */"
+JAVA_METHOD = f"int f(int x) {BODY}"
+# Sources, and whether the comment documents the function in them.
+PLACES = [
+    ("javascript", f"{DOC}\n\nfunction f() {BODY}", True),
+    ("javascript", f"{DOC}\n\n\n\nfunction f() {BODY}", True),
+    ("javascript", f"class A {{\n  {DOC}\n\n  // eslint\n\n  f() {BODY}\n}}", True),
+    ("javascript", f"{DOC}\n\nexport default function f() {BODY}", True),
+    ("javascript", f"{DOC}\n\nexport const f = () => {BODY}", True),
+    ("javascript", f"{DOC}\nmodule.exports = exports.f = function () {BODY}", True),
+    ("javascript", f"{DOC}\nconst f = exports.f = function () {BODY}", True),
+    ("javascript", f"{DOC}\n\nlet g = 1, f = () => {BODY}", False),
+    ("javascript", f"let g = 1,\n  {DOC}\n\n  f = () => {BODY}", True),
+    ("javascript", f"{DOC}\n\ng();\nfunction f() {BODY}", False),
+    ("javascript", f"g(); {DOC}\nfunction f() {BODY}", False),
+    ("javascript", f"g(); {DOC} function f() {BODY}", True),
+    ("javascript", f"x = {{ {DOC}\n  f: function () {BODY} }}", True),
+    ("javascript", f"x = {{ g: 1, {DOC}\n  f: function () {BODY} }}", False),
+    ("javascript", f"/* {DOC[3:]}\n\nfunction f() {BODY}", False),
+    ("javascript", f"{DOC}\n/** @typedef {{A}} B */\n\nfunction f() {BODY}", True),
+    ("javascript", f"/**\n * The words of it.\n * @module a\n */\n\nfunction f() {BODY}", False),
+    ("javascript", f"/** Copyright of all of it. @license MIT */\n\nfunction f() {BODY}", False),
+    ("javascript", f"/** This file adds all. */\n\nfunction f() {BODY}", False),
+    ("javascript", f"/** Adds all to this file. */\nfunction f() {BODY}", True),
+    ("javascript", f"g()\n/** Adds all to this file. */\n\nfunction f() {BODY}", True),
+    ("java", f"class A {{\n  {DOC}\n\n\n  {JAVA_METHOD}\n}}", True),
+    ("java", f"class A {{\n  {DOC}\n\n  @B(1)\n  @C\n  {JAVA_METHOD}\n}}", True),
+    ("java", f"class A {{\n  @B(1)\n  {DOC}\n  {JAVA_METHOD}\n}}", False),
+    ("java", f"class A {{\n  {DOC}\n  int g;\n\n  {JAVA_METHOD}\n}}", False),
+    ("java", f"class A {{\n  int g; {DOC}\n  {JAVA_METHOD}\n}}", False),
+    ("php", f"<?php\n{DOC}\n\nfunction f($x) {BODY}", True),
+    ("php", f"<?php {DOC}\nfunction f($x) {BODY}", True),
+    ("php", f"<?php\n{DOC}\n#[B]\n#[C(1)]\nfunction f($x) {BODY}", True),
+    ("php", f"<?php\n#[B]\n{DOC}\nfunction f($x) {BODY}", True),
+    ("php", f"<?php class A {{\n #[B]\n\n {DOC}\n public static function f($x) {BODY}\n}}", True),
+    ("php", f"<?php class A {{\n #[B]\n # {DOC}\n public function f($x) {BODY}\n}}", False),
+    ("php", f"<?php\n{DOC}\n$x = 1;\nfunction f($x) {BODY}", False),
+    ("ruby", "# Adds all of it.\n\ndef f\n  a\n  b\n  c\nend", False),
+    ("ruby", "# Adds all of it.\ndef f\n  a\n  b\n  c\nend", True),
+    ("go", f"package a\n// f adds all.\n\nfunc f() {BODY}", False),
+    ("go", f"package a\n// f adds all.\nfunc f() {BODY}", True),
+    ("python", "def f():\n    # c\n    ('Adds ' 'all of it.')\n    a()\n    b()\n    c()", True),
+    ("python", "def f():\n    a()\n    'Adds all of it.'\n    b()\n    c()", False),
+    ("python", "def f():\n    f'Adds all of it.'\n    a()\n    b()\n    c()", False),
+    ("python", "def f():\n    b'Adds all of it.'\n    a()\n    b()\n    c()", False),
+    ("python", "def f():\n    'Adds all of it.',\n    a()\n    b()\n    c()", False),
+]
+
+
+@pytest.mark.parametrize(("language", "source", "is_documented"), PLACES)
+def test_where_documentation_stands(language, source, is_documented):
+    found, dropped = mined(source, language)
+    assert [function.name for function in found] == ["f"] * is_documented
+    assert set(dropped) == (set() if is_documented else {"no documentation"})
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        ("x = {{ {doc} ['a.b']() {body} }}", "a.b"),
+        ("x = {{ {doc} 'a b': function () {body} }}", "a b"),
+        ("class A {{ {doc} [Symbol.iterator]() {body} }}", "[Symbol.iterator]"),
+        ("class A {{ {doc} static async *[a + 'b']() {body} }}", "[a + 'b']"),
+        ("class A {{ {doc} #a() {body} }}", "a"),
+        ("{doc} a.b['c d'] = function () {body}", "c d"),
+        ("{doc} a.b[c] = function () {body}", "[c]"),
+        ("{doc} a.b\n.c = function () {body}", "c"),
+        ("x = {{ {doc} 12: function () {body} }}", "12"),
+    ],
+)
+def test_names_of_javascript(head, name):
+    source = head.format(doc=DOC, body=BODY)
+    assert [function.name for function in mined(source, "javascript")[0]] == [name]
+
+
+def test_a_function_too_large_is_left_out():
+    for size, reason in ((MAX_BYTES - 200, []), (MAX_BYTES, ["larger than 100 kB"])):
+        source = python(3) + "    " + "a = 1;" * (size // 6) + "\n"
+        assert list(mined(source, "python")[1]) == reason
+
+
+def test_functions_in_functions_are_parsed_again_a_few_times_only():
+    """Each of them is parsed before it shows that it has too few lines without comments."""
+    nested = "".join(f"{DOC} function f{n}() {{/*\n\n*/" for n in range(60)) + "}" * 60
+    dropped = mined(nested, "javascript")[1]
+    assert dropped["inside too many functions"] > dropped["a body of fewer than 3 lines"] > 3
+    assert sum(dropped.values()) == 60
+
+
+@pytest.mark.parametrize("lines", [2, 3])
+def test_comments_before_the_body_are_no_lines_of_it(lines):
+    body = "{\n" + "  a();\n" * lines + "}"
+    for language, source in {
+        "python": "def f():\n    # c\n\n    # d\n    'Adds all of it.'\n" + "    a()\n" * lines,
+        "php": f"<?php\n#[B]\n# c\n/**\n * Adds all of it.\n */\nfunction f($x)\n{body}",
+        "javascript": f"/** Adds all of it. */\nfunction f(/* x\n y */) {body}",
+    }.items():
+        assert len(mined(source, language)[0]) == (lines == 3), language
+
+
+def test_many_functions_below_many_comments_take_no_time():
+    source = "# Adds all of it.\n" * 5_000 + "def f() = 1; " * 20_000
+    assert not mined(source, "ruby")[0]
+    source = f"{DOC[:-2]}" + "\n" * 500_000 + f"*/\nfunction f() {BODY}"
+    assert len(mined(source, "javascript")[0]) == 1
+
+
+def test_a_source_that_takes_too_long_to_parse_is_left_out():
+    counts = Counts()
+    assert functions(b"def f\n" + b"%w[" * 30_000, "ruby", counts, "file") == []
+    assert counts.broken == 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_opens_too_many_brackets_is_not_parsed(language):
+    """Go's parser takes memory with their square: gigabytes for a megabyte."""
+    assert parse(b"%w[" * (MOST_OPEN + 1), language) is None
+    assert parse(b"%w[]" * (MOST_OPEN + 1), language) is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    "unit",
+    [
+        *("(", '"#{', "`${", "<<A ", "%w[", "<%", "'", "#\n", "if a:\n ", "def f("),
+        *("/** Adds it all. */function a(){", "/** Adds all of it. */\nfunction a(){\n\n\n\n}\n"),
+        "def f():\n 'Adds all of it.'\n a\n b\n c\n",
+    ],
+)
+def test_a_megabyte_of_anything_is_read(language, unit):
+    """In seconds; without limits some take hours, and the run of the tests ends."""
+    prefix = "<?php " if language == "php" else ""
+    source = (prefix + unit * (1_000_000 // len(unit)))[:1_000_000]
+    functions(source.encode(), language, Counts(), "file")
+
+
+@pytest.mark.slow
+def test_docstrings_are_those_of_python():
+    """Of every function of the standard library."""
+    compared = 0
+    for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")):
+        source = path.read_bytes()
+        with warnings.catch_warnings(action="ignore"):
+            tree = ast.parse(source)
+        expected = {
+            (node.lineno, node.col_offset): ast.get_docstring(node)
+            for node in ast.walk(tree)
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        }
+        nodes, found = [parse(source, "python").root_node], {}
+        while nodes:
+            node = nodes.pop()
+            nodes.extend(node.children)
+            if node.type == "function_definition":
+                first = node.child_by_field_name("body").named_children[0]
+                text = source[first.start_byte : first.end_byte].decode()
+                docstring = _evaluated(text) if is_docstring(first, source) else None
+                start = node.start_point.row + 1, node.start_point.column
+                found[start] = None if docstring is None else inspect.cleandoc(docstring)
+        assert found == expected, path
+        compared += len(found)
+    assert compared > 3_000

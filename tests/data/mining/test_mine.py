@@ -211,3 +211,28 @@ def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         mined(ruby_tree(tmp_path / "tree"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "remote"),
+    [
+        ("https://me:p@ss@host.org/a/b.git", "https://host.org/a/b.git"),
+        ("https://host.org/a.git?token=1#x", "https://host.org/a.git"),
+        ("me@host.org:a/b.git", "host.org:a/b.git"),
+        ("/srv/a@b", "/srv/a@b"),
+    ],
+)
+def test_secrets_of_remotes_are_kept_nowhere(url, remote):
+    assert mine._origin(f'[core]\n\turl = no\n[remote "origin"]\n\turl = {url}\n') == remote
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_a_configuration_that_is_no_file_is_not_read(kind, tmp_path):
+    config = tmp_path / ".git" / "config"
+    config.parent.mkdir()
+    {
+        "pipe": lambda: os.mkfifo(config),
+        "device": lambda: config.symlink_to("/dev/zero"),
+        "folder": config.mkdir,
+    }[kind]()
+    assert mine._remote(str(tmp_path)) is None

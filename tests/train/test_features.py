@@ -66,7 +66,7 @@ def drawn(tasks, **given):
     """The similarity of batch 2, its indices, the pairs and the token ids of their queries."""
     settled, data = prepare(config(tasks, "run", **given))
     pairs = data.train
-    processor = Processor(Tokenizer(train_tokenizer([pair.query for pair in pairs], 300)), 12, 12)
+    processor = Processor(Tokenizer(train_tokenizer([pair.query for pair in pairs], 300)), 40, 12)
     precomputed = precomputed_estimators(settled)
     features = make_features(settled, pairs, processor, precomputed, tasks / "features")
     indices = batch_indices(len(pairs), 8, seed=0)
@@ -88,6 +88,8 @@ NEGATIVES = ~np.eye(8, dtype=bool)
 @pytest.mark.parametrize("statistics", ["batch", "corpus"])
 def test_bm25_of_the_batch_or_of_the_training_set(statistics, tasks):
     found, index, _, ids = drawn(tasks, bm25_statistics=statistics)
+    # The length that is average is that of all queries, in either case.
+    assert abs(average_length([ids[i] for i in index]) - average_length(ids)) > 0.1
     for idf, equal in ((None, statistics == "batch"), (corpus_idf(ids), statistics == "corpus")):
         a, b = bm25_features([ids[i] for i in index], average_length(ids), idf=idf)
         assert np.allclose(found[NEGATIVES], (a @ b.T)[NEGATIVES], atol=1e-5) == equal

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from softnce_jax.data.load import read_corpus
 from softnce_jax.errors import InputError
 from softnce_jax.pretrained.load import load
-from softnce_jax.retrieval.per_query import read_queries
+from softnce_jax.retrieval.per_query import query_hashes, read_queries
 from softnce_jax.train import loop
 from softnce_jax.train import run_folder as run_module
 from softnce_jax.train.config import Config
@@ -98,7 +99,7 @@ def test_the_loss_falls(whole):
     assert len(found) == 12 and sum(found[-3:]) < 0.8 * sum(found[:3])
 
 
-def test_every_query_is_written_and_its_batches_analysed(whole):
+def test_every_query_is_written_and_its_batches_analysed(whole, tasks):
     out, results, _ = whole
     queries = read_queries(out)
     for system, summary in results["metrics"]["python"].items():
@@ -106,7 +107,10 @@ def test_every_query_is_written_and_its_batches_analysed(whole):
         assert values.keys() == summary.keys() and "negative_ndcg@10" in values
         for name, value_Q in values.items():
             assert value_Q.mean() == pytest.approx(summary[name]["value"])
-    assert len(queries.hashes["python"]["query"]) == 8
+    expected = query_hashes(read_corpus(tasks, "python").test)
+    assert {name: hash_Q.tolist() for name, hash_Q in queries.hashes["python"].items()} == {
+        name: hash_Q.tolist() for name, hash_Q in expected.items()
+    }
     analysis = results["analysis"]["python"]
     assert analysis.keys() == {"untrained", "trained"}
     assert analysis["trained"]["batch_size"] == 8 and analysis["trained"]["batches"] == 1

@@ -50,6 +50,8 @@ def test_what_makes_the_numbers_is_in_the_identity(tmp_path, monkeypatch):
     identities = [
         identify(config, data, {}),
         identify(config, data._replace(corpora=[load_sample("go")]), {}),
+        identify(config, data._replace(corpora=[*data.corpora, load_sample("go")]), {}),
+        identify(config, data._replace(corpora=[*data.corpora, load_sample("php")]), {}),
         *(identify(config, hard(name), {}) for name in "ab"),
         *(identify(config, data, model(name)) for name in "ab"),
     ]

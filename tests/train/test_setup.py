@@ -2,14 +2,61 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import jax
+import numpy as np
 import pytest
 
+from softnce_jax.encoders.processor import Processor
+from softnce_jax.encoders.tokenizer import Tokenizer
+from softnce_jax.mesh import make_mesh
 from softnce_jax.pretrained.export import export_model
 from softnce_jax.pretrained.load import load
+from softnce_jax.pretrained.tiny import train_tokenizer
+from softnce_jax.train import fit, setup
 from softnce_jax.train.config import Config
-from softnce_jax.train.setup import build_encoder
+from softnce_jax.train.fit import validation
+from softnce_jax.train.setup import build_encoder, make_batches
 from tests.train.corpus import write_encoder, write_tasks
 from tests.train.prepare import prepare
+
+TEXTS = ["the words of queries and of functions"]
+
+
+@pytest.mark.parametrize(
+    ("duplicates", "asked"), [("keep", False), ("exclude", True), ("weight", True)]
+)
+def test_batches_have_keys_where_duplicates_are_treated(duplicates, asked, tmp_path):
+    tasks = write_tasks(tmp_path / "tasks")
+    given = {"lang": "python", "data": str(tasks), "batch_size": 8, "duplicates": duplicates}
+    config, data = prepare(Config(**given))
+    processor = Processor(Tokenizer(train_tokenizer(TEXTS, 300)), 8, 8)
+    mesh = make_mesh(jax.devices()[:1])
+    batch = make_batches(config, data.train, processor, None, None, mesh).dataset[0]
+    assert (batch.query_keys is not None, batch.code_keys is not None) == (asked, asked)
+
+
+def test_validation_asks_the_queries_of_the_validation_split(tmp_path, monkeypatch):
+    _, data = prepare(Config(lang="python", data=str(write_tasks(tmp_path)), batch_size=8))
+    asked = []
+    monkeypatch.setattr(fit, "RetrievalTask", lambda *arguments: asked.append(arguments))
+    validation(data, None, "processor")
+    (corpus,) = data.corpora
+    assert asked == [(corpus.valid, corpus.codebase, "processor")]
+    assert corpus.valid != corpus.test
+
+
+def test_the_steps_learning_rate_is_that_of_the_schedule(tmp_path, monkeypatch):
+    given = {"lang": "python", "data": str(write_tasks(tmp_path)), "learning_rate": 0.5}
+    config, _ = prepare(Config(**given, batch_size=8))
+    encoder = SimpleNamespace(normalize=True)
+    monkeypatch.setattr(setup, "make_step", lambda encoder, objective, tx, rate, *_, **__: rate)
+    schedule = setup.Schedule(total=10, evaluate=5, warmup=4)
+    mesh = make_mesh(jax.devices()[:1])
+    rate, _ = setup.build_step(config, encoder, {"a": np.zeros(2, np.float32)}, schedule, mesh)
+    assert [float(rate(step)) for step in (0, 2, 4, 7, 10)] == [0.0, 0.25, 0.5, 0.25, 0.0]
+
 
 CASES = [("auto", True, True), ("auto", False, False), ("dot", True, False),
          ("cosine", False, True)]  # fmt: skip

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["LANGUAGES", "Language", "grammar", "is_docstring", "parse", "parser"]
 
 # The work of a parse, in what is the same on every machine. Of 12,000 real files none makes the
-# lexer read a hundredth of the least budget, or takes more than half of the least steps; nested
+# lexer read a hundredth of the least budget, or takes 2 steps for a byte beyond 100,000. Nested
 # literals of Ruby are read again and again: a megabyte of `%w[` for hours.
 CHUNK = 128  # bytes that the parser is given at a time; after a step back they count again
 LEAST_READ, MOST_READ = 100_000_000, 100  # bytes, and bytes for a byte of the source
-LEAST_STEPS, MOST_STEPS = 2_000_000, 20  # steps, and steps for a byte of the source
-MOST_OPEN = 50_000  # brackets open at once, of which some grammars' parsers keep a square
-NO_BRACKETS = bytes(set(range(256)) - set(b"([{)]}"))
+MOST_STEPS = 2_000_000, 20  # steps, and steps more for a byte of the source
+# At its end Go's parser takes memory with the square of the steps: 3 GB for 60 kB of `%w[]`.
+MOST_STEPS_OF_GO = 100_000, 3
 STEPS_A_CALL = 100  # between two calls of tree-sitter's progress callback
 HEREDOC_PASSES = 3
 EXPRESSION_PREFIX = re.compile(rb"[rR]?[bBfFtT]")  # of strings of Python that are no text
@@ -101,7 +101,7 @@ def parse(
       None
     """
     own = own or parser(language)
-    tree = _parse_within_budget(source, own)
+    tree = _parse_within_budget(source, language, own)
     if language == "php" and b"<<<" in source:
         for _ in range(HEREDOC_PASSES):
             if tree is None or not (comments := _comments_in_heredocs(tree)):
@@ -110,16 +110,17 @@ def parse(
             for at in comments:
                 masked[at] = ord("_")
             source = bytes(masked)
-            tree = _parse_within_budget(source, own)
+            tree = _parse_within_budget(source, language, own)
     return tree
 
 
-def _parse_within_budget(source: bytes, parser: tree_sitter.Parser) -> tree_sitter.Tree | None:
+def _parse_within_budget(
+    source: bytes, language: str, parser: tree_sitter.Parser
+) -> tree_sitter.Tree | None:
     """Parses a source, None if the budget is spent first."""
-    if _is_nested_beyond(source, MOST_OPEN):
-        return None
     to_read = LEAST_READ + MOST_READ * len(source)
-    steps = LEAST_STEPS + MOST_STEPS * len(source)
+    least, each = MOST_STEPS_OF_GO if language == "go" else MOST_STEPS
+    steps = least + each * len(source)
 
     def read(at: int, _: object) -> bytes:
         nonlocal to_read
@@ -138,19 +139,6 @@ def _parse_within_budget(source: bytes, parser: tree_sitter.Parser) -> tree_sitt
         parser.reset()
         return None
     return tree if to_read > 0 else None  # it may have ended where nothing more was read
-
-
-def _is_nested_beyond(source: bytes, limit: int) -> bool:
-    """Whether more brackets are open at once than a limit, those in strings and comments too."""
-    if sum(map(source.count, (b"(", b"[", b"{"))) <= limit:
-        return False
-    depth = 0
-    for bracket in source.translate(None, NO_BRACKETS):
-        depth += 1 if bracket in b"([{" else -1
-        if depth > limit:
-            return True
-        depth = max(depth, 0)
-    return False
 
 
 def _comments_in_heredocs(tree: tree_sitter.Tree) -> list[int]:

@@ -118,7 +118,7 @@ def train_simcse(flags: Flags) -> dict[str, Any]:
     queries = unique_queries(given)
     flags, config, more = settle(flags, queries=len(queries))
     check_batch_size(config.batch_size, mesh)
-    pairs = [dataclasses.replace(pair, code=pair.query) for pair in queries]
+    pairs = with_themselves(queries)
 
     identity = dataclasses.asdict(flags) | {"data_hash": [corpus.hash() for corpus in corpora]}
     run = RunFolder(flags.out, identity)
@@ -195,6 +195,11 @@ def settle(flags: Flags, *, queries: int) -> tuple[Flags, Config, list[str]]:
         scale=1 / temperature,
     )
     return flags, resolve(finetuning, on_sample=False, train_pairs=queries)[0], notes
+
+
+def with_themselves(pairs: Sequence[Pair]) -> list[Pair]:
+    """Pairs of each query and itself."""
+    return [dataclasses.replace(p, code=p.query, source=p.query) for p in pairs]
 
 
 def sentence_encoder(config: Config, pairs: Sequence[Pair]) -> tuple[Encoder, Any]:

@@ -13,7 +13,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,7 @@ __all__ = [
     "RowErrors",
     "SharedTexts",
     "answer_keys",
+    "code_texts",
     "correct_functions",
     "paraphrases",
     "shared_texts",
@@ -43,23 +44,58 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A query and the function that answers it; the language and url identify the function."""
+    """A query and the function that answers it; the language and url identify the function.
+
+    Attributes:
+      query: what is asked.
+      code: the function as a tokenizer reads it; in CodeSearchNet its tokens joined by spaces.
+      url: the name of the function.
+      language: a key of LANGUAGES.
+      family: functions of one family are weakly relevant to one another.
+      source: the function as it was written, which data flow is taken from; `code` if "".
+    """
 
     query: str
     code: str
     url: str
     language: str
     family: str | None = None
+    source: str = ""
+
+    def __post_init__(self):
+        _share_text(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A function to be searched; functions of one `family` are weakly relevant to one another."""
+    """A function to be searched; its fields are those of a Pair."""
 
     code: str
     url: str
     language: str
     family: str | None = None
+    source: str = ""
+
+    def __post_init__(self):
+        _share_text(self)
+
+
+def _share_text(row: Pair | Candidate) -> None:
+    """Makes code and source one object where they are one text: most data have no other."""
+    if not row.source or row.source == row.code:
+        object.__setattr__(row, "source", row.code)
+
+
+def code_texts(row: Any) -> tuple[str, ...]:
+    """The code of a row and, where that is another text, its source: what hashes of data cover.
+
+    Example:
+      >>> code_texts(Candidate("f ( )", "u", "go", source="f()"))
+      ('f ( )', 'f()')
+      >>> code_texts(Candidate("f()", "u", "go"))
+      ('f()',)
+    """
+    return (row.code,) if row.source == row.code else (row.code, row.source)
 
 
 MOST_REASONS = 30  # that are told apart: a reason may name what the file says
@@ -132,8 +168,8 @@ class Corpus:
                 digest.update(known.encode())
                 continue
             for row in rows:
-                text = (getattr(row, "query", None), row.code, row.url, row.language, row.family)
-                digest.update(json.dumps(text).encode())
+                texts = (getattr(row, "query", None), *code_texts(row))
+                digest.update(json.dumps((*texts, row.url, row.language, row.family)).encode())
             digest.update(b"\0")
         return digest.hexdigest()
 

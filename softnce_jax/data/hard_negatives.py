@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from softnce_jax.data.corpus import Pair, RowErrors, unique_functions
+from softnce_jax.data.corpus import Pair, RowErrors, code_texts, unique_functions
 from softnce_jax.data.rows import (
     Fields,
     LocatedRow,
@@ -192,7 +192,7 @@ def training_hashes(pairs: Sequence[Pair]) -> dict[str, str]:
     """
     digests: dict[str, list[bytes]] = {}
     for pair in pairs:
-        text = json.dumps((pair.url, pair.query, pair.code))
+        text = json.dumps((pair.url, pair.query, *code_texts(pair)))
         digests.setdefault(pair.language, []).append(hashlib.sha256(text.encode()).digest())
     return {
         language: hashlib.sha256(b"".join(sorted(of_language))).hexdigest()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from pathlib import Path
 
-from softnce_jax.data.code_search_net.published import ABOUT
+from softnce_jax.data.code_search_net.published import ABOUT, VERSION
 from softnce_jax.data.corpus import Candidate, Corpus, Pair, RowErrors
 from softnce_jax.data.formats import find_source
 from softnce_jax.data.rows import (
@@ -16,10 +17,12 @@ from softnce_jax.data.rows import (
     name_of,
     query_of,
     shown_names,
+    source_of,
     url_of,
 )
 from softnce_jax.data.sample import load_sample
 from softnce_jax.errors import InputError
+from softnce_jax.files import read_json
 from softnce_jax.languages import LANGUAGES
 
 __all__ = ["data_folder", "load_corpora", "prepared_folder", "read_corpus"]
@@ -85,18 +88,39 @@ def _read(data: str, language: str, *, strict: bool) -> Corpus:
 
 
 def prepared_folder(root: Path, language: str) -> Path | None:
-    """The newest version of a language's data that `prepare` wrote below `root`, None if none."""
-    versions = (root / language).glob(f"*.*.*/{ABOUT}")
-    return max((path.parent for path in versions), default=None)
+    """The folder of a language's data that `prepare` wrote below `root`, None if there is none.
+
+    Raises:
+      InputError: only another version of the program wrote there.
+    """
+    folder = root / language / VERSION
+    if (folder / ABOUT).exists():
+        return folder
+    others = [path.parent for path in sorted((root / language).glob(f"[0-9]*.*.*/{ABOUT}"))]
+    if others:
+        raise InputError(
+            f"{others[-1]}: version {others[-1].name} of the prepared data, not {VERSION}, which "
+            f"has the functions as they were written: prepare again, {_prepare_command(others[-1])}"
+        )
+    return None
+
+
+def _prepare_command(folder: Path) -> str:
+    """The command that prepares again what lies in the folder of another version."""
+    language, data = folder.parent.name, folder.parents[2].resolve()
+    where = "" if data == data_folder().resolve() else f"SOFTNCE_DATA={shlex.quote(str(data))} "
+    about = read_json(folder / ABOUT)
+    rules = isinstance(about, dict) and about.get("select") == "rules"
+    return f"{where}python experiments/prepare.py --lang {language}" + " --select rules" * rules
 
 
 def read_corpus(path: str | Path, language: str, *, strict: bool = False) -> Corpus:
     """Reads one language's pairs and candidates, in any of the formats of docs/data.md.
 
-    A row has a url, a query (tokens joined by spaces, else text), code (likewise) and perhaps a
-    family. The correct candidate of a query is the one with the same url. If the data have no
-    codebase, the functions of valid and test are the candidates, and a row without a url is named
-    by its code.
+    A row has a url, a query (tokens joined by spaces, else text), code (likewise) and perhaps the
+    function as it was written and a family. The correct candidate of a query is the one with the
+    same url. If the data have no codebase, the functions of valid and test are the candidates, and
+    a row without a url is named by its code.
 
     Args:
       path: a folder, perhaps with a subfolder of the language's name, or a file.
@@ -150,20 +174,21 @@ class _Rows:
             url = f"code:{hashlib.sha256(code.encode()).hexdigest()[:16]}"
         _check_texts(row, ({"query": query} if is_pair else {}) | {"code": code, "url": url})
         _check_language(row, self.language)
-        family = name_of(row, "family")
+        family, source = name_of(row, "family"), source_of(row) or ""
         self._check_new(split, url, query)
         if is_pair:
             self._seen.add((split, url, query))
-            self.pairs[split].append((location, Pair(query, code, url, self.language, family)))
+            pair = Pair(query, code, url, self.language, family, source)
+            self.pairs[split].append((location, pair))
         else:
-            self.codebase[url] = Candidate(code, url, self.language, family)
+            self.codebase[url] = Candidate(code, url, self.language, family, source)
 
     def use_functions_as_codebase(self, *splits: str) -> None:
         """Makes the functions of these splits the candidates."""
         for split in splits:
-            for _, pair in self.pairs[split]:
-                candidate = Candidate(pair.code, pair.url, pair.language, pair.family)
-                self.codebase.setdefault(pair.url, candidate)
+            for _, p in self.pairs[split]:
+                candidate = Candidate(p.code, p.url, p.language, p.family, p.source)
+                self.codebase.setdefault(p.url, candidate)
 
     def leave_out_unanswerable(self, *splits: str) -> None:
         """Leaves out the pairs of these splits whose function is no candidate."""

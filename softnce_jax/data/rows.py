@@ -52,6 +52,7 @@ __all__ = [
     "query_of",
     "read_rows",
     "shown_names",
+    "source_of",
     "text_of",
     "url_of",
     "utf8",
@@ -64,6 +65,7 @@ QUERY_TOKENS = ("docstring_tokens", "func_documentation_tokens")
 QUERY_TEXT = ("docstring", "query", "func_documentation_string")
 CODE_TOKENS = ("code_tokens", "func_code_tokens")
 CODE_TEXT = ("code", "original_string", "func_code_string", "whole_func_string")
+SOURCE = ("original_string", "whole_func_string", "code", "func_code_string")  # as written
 
 LARGEST_ROW = 1 << 25  # bytes of a line, characters of a field
 LARGEST_FILE = 1 << 34  # bytes that a file, or a member of a zip, may unpack to
@@ -105,6 +107,14 @@ def query_of(row: Fields) -> str | None:
 def code_of(row: Fields) -> str | None:
     """The code of a row, see `text_of`."""
     return text_of(row, CODE_TEXT, tokens=CODE_TOKENS)
+
+
+def source_of(row: Fields) -> str | None:
+    """The function of a row as it was written, see `text_of`: GraphCodeBERT's, as published.
+
+    None or "" where a row brings tokens alone, which do not parse once they are joined.
+    """
+    return text_of(row, SOURCE)
 
 
 def url_of(row: Fields) -> str | None:

@@ -33,10 +33,10 @@ GRAMMARS = [language.grammar.partition(":")[0] for language in LANGUAGES.values(
 PACKAGES = ("tree-sitter", *(module.replace("_", "-") for module in GRAMMARS))
 
 
-class HasCode(Protocol):
-    """A Pair or a Candidate."""
+class HasSource(Protocol):
+    """A Pair or a Candidate: data flow is that of the function as it was written."""
 
-    code: str
+    source: str
     language: str
 
 
@@ -102,15 +102,15 @@ class GraphCodes:
         """The number of positions of a row."""
         return self.settings.code_length + self.settings.flow_length
 
-    def __call__(self, rows: Sequence[HasCode]) -> list[Example]:
+    def __call__(self, rows: Sequence[HasSource]) -> list[Example]:
         """The examples of functions; those that are not prepared yet are made now."""
         self.prepare(rows)
-        found = [self._examples[_digest((row.language, row.code))] for row in rows]
+        found = [self._examples[_digest((row.language, row.source))] for row in rows]
         return [ragged.example(index) for ragged, index in found]
 
-    def prepare(self, rows: Iterable[HasCode]) -> None:
+    def prepare(self, rows: Iterable[HasSource]) -> None:
         """Makes the examples of functions, or reads them from the cache."""
-        functions = [(row.language, row.code) for row in rows]
+        functions = [(row.language, row.source) for row in rows]
         new = {_digest(function): function for function in functions}
         new = {key: function for key, function in new.items() if key not in self._examples}
         if not new:
@@ -174,7 +174,7 @@ class GraphCodes:
 
 
 def _digest(function: Function) -> bytes:
-    """A hash of a language and code."""
+    """A hash of a language and a function as it was written."""
     return hashlib.sha256(json.dumps(function).encode()).digest()
 
 

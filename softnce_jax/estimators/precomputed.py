@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from softnce_jax.data.corpus import Pair
+from softnce_jax.data.corpus import Pair, code_texts
 from softnce_jax.encoders.embed import Embedder, embed_blocks
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.processor import Processor
@@ -70,6 +70,8 @@ def precomputed_features(
     # The keys and the order are those of entries that are in users' caches.
     inputs = {"estimator": estimator.name, "hash": estimator.hash}
     inputs |= {side: _texts_hash(texts[side]) for side in estimator.sides}
+    if "codes" in estimator.sides and any(len(code_texts(pair)) > 1 for pair in pairs):
+        inputs["sources"] = _texts_hash(pair.source for pair in pairs)
     unfinished = folder / f"unfinished-{_texts_hash([json.dumps(inputs)])[:32]}"
     matrices = cached(folder, inputs, lambda: estimator.make(pairs, unfinished))
     if unfinished.exists():
@@ -141,7 +143,7 @@ def teacher(model: str, *, download: bool = False) -> Precomputed:
     return Precomputed("teacher", fingerprint(model, download=download), ("queries", "codes"), make)
 
 
-def _texts_hash(texts: Sequence[str]) -> str:
+def _texts_hash(texts: Iterable[str]) -> str:
     """SHA-256 of texts in their order.
 
     Example:

@@ -17,8 +17,14 @@ import pytest
 
 from softnce_jax.commands.evaluate import Flags as EvaluateFlags
 from softnce_jax.commands.evaluate import evaluate
-from softnce_jax.commands.train_simcse import Flags, sentence_encoder, settle, train_simcse
-from softnce_jax.data.corpus import unique_queries
+from softnce_jax.commands.train_simcse import (
+    Flags,
+    sentence_encoder,
+    settle,
+    train_simcse,
+    with_themselves,
+)
+from softnce_jax.data.corpus import Pair, unique_queries
 from softnce_jax.data.load import load_corpora
 from softnce_jax.encoders.embed import Embedder
 from softnce_jax.encoders.processor import Processor
@@ -78,6 +84,12 @@ def test_the_papers_values():
     assert finetuning.encoder == given.model
 
 
+def test_a_query_stands_for_both_texts_of_its_code():
+    pair = Pair("sort a list", "def f ( )", "u", "ruby", source="def f()")
+    (found,) = with_themselves([pair])
+    assert (found.code, found.source, found.url) == ("sort a list", "sort a list", "u")
+
+
 def test_only_a_default_batch_size_shrinks():
     given, finetuning, (note,) = settle(Flags(), queries=128)
     assert given.batch_size == finetuning.batch_size == 128 and "256 -> 128" in note
@@ -105,7 +117,7 @@ def prepared(flags):
     corpora, _ = load_corpora(flags.data, flags.lang)
     queries = unique_queries([pair for corpus in corpora for pair in corpus.train])
     _, config, _ = settle(flags, queries=len(queries))
-    return config, corpora, [dataclasses.replace(pair, code=pair.query) for pair in queries]
+    return config, corpora, with_themselves(queries)
 
 
 def passes_and_loss(tasks, model, *, dropping=True, step=True):

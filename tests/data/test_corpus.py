@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from collections import Counter
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 
 from softnce_jax.data.corpus import (
     FOLDS,
+    Candidate,
+    Corpus,
     Pair,
     answer_keys,
     correct_functions,
@@ -35,6 +38,36 @@ TEXTS = [  # query, code, url, language
     ("Find", "f", "y", "go"),
 ]
 PAIRS = [Pair(*text) for text in TEXTS]
+
+
+def test_a_row_of_one_text_has_it_for_both():
+    for row in (Pair("q", "f ( )", "u", "go"), Candidate("f ( )", "u", "go", "family")):
+        assert row.source is row.code
+        again = dataclasses.replace(row, source="".join(["f ", "( )"]))
+        assert again.source is again.code and again == row and hash(again) == hash(row)
+        other = dataclasses.replace(row, source="f()")
+        assert (other.code, other.source) == ("f ( )", "f()") and other != row
+
+
+def corpus_of(pairs: list[Pair], codebase: list[Candidate]) -> Corpus:
+    return Corpus("x", "go", pairs, [], [], codebase)
+
+
+def test_the_hash_covers_both_texts_and_is_the_old_one_where_they_are_one():
+    pairs, codebase = PAIRS[:2], [Candidate("a", "u", "go", "family")]
+    old = hashlib.sha256()
+    for rows in (pairs, [], [], codebase):
+        for r in rows:
+            text = (getattr(r, "query", None), r.code, r.url, r.language, r.family)
+            old.update(json.dumps(text).encode())
+        old.update(b"\0")
+    assert corpus_of(pairs, codebase).hash() == old.hexdigest()
+    hashes = {old.hexdigest()}
+    for text in ("a()", "a ()"):
+        other = [dataclasses.replace(pairs[0], source=text), pairs[1]]
+        hashes.add(corpus_of(other, codebase).hash())
+        hashes.add(corpus_of(pairs, [dataclasses.replace(codebase[0], source=text)]).hash())
+    assert len(hashes) == 5
 
 
 def test_shared_texts_are_counted():

@@ -113,6 +113,73 @@ def test_every_format_gives_the_same_pairs(tmp_path, write, folder):
     assert "no codebase: the 5 functions of valid and test stand in" in corpus.notes
 
 
+def two_texts(names: dict[str, str]) -> list[dict]:
+    """A row with both texts of its function under CodeSearchNet's names, and rows with one."""
+    row = {"url": "u0", "docstring": "sum", "code": "def f(x): ...", "split": "train"}
+    whole = {"original_string": "def f(x):\n    '''Sum.'''", "code_tokens": ["def", "f"]}
+    texts = row | whole
+    rows = [texts] + [
+        texts | dict.fromkeys({"code", *whole} - {name}) | {"url": f"u{n}"}
+        for n, name in enumerate(("code", "original_string", "code_tokens"), start=1)
+    ]
+    return [{names.get(name, name): value for name, value in r.items()} for r in rows]
+
+
+HUB = {
+    "url": "func_code_url", "code": "func_code_string", "original_string": "whole_func_string",
+    "code_tokens": "func_code_tokens", "docstring": "func_documentation_string",
+}  # fmt: skip
+TWO_TEXTS = {
+    "pairs.jsonl": lambda folder, names: write_folder(folder, pairs=two_texts(names)),
+    "pairs.parquet": lambda folder, names: write_parquet(
+        folder / "pairs.parquet", two_texts(names)
+    ),
+    "final/jsonl": lambda folder, names: write_folder(
+        folder / "final" / "jsonl" / "train", python_train_0=two_texts(names)
+    ),
+    "dataset": lambda folder, names: (
+        pytest.importorskip("datasets")
+        .Dataset.from_list(two_texts(names))
+        .save_to_disk(str(folder / "dataset"))
+    ),
+}
+
+
+@pytest.mark.parametrize("names", [{}, HUB], ids=["raw", "hub"])
+@pytest.mark.parametrize("form", TWO_TEXTS)
+def test_a_function_has_two_texts_in_every_format(tmp_path, form, names):
+    TWO_TEXTS[form](tmp_path, names)
+    path = tmp_path if form == "final/jsonl" else tmp_path / form
+    corpus = read_corpus(path, "python", strict=True)
+    code, written, joined = "def f(x): ...", "def f(x):\n    '''Sum.'''", "def f"
+    assert {p.url: (p.code, p.source) for p in corpus.train} == {
+        "u0": (joined, written), "u1": (code, code), "u2": (written, written), "u3": (joined,) * 2
+    }  # fmt: skip
+
+
+def test_two_texts_of_a_csv_and_of_candidates(tmp_path):
+    rows = [{"url": "u", "query": "q", "code": "f", "original_string": " f # first "}]
+    write_csv(tmp_path / "test.csv", rows)
+    (candidate,) = read_corpus(tmp_path, "python", strict=True).codebase
+    assert (candidate.code, candidate.source) == ("f", "f # first")
+    write_csv(tmp_path / "codebase.csv", [rows[0] | {"original_string": "f # second"}])
+    (candidate,) = read_corpus(tmp_path, "python", strict=True).codebase
+    assert (candidate.code, candidate.source) == ("f", "f # second")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [([1], "a original_string that is no text"), ("\ud800", "a lone surrogate")],
+)
+def test_what_was_written_and_is_no_text_is_skipped(tmp_path, value, reason):
+    """Not replaced by the tokens: its data flow would be another without a word."""
+    row = {"url": "u", "query": "q", "code_tokens": ["f"], "original_string": value}
+    write_folder(tmp_path, train=[row, row | {"url": "v", "original_string": "f()"}])
+    corpus = read_corpus(tmp_path, "python")
+    assert [pair.source for pair in corpus.train] == ["f()"]
+    assert corpus.row_errors.lines()[0].startswith(f"skipped 1 row: {reason}")
+
+
 def test_cosqa(tmp_path):
     def row(number: int, label: int, doc: str) -> dict:
         code = pair(number)["code"]

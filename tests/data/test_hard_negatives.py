@@ -169,6 +169,12 @@ def test_lines_that_cannot_be_used_are_skipped_and_named(path, reason):
         read_negatives(str(path), PAIRS, row_errors=RowErrors())
 
 
+def test_a_function_written_otherwise_is_another_training_set(path):
+    other = [dataclasses.replace(PAIRS[0], source="another text"), *PAIRS[1:]]
+    with pytest.raises(InputError, match="and a text has changed; mine again"):
+        read_negatives(str(path), other)
+
+
 def test_numbers_and_absent_languages(tmp_path):
     pairs = [Pair(f"q{n}", f"c{n}", f"{n}", "go") for n in range(3)]
     rows = [{"url": n, "query": f" q{n}", "negatives": [(n + 1) % 3], "language": None}

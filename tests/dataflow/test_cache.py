@@ -62,6 +62,38 @@ def test_the_language_counts(tokenizer):
     assert not np.array_equal(php.ids, javascript.ids)
 
 
+WRITTEN = """def longest(words):
+    best = ""
+    for word in words:
+        if len(word) > len(best):
+            best = word
+    return best"""
+TOKENS = (
+    'def longest ( words ) : best = "" for word in words : if len ( word ) > len ( best ) : '
+    "best = word return best"
+)
+
+
+def test_the_flow_is_that_of_the_function_as_it_was_written(tokenizer, caplog):
+    """Joined tokens are no Python: the loop is lost."""
+    written, joined = Pair("q", WRITTEN, "u", "python"), Pair("q", TOKENS, "u", "python")
+    both = Pair("q", TOKENS, "u", "python", source=WRITTEN)
+    graphs = GraphCodes(tokenizer, Settings("published", 80, 40))
+    found, expected, other = graphs([both, written, joined])
+    assert same([found], [expected]) and not same([found], [other])
+    flow = extract.Extractor("python")(WRITTEN)
+    assert len(found.spans) == len(flow.edges) and len(flow.tokens) == len(TOKENS.split())
+    of = {n: [flow.tokens[p] for p in parents] for n, _, parents in flow.edges}
+    assert of[len(flow.tokens) - 1] == ["best", "best"]  # from either side of the loop
+    assert of != {n: parents for n, _, parents in extract.Extractor("python")(TOKENS).edges}
+
+
+def test_rows_of_one_code_and_other_sources_are_two(tokenizer):
+    first, second = (Pair("q", "f", "u", "python", source=s) for s in ("x = 1", "x = y"))
+    assert not same(*(codes(tokenizer)([row]) for row in (first, second)))
+    assert same(*(codes(tokenizer)([row]) for row in (first, Pair("q", "x = 1", "v", "python"))))
+
+
 def test_pieces_are_those_of_the_tokens(tokenizer):
     (example,) = codes(tokenizer)([Pair("q", "def f(a):\n  return a", "u", "python")])
     pieces = [id for t in ("def", "f", "(", "a", ")", ":", "return", "a")

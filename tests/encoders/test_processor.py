@@ -29,6 +29,18 @@ def test_queries_and_code_are_cut_at_lengths_of_their_own(processor):
     assert processor.codes([Candidate(CODE, "url", "python")]) == [code]
 
 
+def test_text_is_the_code_and_data_flow_that_of_the_source(processor):
+    graphs = GraphCodes(TOKENIZER, Settings("published", code_length=24, flow_length=8))
+    written = Candidate(CODE, "url", "python")
+    both = Candidate("add two numbers", "url", "python", source=CODE)
+    assert processor.codes([both]) == [TOKENIZER.tokenize([both.code], 9)[0]]
+    assert processor.codes([both]) != processor.codes([written])
+    with_flow = processor._replace(graphs=graphs)
+    (found,), (expected,) = with_flow.codes([both]), with_flow.codes([written])
+    assert found is not expected and found.ids.tolist() == expected.ids.tolist()
+    assert len(found.spans) > 0 and found.edges.tolist() == expected.edges.tolist()
+
+
 def test_a_caching_processor_gives_the_same_and_tokenizes_once(processor):
     caching = processor.caching()
     (first,), (again,) = caching.queries(["add two"]), caching.queries(["add two"])

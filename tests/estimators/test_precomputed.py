@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -9,7 +11,12 @@ import pytest
 from softnce_jax.encoders import embed
 from softnce_jax.encoders.embed import Embedder
 from softnce_jax.errors import InputError
-from softnce_jax.estimators.precomputed import precomputed_features, sentence, teacher
+from softnce_jax.estimators.precomputed import (
+    Precomputed,
+    precomputed_features,
+    sentence,
+    teacher,
+)
 from softnce_jax.pretrained.load import load
 from tests.estimators.conftest import CODES, QUERIES, pairs
 
@@ -93,6 +100,23 @@ def test_the_second_time_no_model_is_loaded(model_folder, tmp_path, monkeypatch)
     for queries, codes in ((QUERIES[::-1], CODES), (QUERIES, CODES[::-1])):
         with pytest.raises(AssertionError, match="loaded"):
             features(estimator, tmp_path, queries, codes)
+
+
+def test_functions_written_otherwise_miss(tmp_path):
+    """And those that are not find the entries made before rows had two texts."""
+    made = []
+
+    def make(rows, _):
+        made.append(rows)
+        return {"a": [np.ones((len(rows), 2), np.float32)]}
+
+    rows = pairs(QUERIES, CODES)
+    other = [dataclasses.replace(rows[0], source="written otherwise"), *rows[1:]]
+    for sides, expected in ((("queries",), [rows]), (("queries", "codes"), [rows, other])):
+        made.clear()
+        for given in (rows, other, rows):
+            precomputed_features(Precomputed("x", "y", sides, make), given, folder=tmp_path)
+        assert made == expected
 
 
 def test_another_model_misses(model_folder, other_folder, tmp_path):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import jax
+import numpy as np
 import pytest
 
 from softnce_jax.commands.evaluate import Flags, evaluate
@@ -14,6 +17,7 @@ from softnce_jax.train.batches import batch_indices, batches
 from softnce_jax.train.config import Config, resolve
 from softnce_jax.train.fit import fit
 from softnce_jax.train.setup import build_encoder, make_processor
+from tests.data.folders import write_folder
 from tests.train.corpus import write_encoder, write_tasks
 from tests.train.prepare import prepare
 from tests.train.runs import logged_lines, metrics
@@ -31,8 +35,8 @@ def tasks(tmp_path_factory):
 
 def config(tasks, **given) -> Config:
     settings = {"epochs": 1, "batch_size": 8, "encoder": str(tasks / "encoder"), **SMALL}
-    settings |= {"learning_rate": 1e-2, "warmup_epochs": 0.0}
-    return Config(lang="python", data=str(tasks), **(settings | given))
+    settings |= {"learning_rate": 1e-2, "warmup_epochs": 0.0, "data": str(tasks)}
+    return Config(lang="python", **(settings | given))
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +95,33 @@ def test_rows_of_batches_have_one_shape(tasks):
         # Of eight functions with data flow and eight queries.
         rows = {text.rows.ids.shape[1] for text in texts}
         assert rows == {16} if padded else max(rows) < 16
+
+
+@pytest.mark.parametrize(
+    ("rules", "read", "other"), [("published", "written", "joined"), ("none", "joined", "written")]
+)
+def test_rows_are_of_the_text_that_the_encoder_reads(tasks, tmp_path, rules, read, other):
+    """Data flow is that of the function as written, else the joined tokens are read."""
+    lines = (tasks / "train.jsonl").read_text("utf-8").splitlines()
+    texts = {"both": [], "written": [], "joined": []}
+    for row in map(json.loads, lines):
+        code = row.pop("code")
+        written, joined = {"original_string": code}, {"code_tokens": ["tokens", *code.split()]}
+        texts["both"].append(row | written | joined)
+        texts["written"].append(row | written)
+        texts["joined"].append(row | joined)
+    found = {}
+    for name, rows in texts.items():
+        folder = write_folder(tmp_path / name, train=rows, valid=rows[:2], test=rows[:2])
+        flow_length = 0 if rules == "none" else 16
+        given = config(tasks, data=str(folder), dataflow=rules, flow_length=flow_length)
+        settled, data = prepare(given)
+        encoder, _ = build_encoder(settled, data.train)
+        processor = make_processor(encoder, [data.train], settled.data)
+        drawn = batches(batch_indices(24, 8, seed=0), data.train, processor)
+        found[name] = jax.tree.leaves(drawn[0].texts)
+    same = {n: all(map(np.array_equal, found["both"], found[n])) for n in (read, other)}
+    assert same == {read: True, other: False}
 
 
 def test_the_rules_and_the_graph_change_the_rows(tasks):

@@ -21,6 +21,7 @@ from softnce_jax.data.code_search_net.published import (
     ABOUT,
     COUNTS,
     SPLITS,
+    VERSION,
     differences,
     protocol,
 )
@@ -63,8 +64,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       **settings: of TFDS, `config` and `data_dir` for instance.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES: ClassVar = {"1.0.0": "First."}
+    VERSION = tfds.core.Version(VERSION)
+    RELEASE_NOTES: ClassVar = {
+        "1.0.0": "First.",
+        "2.0.0": "With `original_string`, the function as it was written.",
+    }
     BUILDER_CONFIGS: ClassVar = [
         tfds.core.BuilderConfig(name=language, description=f"Functions in {language}.")
         for language in COUNTS

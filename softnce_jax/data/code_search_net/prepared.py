@@ -97,8 +97,8 @@ def read_prepared(folder: Path, language: str) -> Corpus:
 
 
 def _pair(texts: Texts) -> Pair:
-    return Pair(texts.query, texts.code, texts.url, texts.language)
+    return Pair(texts.query, texts.code, texts.url, texts.language, None, texts.source)
 
 
 def _candidate(texts: Texts) -> Candidate:
-    return Candidate(texts.code, texts.url, texts.language)
+    return Candidate(texts.code, texts.url, texts.language, None, texts.source)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["ABOUT", "COUNTS", "PROTOCOL", "SPLITS", "differences", "protocol"]
+__all__ = ["ABOUT", "COUNTS", "PROTOCOL", "SPLITS", "VERSION", "differences", "protocol"]
 
 SPLITS = ("train", "validation", "test", "codebase")
+VERSION = "2.0.0"  # of prepared data; others are not read
 ABOUT = "softnce.json"  # the file beside the records that describes them
 PROTOCOL = "CodeSearchNet, splits and candidates of GraphCodeBERT"
 # Of SPLITS, in each language of CodeSearchNet: PAPER Table 7 (Li et al., EMNLP 2023), which gives

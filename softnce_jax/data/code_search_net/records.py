@@ -33,7 +33,8 @@ TEXTS = {
     "path": ("path", "func_path_in_repository"),
     "func_name": ("func_name",),
     "language": ("language",),
-    "code": ("code", "func_code_string"),
+    "original_string": ("original_string", "whole_func_string", "code", "func_code_string"),
+    "code": ("code", "func_code_string", "original_string", "whole_func_string"),
     "docstring": ("docstring", "func_documentation_string"),
 }
 TOKENS = {
@@ -41,18 +42,21 @@ TOKENS = {
     "docstring_tokens": ("docstring_tokens", "func_documentation_tokens"),
 }
 COLUMNS = {name for names in (TEXTS | TOKENS).values() for name in names}
+# The features of Texts.
+OF_TEXTS = ("docstring_tokens", "code_tokens", "url", "language", "original_string")
 REQUIRED = ("url", "language", "code", "code_tokens", "docstring_tokens")
 
 Features = dict[str, Any]  # of a function, all of TEXTS and TOKENS: strings, and lists of them
 
 
 class Texts(NamedTuple):
-    """The fields of a record that training reads."""
+    """The fields of a record that training reads, as in a Pair."""
 
     query: str
     code: str
     url: str
     language: str
+    source: str
 
 
 def to_features(row: Mapping[str, Any]) -> Features | str:
@@ -68,7 +72,8 @@ def to_features(row: Mapping[str, Any]) -> Features | str:
     features: Features = {}
     for type_, columns in ((str, TEXTS), (list, TOKENS)):
         for feature, names in columns.items():
-            value = next((row[name] for name in names if isinstance(row.get(name), type_)), None)
+            found = [row[name] for name in names if isinstance(row.get(name), type_)]
+            value = next(filter(None, found), found[0] if found else None)
             if value is None and feature in REQUIRED:
                 return f"a row without {feature}"
             if type_ is list and not all(isinstance(token, str) for token in value or ()):
@@ -89,26 +94,25 @@ def to_bytes(features: Features) -> bytes:
 
 
 def to_texts(record: bytes) -> Texts:
-    """The query and the code of a record: their tokens joined by spaces, as published.
+    """The texts of a record: query and code are their tokens joined by spaces, as published.
 
     Example:
-      >>> row = {"url": "u", "language": "go", "code": "", "code_tokens": ["f", "(", ")"]}
+      >>> row = {"url": "u", "language": "go", "code": "f()", "code_tokens": ["f", "(", ")"]}
       >>> to_texts(to_bytes(to_features(row | {"docstring_tokens": ["Does", "f"]})))
-      Texts(query='Does f', code='f ( )', url='u', language='go')
+      Texts(query='Does f', code='f ( )', url='u', language='go', source='f()')
     """
     features = tf_example_pb2.Example.FromString(record).features.feature
     joined = {
-        name: b" ".join(features[name].bytes_list.value).decode().strip()
-        for name in ("docstring_tokens", "code_tokens", "url", "language")
+        name: b" ".join(features[name].bytes_list.value).decode().strip() for name in OF_TEXTS
     }
     return Texts(*joined.values())
 
 
 def text_digest(features: Features) -> bytes:
     """SHA-256 of the fields that training reads."""
-    joined = [" ".join(features[name]).strip() for name in ("docstring_tokens", "code_tokens")]
-    text = json.dumps([*joined, features["url"], features["language"]])
-    return hashlib.sha256(text.encode()).digest()
+    values = (features[name] for name in OF_TEXTS)
+    joined = [(v if isinstance(v, str) else " ".join(v)).strip() for v in values]
+    return hashlib.sha256(json.dumps(joined).encode()).digest()
 
 
 def url_key(url: str) -> bytes:

@@ -49,7 +49,7 @@ __all__ = [
     "write_split_file",
 ]
 
-FORMAT = 1  # raised when the same raw shard comes to give another shard
+FORMAT = 2  # raised when the same raw shard comes to give another shard
 FILE_RECORDS = 16_384  # in a file of a split
 COPIED_AT_ONCE = 256  # records in memory while a file is written
 UNLISTED = "a function that is in no list"

@@ -42,13 +42,13 @@ HUB_NAMES = {
 def row(split: str, n: int, **changes) -> dict:
     """Function n of a split, as CodeSearchNet has it."""
     name = f"{WORDS[n % 10]}_{split}_{n}"
-    code = f"def {name}(items)\n  # what it does\n  items.{WORDS[n % 10]}\nend"
+    code = f"def {name}(items)\n  items.{WORDS[n % 10]}\nend"
     docstring = f"{WORDS[n % 10].title()} the items of list number {n}."
     return {
         "repo": "owner/repo",
         "path": f"lib/{name}.rb",
         "func_name": name,
-        "original_string": code,
+        "original_string": code.replace("\n", "\n  # what it does\n", 1),
         "language": LANGUAGE,
         "code": code,
         "code_tokens": ["def", name, "(", "items", ")", "items", ".", WORDS[n % 10], "end"],

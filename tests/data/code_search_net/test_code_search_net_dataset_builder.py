@@ -14,7 +14,7 @@ import tensorflow_datasets as tfds
 import softnce_jax
 from softnce_jax.data.code_search_net import code_search_net_dataset_builder as builder
 from softnce_jax.data.code_search_net import published
-from softnce_jax.data.code_search_net.published import PROTOCOL
+from softnce_jax.data.code_search_net.published import PROTOCOL, VERSION
 from softnce_jax.data.corpus import Candidate, Pair
 from softnce_jax.data.load import load_corpora
 from softnce_jax.errors import InputError
@@ -31,19 +31,25 @@ CLEANED = "google/code_x_glue_ct_code_to_text"
 
 
 def pairs(split: str) -> list[Pair]:
-    """What a split must be: the rows of its list, in its order, tokens joined by spaces."""
+    """What a split must be: the rows of its list, in its order.
+
+    Tokens joined by spaces, and the functions as they were written.
+    """
     rows = [ROWS[url] for url in LISTS[split]]
     return [
-        Pair(" ".join(r["docstring_tokens"]), " ".join(r["code_tokens"]), r["url"], "ruby")
+        Pair(
+            " ".join(r["docstring_tokens"]), " ".join(r["code_tokens"]), r["url"], "ruby",
+            source=r["original_string"],
+        )
         for r in rows
-    ]
+    ]  # fmt: skip
 
 
 def assert_published(corpus) -> None:
     assert list(corpus.train) == pairs("train")
     assert list(corpus.valid) == pairs("valid")
     assert list(corpus.test) == pairs("test")
-    expected = [Candidate(p.code, p.url, "ruby") for p in pairs("codebase")]
+    expected = [Candidate(p.code, p.url, "ruby", source=p.source) for p in pairs("codebase")]
     assert list(corpus.codebase) == expected
     assert corpus.protocol == PROTOCOL and not corpus.notes
 
@@ -78,7 +84,7 @@ LOCAL = {
 def test_from_a_folder(run, tmp_path, data, form):
     folder = write(tmp_path / "by_hand", LOCAL[form])
     messages = run(folder=folder)
-    version = data / "code_search_net" / "ruby" / "1.0.0"
+    version = data / "code_search_net" / "ruby" / VERSION
     counts = "15 train, 5 validation, 5 test, 18 codebase, as published"
     assert messages[-1] == f"ruby: {counts}: {version}"
     assert_published(load())
@@ -92,11 +98,13 @@ def test_every_form_gives_the_same_data(run, tmp_path, monkeypatch):
         run(folder=write(tmp_path / f"by_hand{n}", files))
         hashes.add(load().hash())
     assert len(hashes) == 1
-    changed = RAW | {"test": [archives.row("test", n, code_tokens=["x"]) for n in range(10)]}
-    files = {"r.zip": archives.zenodo_zip(changed), "d.zip": archives.dataset_zip()}
-    monkeypatch.setenv("SOFTNCE_DATA", str(tmp_path / "changed"))
-    run(folder=write(tmp_path / "changed_by_hand", files))
-    assert load().hash() not in hashes
+    for field, text in (("code_tokens", ["x"]), ("original_string", "x")):
+        changed = RAW | {"test": [archives.row("test", n, **{field: text}) for n in range(10)]}
+        files = {"r.zip": archives.zenodo_zip(changed), "d.zip": archives.dataset_zip()}
+        monkeypatch.setenv("SOFTNCE_DATA", str(tmp_path / field))
+        run(folder=write(tmp_path / f"{field}_by_hand", files))
+        hashes.add(load().hash())
+    assert len(hashes) == 3
 
 
 def put_lists(server) -> None:
@@ -109,10 +117,10 @@ def test_from_the_first_source(run, server, data):
     assert len(run()) == 2  # what was left out, and what there is
     assert_published(load())
     asked = len(server.asked)
-    (data / "code_search_net" / "ruby" / "1.0.0" / "softnce.json").unlink()
-    for path in (data / "code_search_net" / "ruby" / "1.0.0").iterdir():
+    (data / "code_search_net" / "ruby" / VERSION / "softnce.json").unlink()
+    for path in (data / "code_search_net" / "ruby" / VERSION).iterdir():
         path.unlink()
-    (data / "code_search_net" / "ruby" / "1.0.0").rmdir()
+    (data / "code_search_net" / "ruby" / VERSION).rmdir()
     run()
     assert len(server.asked) == asked  # what was fetched is used again, and nobody asked
 
@@ -241,7 +249,7 @@ def test_an_interrupted_preparing_goes_on(run, by_hand, monkeypatch, data):
     monkeypatch.setattr(builder, "make_shard", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(folder=by_hand)
-    assert not (data / "code_search_net" / "ruby" / "1.0.0").exists()
+    assert not (data / "code_search_net" / "ruby" / VERSION).exists()
 
     def counted(shard, **where):
         made.append(shard.member)
@@ -377,7 +385,7 @@ def test_tfds_reads_it_by_name(run, by_hand, data):
     found = source[0]
     assert set(found) == {
         "url", "repo", "path", "func_name", "language",
-        "code", "code_tokens", "docstring", "docstring_tokens",
+        "original_string", "code", "code_tokens", "docstring", "docstring_tokens",
     }  # fmt: skip
     for name, value in found.items():
         texts = value if isinstance(first[name], list) else [value]
@@ -400,6 +408,6 @@ def test_nothing_imports_tensorflow():
 
 def test_the_description_is_json(run, by_hand, data):
     run(folder=by_hand)
-    about = json.loads((data / "code_search_net/ruby/1.0.0/softnce.json").read_text())
+    about = json.loads((data / "code_search_net/ruby" / VERSION / "softnce.json").read_text())
     assert about["counts"] == dict(zip(published.SPLITS, archives.COUNTS, strict=True))
     assert all(len(digest) == 64 for digest in about["sha256"].values())

@@ -13,10 +13,14 @@ import numpy as np
 import pytest
 
 from softnce_jax.data.code_search_net.prepared import read_prepared
+from softnce_jax.data.code_search_net.published import ABOUT, VERSION
 from softnce_jax.data.corpus import Joined
 from softnce_jax.data.load import load_corpora, prepared_folder, read_corpus
 from softnce_jax.errors import InputError
+from softnce_jax.files import write_json
 from softnce_jax.train.config import Config
+from softnce_jax.train.fit import identify
+from softnce_jax.train.run_folder import RunFolder
 from softnce_jax.train.setup import read_data
 from tests.data.code_search_net import archives
 from tests.data.code_search_net.archives import write
@@ -80,15 +84,55 @@ def test_damage_is_told_before_any_work(corpus, data, name):
     read_prepared(folder, "ruby")
 
 
-def test_the_newest_version_is_read(corpus, data):
+def test_only_its_own_version_is_read(corpus, data):
     folder = prepared_folder(data / "code_search_net", "ruby")
-    newer = folder.with_name("1.1.0")
-    newer.mkdir()
+    assert folder.name == VERSION
+    for name in ("1.0.0", "9.0.0", f"incomplete.ABC_{VERSION}"):
+        folder.with_name(name).mkdir()
+        (folder.with_name(name) / ABOUT).write_text("{}")
     assert prepared_folder(data / "code_search_net", "ruby") == folder
-    (newer / "softnce.json").write_text("{}")
-    assert prepared_folder(data / "code_search_net", "ruby") == newer
+    (folder / ABOUT).write_text("{}")
     with pytest.raises(InputError, match="is damaged"):
         load_corpora("auto", "ruby")
+
+
+@pytest.mark.parametrize("select", ["lists", "rules"])
+def test_data_of_another_version_are_refused_with_the_command(corpus, data, run, by_hand, select):
+    folder = prepared_folder(data / "code_search_net", "ruby")
+    old = folder.rename(folder.with_name("1.0.0"))
+    about = json.loads((old / ABOUT).read_text())
+    (old / ABOUT).write_text(json.dumps(about | {"select": select}))
+    rules = " --select rules" if select == "rules" else ""
+    for given in ("auto", str(data / "code_search_net")):
+        with pytest.raises(InputError) as error:
+            load_corpora(given, "ruby")
+        assert f"{error.value}" == (
+            f"{old}: version 1.0.0 of the prepared data, not {VERSION}, which has the functions as "
+            f"they were written: prepare again, python experiments/prepare.py --lang ruby{rules}"
+        )
+    run(folder=by_hand, select=select)  # which is that command
+    (again,), _ = load_corpora("auto", "ruby")
+    assert again.train[0].source != again.train[0].code
+    assert (again.hash() == corpus.hash()) == (select == "lists")
+
+
+def test_data_of_another_version_that_lie_elsewhere(corpus, data):
+    folder = prepared_folder(data / "code_search_net", "ruby")
+    folder.rename(folder.with_name("1.0.0"))
+    moved = data.rename(data.with_name("moved here"))
+    with pytest.raises(InputError, match=f"again, SOFTNCE_DATA='{moved}' python experiments/"):
+        load_corpora(str(moved / "code_search_net"), "ruby")
+
+
+def test_a_run_on_data_of_another_version_is_another_run(corpus, tmp_path):
+    given = Config(lang="ruby", encoder="tiny", batch_size=8, epochs=1)
+    identity = identify(given, read_data(given), {})
+    old = dataclasses.replace(
+        corpus, train=[dataclasses.replace(p, source="") for p in corpus.train]
+    )
+    write_json(tmp_path / "config.json", identity | {"data_hash": [old.hash()]})
+    with pytest.raises(InputError, match=r"holds a run of another configuration \(data_hash"):
+        RunFolder(tmp_path, identity)
 
 
 def test_files_in_the_data_folder_are_read_as_before(data):
@@ -110,7 +154,7 @@ def test_prepared_data_are_read_from_wherever_they_lie(corpus, data):
 def test_what_was_only_begun_is_not_there(run, tmp_path, data):
     with pytest.raises(InputError):
         run(folder=write(tmp_path / "by_hand", {"r.zip": archives.zenodo_zip()[:-9]}))
-    (data / "code_search_net" / "ruby" / "incomplete.ABC_1.0.0").mkdir(parents=True)
+    (data / "code_search_net" / "ruby" / "incomplete.ABC_2.0.0").mkdir(parents=True)
     (sample,), notes = load_corpora("auto", "ruby")
     assert sample.name == "sample" and "no CodeSearchNet (ruby)" in notes[0]
 

@@ -6,7 +6,12 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.example_serializer import ExampleSerializer
 from tensorflow_datasets.proto import tf_example_pb2
 
-from softnce_jax.data.code_search_net.records import to_bytes, to_features
+from softnce_jax.data.code_search_net.records import (
+    text_digest,
+    to_bytes,
+    to_features,
+    to_texts,
+)
 from softnce_jax.data.load import prepared_folder
 from tests.data.code_search_net import archives
 
@@ -23,3 +28,19 @@ def test_a_record_is_what_tfds_makes(corpus, data):
         parse = tf_example_pb2.Example.FromString
         assert parse(to_bytes(found)) == parse(theirs)
     assert parse(to_bytes(found)) != parse(to_bytes(found | {"path": "other"}))
+
+
+def test_a_record_has_both_texts_and_a_raw_row_may_bring_one():
+    row = archives.row("train", 1, original_string=" as written ", code="code")
+    for changes, written in (
+        ({}, "as written"),
+        ({"original_string": None}, "code"),
+        ({"original_string": ""}, "code"),
+        ({"code": None}, "as written"),
+        ({"original_string": None, "whole_func_string": "of a mirror"}, "of a mirror"),
+    ):
+        texts = to_texts(to_bytes(to_features(row | changes)))
+        assert (texts.code, texts.source) == (" ".join(row["code_tokens"]), written)
+    without = {name: value for name, value in row.items() if name != "original_string"}
+    assert to_features(without | {"code": None}) == "a row without code"
+    assert text_digest(to_features(row)) != text_digest(to_features(without))

@@ -22,9 +22,10 @@ __all__ = ["LANGUAGES", "Language", "grammar", "is_docstring", "parse", "parser"
 # literals of Ruby are read again and again: a megabyte of `%w[` for hours.
 CHUNK = 128  # bytes that the parser is given at a time; after a step back they count again
 LEAST_READ, MOST_READ = 100_000_000, 100  # bytes, and bytes for a byte of the source
-MOST_STEPS = 2_000_000, 20  # steps, and steps more for a byte of the source
-# At its end Go's parser takes memory with the square of the steps: 3 GB for 60 kB of `%w[]`.
-MOST_STEPS_OF_GO = 100_000, 3
+LEAST_STEPS, MOST_STEPS = 2_000_000, 20  # steps, and steps for a byte of the source
+# When Go's parser ends it takes memory with the square of its steps, 3 GB for 60 kB of `%w[]`, and
+# recurses as deep as its stack is, which ends the process at two million steps.
+LEAST_STEPS_OF_GO, MOST_STEPS_OF_GO, ALL_STEPS_OF_GO = 100_000, 2, 1_000_000
 STEPS_A_CALL = 100  # between two calls of tree-sitter's progress callback
 HEREDOC_PASSES = 3
 EXPRESSION_PREFIX = re.compile(rb"[rR]?[bBfFtT]")  # of strings of Python that are no text
@@ -119,8 +120,9 @@ def _parse_within_budget(
 ) -> tree_sitter.Tree | None:
     """Parses a source, None if the budget is spent first."""
     to_read = LEAST_READ + MOST_READ * len(source)
-    least, each = MOST_STEPS_OF_GO if language == "go" else MOST_STEPS
-    steps = least + each * len(source)
+    steps = LEAST_STEPS + MOST_STEPS * len(source)
+    if language == "go":
+        steps = min(LEAST_STEPS_OF_GO + MOST_STEPS_OF_GO * len(source), ALL_STEPS_OF_GO)
 
     def read(at: int, _: object) -> bytes:
         nonlocal to_read

@@ -564,7 +564,10 @@ def test_a_source_that_takes_too_long_to_parse_is_left_out():
 def test_a_parse_that_takes_too_many_steps_is_given_up():
     """At its end Go's parser takes memory with the square of the source: gigabytes for 60 kB."""
     assert parse(b"package a\n" + b"%w[]" * 50_000, "go") is None
-    assert parse(b"package a\n" + b"func f() { a[b](c); d.e = f }\n" * 5_000, "go") is not None
+    function = (
+        b"func f(list []int) (total int) {\n\tfor _, x := range list {\n\t\ttotal += x\n\t}\n}\n"
+    )
+    assert parse(b"package a\n" + function * 6_000, "go") is not None
 
 
 @pytest.mark.slow

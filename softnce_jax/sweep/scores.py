@@ -66,8 +66,10 @@ class Scores:
           ranked_by: whose values: those of the "trained" or "untrained" encoder, or of "BM25".
 
         Raises:
-          InputError: two runs of one system, seed and fold, or other queries than in other runs.
+          InputError: two runs of one system, seed and fold, or other data or queries than in other
+            runs.
         """
+        _check_data(runs)
         self.metric, self._ranked_by = metric, ranked_by
         self.runs: dict[System, list[Run]] = defaultdict(list)
         for run, system in zip(runs, _systems(runs), strict=True):
@@ -146,6 +148,20 @@ def read_runs(folder: str | Path) -> list[Run]:
     if not runs:
         raise InputError(f"{folder}: no finished runs; give the --out of sweep.py")
     return runs
+
+
+def _check_data(runs: list[Run]) -> None:
+    """Raises InputError where runs of a language and fold read other data: other texts, perhaps."""
+    known: dict[tuple, tuple[str, Path]] = {}
+    for run in runs:
+        for language, protocol in run.results["protocol"].items():
+            key, data_hash = (language, run.config.get("fold")), protocol.get("data_hash")
+            other_hash, other = known.setdefault(key, (data_hash, run.folder))
+            if data_hash != other_hash:
+                raise InputError(
+                    f"{run.folder}: its {language} data are not those of {other}: keep runs of "
+                    "other data, or of an earlier version of them, apart"
+                )
 
 
 def _systems(runs: list[Run]) -> list[System]:

@@ -30,6 +30,7 @@ def write_run(
     first: int = 0,
     as_published: bool = False,
     steps: list[dict] = (),
+    data_hash: str = "the data's",
     **given,
 ) -> Path:
     """A finished run whose trained system has these values, language → (Q,)."""
@@ -54,6 +55,7 @@ def write_run(
     }
     protocol = {
         name: dict(zip(("train_pairs", "queries", "candidates"), size, strict=True))
+        | {"data_hash": f"{data_hash} {name} {config.fold}"}
         for name, size in sizes.items()
     }
     results = {"config": dataclasses.asdict(config), "protocol": protocol}

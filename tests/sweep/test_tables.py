@@ -168,6 +168,19 @@ def test_runs_that_do_not_belong_together(tmp_path):
         read_runs(tmp_path / "nowhere")
 
 
+def test_runs_on_other_data_do_not_belong_together(tmp_path):
+    """Although the queries are the same: the functions may have been read as other texts."""
+    both = {"go": BASE, "ruby": BASE}
+    one = write_run(tmp_path, both, loss="infonce")
+    write_run(tmp_path, {"ruby": BASE}, loss="infonce", seed=2, fold=1)
+    make_tables(read_runs(tmp_path))
+    other = write_run(tmp_path, both, loss="soft_infonce", data_hash="earlier")
+    with pytest.raises(
+        InputError, match=f"{other.name}: its go data are not those of .*{one.name}"
+    ):
+        make_tables(read_runs(tmp_path))
+
+
 def test_latex_has_as_many_columns_and_no_bare_specials(tmp_path):
     write_grid(tmp_path)
     (table,) = make_tables(read_runs(tmp_path))

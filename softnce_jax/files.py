@@ -35,6 +35,7 @@ __all__ = [
     "lock",
     "open_part",
     "printable",
+    "printable_line",
     "publish",
     "read_json",
     "safe_join",
@@ -175,6 +176,7 @@ def whole_folder(
     new.mkdir()
     try:
         yield new
+        _set_modes(new)
         _sync_tree(new)
         # The old folder is removed after the rename, so that its name is free for a moment only.
         with _moved_aside(path) if replace else contextlib.nullcontext():
@@ -341,6 +343,16 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
+def printable_line(text: str) -> str:
+    r"""As `printable`, for a name that must stay in one line or cell.
+
+    Example:
+      >>> print(printable_line("a\n| b"))
+      a\n| b
+    """
+    return printable(text).replace("\n", r"\n").replace("\t", r"\t")
+
+
 def _temporary_name(path: Path) -> Path:
     """A hidden name beside a path, for one writer alone.
 
@@ -367,6 +379,19 @@ def _rename_unless_taken(new: Path, path: Path) -> bool:
             raise
         return False
     return True
+
+
+def _set_modes(folder: Path) -> None:
+    """Gives a new folder's content the modes that the umask asks for: libraries make files private.
+
+    The folder itself has such a mode, which tells the umask without changing it for other threads.
+    """
+    mode = folder.stat().st_mode & 0o777
+    for parent, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            path = Path(parent, name)
+            if not path.is_symlink():
+                path.chmod(mode if name in folders else mode & 0o666)
 
 
 def _sync_tree(folder: Path) -> None:

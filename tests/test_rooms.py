@@ -32,9 +32,9 @@ MAY_USE = {
     "estimators": "files mesh registry data encoders pretrained",
     "train": "_scores weights blockwise registry files languages mesh dataflow packing data "
     "encoders pretrained retrieval estimators",
-    "sweep": "weights registry files data encoders pretrained retrieval train",
+    "sweep": "weights registry files data encoders pretrained retrieval estimators train",
     "commands": "files languages mesh data encoders pretrained retrieval estimators train sweep",
-    "cli": "languages",
+    "cli": "files languages",
     "__main__": "cli",
 }
 DEVICE_CODE = {"jax", "jaxlib", "flax", "optax", "orbax", "transformers"}

@@ -163,8 +163,11 @@ def _open_checkpoint(path: Path, *, precision: str, download: bool) -> tuple[Enc
         )
     settled = {name: stored[name] for name in names}
     settled |= {"precision": precision, "download": download}
-    # Its hard negatives are no part of the model, and their file may be gone.
-    config = Config(**settled | {"negatives": None, "negatives_per_query": None})
+    # Its hard negatives are no part of the model, and their file may be gone; nor is its loss,
+    # which may name code of others: that would be imported.
+    unused = {"negatives": None, "negatives_per_query": None, "duplicates": "keep"}
+    unused |= {"loss": "infonce", "estimator": "none", "symmetric": False}
+    config = Config(**settled | unused)
     data = read_data(config)
     encoder, initial = build_encoder(config, data.train)
     # Orbax restores into the shapes of a state, the optimiser's among them.

@@ -126,7 +126,11 @@ def _read_config(folder: Path) -> PretrainedConfig:
 def _read_tokenizer(folder: Path, config: PretrainedConfig, prefix: tuple[str, ...]) -> Tokenizer:
     """The tokenizer of a folder, with the prefix of its preset."""
     try:
-        fast: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+        # Without these two it runs Python files of the folder, once a person presses y, or fetches
+        # those of a repository that the folder names.
+        fast: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=False, local_files_only=True
+        )
     except Exception as error:  # it raises many classes, with advice of many lines
         reason = first_line(error)
         raise InputError(

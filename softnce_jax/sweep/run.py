@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from softnce_jax.errors import InputError, first_line
-from softnce_jax.files import read_json
+from softnce_jax.files import printable, read_json
 from softnce_jax.sweep.grid import Cell
 from softnce_jax.train.compile_cache import cached_compilations
 from softnce_jax.train.config import NOT_COMPARED
@@ -54,7 +54,7 @@ def run_cells(cells: Sequence[Cell], out: Path) -> list[str]:
                 if not isinstance(error, EXPECTED_ERRORS):
                     traceback.print_exc()
                 failed.append(cell.name)
-                bar.write(f"{cell.name}: failed: {first_line(error)}")
+                bar.write(f"{cell.name}: failed: {printable(first_line(error))}")
             bar.update()
             # `fit` stops at a signal, but not in a run's last step, nor where the run fails.
             if StopSignal.latest is not None:

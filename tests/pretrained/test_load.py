@@ -162,3 +162,33 @@ def test_weights_that_are_not_finite_are_an_error(bert, bert_folder, value, dtyp
     safetensors.numpy.save_file(tensors, bert_folder / "model.safetensors")
     with pytest.raises(InputError, match=rf"model.safetensors: {name} is not finite"):
         load(bert_folder)
+
+
+CANARY = """
+import pathlib
+pathlib.Path({path!r}).touch()
+from transformers import BertConfig as Config, BertTokenizerFast as Tokenizer
+"""
+
+
+@pytest.mark.parametrize("tokenizer_class", ["Tokenizer", "BertTokenizerFast"])
+@pytest.mark.parametrize("repository", ["", "someone/else--"])
+def test_code_in_a_folder_is_not_run(tokenizer_class, repository, bert_folder, monkeypatch):
+    """Nor is anybody asked whether to run it: there may be nobody to answer."""
+    canary = bert_folder / "canary"
+    (bert_folder / "evil.py").write_text(CANARY.format(path=str(canary)))
+    names = {"AutoConfig": f"{repository}evil.Config"}
+    edit(bert_folder / "config.json", auto_map=names)
+    names["AutoTokenizer"] = [None, f"{repository}evil.Tokenizer"]
+    path = bert_folder / "tokenizer_config.json"
+    edit(path, auto_map=names, tokenizer_class=tokenizer_class)
+    monkeypatch.setattr("builtins.input", lambda *_: canary.touch() or "y")
+    try:
+        load(bert_folder)
+    except InputError as error:
+        assert "\n" not in str(error) and tokenizer_class == "Tokenizer"
+    else:
+        assert tokenizer_class == "BertTokenizerFast"  # negative control: one that is known
+    assert not canary.exists()
+    exec(CANARY.format(path=str(canary)))
+    assert canary.exists()

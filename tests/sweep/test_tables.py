@@ -168,3 +168,24 @@ def test_latex_has_as_many_columns_and_no_bare_specials(tmp_path):
     body = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert {line.count("&") for line in body} == {3} and r"\begin{tabular}{llll}" in text
     assert r"$\pm$" in text and "±" not in text and "<" not in text.replace("$<$", "")
+
+
+HOSTILE = "a\x1b[31m|b<img src=x>\n## c \u202e`[x](http://y)\\input{/etc/passwd}$x$%"
+
+
+def test_names_of_others_are_text_in_every_form(tmp_path, capsys):
+    for loss in ("infonce", "soft_infonce"):
+        path = write_run(tmp_path, {"go": BASE}, loss=loss)
+        results = json.loads((path / "results.json").read_text())
+        results["config"]["encoder"] = HOSTILE.replace("/", "")
+        results["protocol"] = {HOSTILE: results["protocol"]["go"]}
+        (path / "results.json").write_text(json.dumps(results))
+    write_tables(tmp_path, tmp_path)
+    as_markdown, as_latex = ((tmp_path / f"tables.{e}").read_text() for e in ("md", "tex"))
+    for text in (as_markdown, as_latex):
+        assert not any(c in text for c in "\x1b\u202e") and "\n## c" not in text
+    assert "<img" not in as_markdown and r"b&lt;img src=x&gt;\\n## c" in as_markdown
+    rows = [line for line in as_markdown.splitlines() if line.startswith("|")]
+    assert {line.replace(r"\|", "").count("|") for line in rows} == {3}
+    assert r"\input" not in as_latex and r"\textbackslash{}input\{" in as_latex
+    assert "WARNING a" in as_markdown and "the paper's: none" in as_markdown

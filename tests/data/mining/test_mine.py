@@ -211,3 +211,24 @@ def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         mined(ruby_tree(tmp_path / "tree"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://host.org/a/b.git", "https://host.org/a/b.git"),  # negative control
+        ("https://me:s3@host.org:8/a.git?token=s3#s3", "https://host.org:8/a.git"),
+        ("https://me:s3@s3@host.org/a", "https://host.org/a"),
+        ("https://me:s3/s3@host.org/a", None),
+        ("https://me:1/s3@host.org/a", None),
+        ("https://me:s3#s3@host.org/a", None),
+        ("https://me:1#s3@host.org/a", None),
+        ("ssh://s3@[::1]:22/a", "ssh://[::1]:22/a"),
+        ("s3:s3@host.org:a/b.git?s3", "host.org:a/b.git"),
+        ("../a@b", "../a@b"),
+        ("https://host.org/\x1b[2J", "https://host.org/\\x1b[2J"),
+    ],
+)
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_no_secret_of_a_remote_is_kept(url, kept, quote):
+    assert mine._origin(f'[remote "origin"]\n\turl = {quote}{url}{quote}\n') == kept

@@ -44,6 +44,7 @@ EXTRAS = {
         "grain",
         "huggingface_hub",
         "importlib_resources",
+        "msgspec",
         "optax",
         "orbax",
         "pathspec",
@@ -116,9 +117,13 @@ def run(name: str, arguments: Sequence[str] | None = None, *, program: str | Non
     try:
         import tyro
 
+        from softnce_jax.typed import check_fields
+
         module = importlib.import_module(f"softnce_jax.commands.{name.replace('-', '_')}")
         program = program or Path(sys.argv[0]).name
-        module.main(tyro.cli(module.Flags, prog=program, args=arguments))
+        flags = tyro.cli(module.Flags, prog=program, args=arguments)
+        check_fields(flags)
+        module.main(flags)
     except (InputError, OSError, FloatingPointError) as error:
         _fail(f"{error}")
     except ImportError as error:

@@ -15,6 +15,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,7 @@ __all__ = [
 ]
 
 DIGESTS = "SHA256SUMS"
+LARGEST_JSON = 1 << 26  # bytes
 StrPath = str | os.PathLike[str]
 # What moves the cursor, reverses the text or cannot be encoded; tabs and ends of lines may stay.
 _UNPRINTABLE = re.compile(
@@ -228,17 +230,32 @@ def write_json(path: StrPath, value: Any) -> None:
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
-def read_json(path: StrPath) -> Any:
+def read_json(path: StrPath, as_type: Any = None) -> Any:
     """The value in a JSON file.
 
+    Args:
+      path: of the file.
+      as_type: what it must be, see `typed.check_type`; by default anything.
+
     Raises:
-      InputError: the file is missing or is not JSON.
+      InputError: the file is missing, larger than LARGEST_JSON, not JSON or of another type.
     """
+    path = to_path(path)
     try:
-        return json.loads(to_path(path).read_text("utf-8"))
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):  # reading a pipe would wait for ever
+            raise ValueError("no regular file")
+        if about.st_size > LARGEST_JSON:
+            raise ValueError(f"{about.st_size:,} bytes, at most {LARGEST_JSON:,}")
+        value = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or first_line(error)
         raise InputError(f"{path}: missing or not JSON ({reason})") from None
+    if as_type is None:
+        return value
+    from softnce_jax.typed import check_type  # here, for it needs a package
+
+    return check_type(value, as_type, path)
 
 
 def append_line(path: StrPath, line: str) -> None:

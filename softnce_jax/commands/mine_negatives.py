@@ -19,6 +19,7 @@ from tyro.conf import arg
 from softnce_jax.errors import InputError
 from softnce_jax.files import safe_name
 from softnce_jax.languages import LANGUAGES
+from softnce_jax.typed import Count, NotNegative, OutPath, Size
 
 if TYPE_CHECKING:
     from softnce_jax.data.corpus import Corpus, Functions
@@ -46,19 +47,19 @@ class Flags:
     """auto (CodeSearchNet where prepared, else the sample), sample, or your folder or file."""
     strict: bool = False
     """Make unusable rows an error instead of skipping and counting them."""
-    fold: int | None = None
+    fold: Size | None = None
     """For finetune.py --fold: the same fold's training pairs."""
     download: bool = False
     """Fetch the model from the Hub when it is not in the local cache."""
-    k: int = 5
+    k: Count = 5
     """Negatives of each query, the most similar that ranks and margins leave."""
-    ranks: tuple[int, int] = (1, 100)
+    ranks: tuple[Count, Count] = (1, 100)
     """First and last rank among a query's wrong functions from which they are taken."""
-    absolute_margin: float | None = None
+    absolute_margin: NotNegative | None = None
     """How far below the right function's score a negative's must lie."""
-    relative_margin: float | None = None
+    relative_margin: NotNegative | None = None
     """The same as a share of the right function's score: 0.05 allows 95 % of it."""
-    out: str | None = None
+    out: OutPath | None = None
     """The file; by default in negatives/ beside the data, with a name made from these choices."""
 
 

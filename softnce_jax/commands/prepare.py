@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from softnce_jax.typed import Count
+
 log = logging.getLogger(__name__)
 
 
@@ -30,7 +32,7 @@ class Flags:
     encoder: str | None = None
     """Models to fetch from the Hub too, so that runs need no network: codebert, graphcodebert,
     unixcoder or Hub ids, separated by commas."""
-    processes: int | None = None
+    processes: Count | None = None
     """At work at once; by default one a core."""
 
 

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, TypedDict
 
 from tqdm import tqdm
 
@@ -23,6 +24,13 @@ from softnce_jax.train.signals import StopSignal
 log = logging.getLogger(__name__)
 
 __all__ = ["run_cells"]
+
+
+class _Stored(TypedDict):
+    """What is read of a cell's results.json."""
+
+    config: dict[str, Any]
+
 
 EXPECTED_ERRORS = (InputError, OSError, FloatingPointError)  # their one line says enough
 
@@ -85,7 +93,7 @@ def _is_finished(cell: Cell) -> bool:
     path = Path(cell.config.out) / "results.json"
     if not path.exists():
         return False
-    stored = read_json(path)["config"]
+    stored = read_json(path, _Stored)["config"]
     for name, value in dataclasses.asdict(cell.config).items():
         default = type(cell.config).__dataclass_fields__[name].default
         # A field left at its default was filled in by the run: the stored value may differ.

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 # No bound is infinite, so that NaN and infinity lie outside of every one.
-LARGEST = 1e12
+LARGEST = 1e38  # about that of float32
 Count = Annotated[int, Meta(ge=1, le=10**9)]
 Size = Annotated[int, Meta(ge=0, le=10**9)]
 Length = Annotated[int, Meta(ge=1, le=1 << 20)]  # tokens of a text, positions of a network
@@ -72,6 +72,7 @@ def _problem(error: msgspec.ValidationError) -> str:
     problem, _, place = str(error).replace("`", "").partition(" - at ")
     place = place.partition("$")[2].removeprefix(".")
     problem = problem[:1].lower() + problem[1:]
+    problem = problem.replace(f" >= {-LARGEST}", ", finite").replace(f" <= {LARGEST}", ", finite")
     return f"{place}: {problem}" if place else problem
 
 

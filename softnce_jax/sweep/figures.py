@@ -16,6 +16,7 @@ import numpy as np
 from softnce_jax import registry
 from softnce_jax.data.corpus import Joined, Pair
 from softnce_jax.encoders.processor import Processor
+from softnce_jax.errors import InputError, first_line
 from softnce_jax.estimators.spec import parse
 from softnce_jax.files import printable_line, whole_file
 from softnce_jax.pretrained.load import load
@@ -260,6 +261,11 @@ def batch_view(run: Run) -> BatchView:
     config = _settled_config(run)
     corpora, _ = read_corpora(config)
     train = Joined([corpus.train for corpus in corpora])
+    if config.batch_size > len(train):
+        raise InputError(
+            f"{run.folder}: config.batch_size is {config.batch_size:,}, but {config.data} has "
+            f"{len(train):,} training pairs: these are not the run's data"
+        )
     processor, folder = Processor.of(encoder), cache_folder(config.data, "features")
     precomputed = precomputed_estimators(config)
     features = make_features(config, train, processor, precomputed, folder)
@@ -267,7 +273,10 @@ def batch_view(run: Run) -> BatchView:
     batch = batches(indices, train, processor, features)[0]
     similarity_BN = batch.query_features @ batch.code_features.T
     settings = {name: run.config[name] for name in registry.WEIGHTS}
-    w_BN = np.asarray(negative_weights(jnp.asarray(similarity_BN), **settings))
+    try:
+        w_BN = np.asarray(negative_weights(jnp.asarray(similarity_BN), **settings))
+    except ValueError as error:
+        raise InputError(f"{run.folder}: {first_line(error)}") from None
     pairs = [train[i] for i in np.asarray(indices[0])]
     chosen = _by_family(pairs)[:SHOWN_PAIRS]
     texts = [textwrap.shorten(printable_line(pairs[i].query), 38, placeholder=" …") for i in chosen]

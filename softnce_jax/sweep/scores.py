@@ -184,7 +184,8 @@ def _check_config(config: dict[str, Any], path: Path) -> None:
     if config["loss"] == "soft_infonce":
         check_type(config, _Weighted, f"{path}: config")
     try:
-        config["estimator"] == "none" or parse(config["estimator"])
+        if config["estimator"] != "none" or config["loss"] == "soft_infonce":
+            parse(config["estimator"])
     except InputError as error:
         raise InputError(f"{path}: config.estimator: {first_line(error)}") from None
 

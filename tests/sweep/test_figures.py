@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from softnce_jax import registry
+from softnce_jax.errors import InputError
 from softnce_jax.sweep import figures
 from softnce_jax.sweep.figures import (
     BatchView,
@@ -196,3 +197,14 @@ def test_names_are_no_formulas(tmp_path, caplog):
     (path / "results.json").write_text(text)
     drawn(tmp_path / "runs", tmp_path / "out", caplog)
     assert "\x1b" not in (tmp_path / "out/training.svg").read_text()
+
+
+def test_a_run_of_other_data_is_one_line(lengths_run):
+    run = lengths_run
+    for given, message in (
+        ({"batch_size": 10**8}, "config.batch_size is 100,000,000, but .* training pairs"),
+        ({"alpha": 50.0}, "is not above alpha / m"),
+    ):
+        damaged = run._replace(config=run.config | given)
+        with pytest.raises(InputError, match=f"{run.folder}: .*{message}"):
+            batch_view(damaged)

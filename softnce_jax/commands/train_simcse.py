@@ -20,7 +20,16 @@ from tyro.conf import arg
 from softnce_jax.errors import InputError
 from softnce_jax.languages import LANGUAGES
 from softnce_jax.train.config import Config, resolve
-from softnce_jax.typed import Count, Length, NotNegative, OutPath, Positive, Seed, check_type
+from softnce_jax.typed import (
+    Count,
+    Length,
+    NotNegative,
+    OutPath,
+    Positive,
+    Seed,
+    check_fields,
+    check_type,
+)
 
 if TYPE_CHECKING:
     from softnce_jax.data.corpus import Pair
@@ -175,8 +184,7 @@ def settle(flags: Flags, *, queries: int) -> tuple[Flags, Config, list[str]]:
     Raises:
       InputError: choices that contradict one another or the data, with both values.
     """
-    if not flags.temperature > 0:
-        raise InputError(f"--temperature {flags.temperature} is not positive")
+    check_fields(flags)
     notes = []
     if flags.batch_size is None:
         flags = dataclasses.replace(flags, batch_size=min(BATCH_SIZE, queries))

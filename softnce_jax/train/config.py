@@ -23,6 +23,7 @@ from softnce_jax.typed import (
     Positive,
     Seed,
     Size,
+    check_fields,
 )
 
 # Every flag that some loss or its target reads.
@@ -185,8 +186,10 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
       The configuration with all that its loss and estimator read, and lines to tell the user.
 
     Raises:
-      InputError: choices that contradict one another or the data, with both values.
+      InputError: a field out of its range, or choices that contradict one another or the data, with
+        both values.
     """
+    check_fields(config)
     if config.encoder == "auto":
         config = dataclasses.replace(config, encoder="tiny" if on_sample else "unixcoder")
     loss = registry.loss(config.loss)
@@ -277,25 +280,13 @@ def _check_estimator(config: Config, estimator: str) -> None:
 
 
 def _check_numbers(config: Config, loss: registry.Loss, train_pairs: int) -> None:
-    positive = ("batch_size", "epochs", "learning_rate", "query_length", "code_length", "keep")
-    for name in (*positive, "evaluate_every", "clip_norm"):
-        if not getattr(config, name) > 0:
-            raise InputError(f"--{name.replace('_', '-')} {getattr(config, name)} is not positive")
-    if config.flow_length < 0 or (config.flow_length > 0) != (config.dataflow != "none"):
+    """Raises InputError where numbers, each within its range, do not go together."""
+    if (config.flow_length > 0) != (config.dataflow != "none"):
         raise InputError(
             f"--flow-length {config.flow_length} with --dataflow {config.dataflow}: data flow "
             "needs positions, and nothing else does"
         )
-    for name in ("temperature", "cancel_ratio"):
-        if name in loss.settings and not getattr(config, name) > 0:
-            raise InputError(f"--{name.replace('_', '-')} {getattr(config, name)} is not positive")
-    if loss.target == "w" and not config.floor >= 0:
-        raise InputError(f"--floor {config.floor} is below 0")
-    if config.scale is not None and not config.scale > 0:
-        raise InputError(f"--scale {config.scale} is not positive")
-    if not config.weight_decay >= 0:
-        raise InputError(f"--weight-decay {config.weight_decay} is below 0")
-    if not 0 <= config.warmup_epochs < config.epochs:
+    if config.warmup_epochs >= config.epochs:
         raise InputError(
             f"--warmup-epochs {config.warmup_epochs} is not within --epochs {config.epochs}"
         )
@@ -313,7 +304,7 @@ def _check_numbers(config: Config, loss: registry.Loss, train_pairs: int) -> Non
             f"beta - alpha/m is not positive: --beta {config.beta}, --alpha {config.alpha}, "
             f"m = {negatives} negatives; use a larger --batch-size or a smaller --alpha"
         )
-    if "cancel_k" in loss.settings and not 0 <= config.cancel_k < negatives:
+    if "cancel_k" in loss.settings and config.cancel_k >= negatives:
         raise InputError(
             f"--cancel-k {config.cancel_k} of {negatives} negatives: give 0 to {negatives - 1}, or "
             "a larger --batch-size"
@@ -321,7 +312,7 @@ def _check_numbers(config: Config, loss: registry.Loss, train_pairs: int) -> Non
 
 
 def _check_micro_batch(config: Config) -> None:
-    if config.micro_batch < 1 or config.batch_size % config.micro_batch:
+    if config.batch_size % config.micro_batch:
         raise InputError(
             f"--micro-batch {config.micro_batch} does not divide --batch-size {config.batch_size}"
         )

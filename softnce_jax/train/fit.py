@@ -37,7 +37,7 @@ from softnce_jax.train.setup import (
     settle,
 )
 from softnce_jax.train.versions import versions
-from softnce_jax.typed import check_fields, check_type
+from softnce_jax.typed import check_type
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,6 @@ def fit(config: Config) -> dict[str, Any]:
       FloatingPointError: a loss or gradient that is not finite; nothing is saved after it.
       SystemExit: a signal came; the state is saved and the same call resumes.
     """
-    check_fields(config)
     mesh = make_mesh(jax.devices())
 
     data = read_data(config)

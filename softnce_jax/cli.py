@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from softnce_jax.errors import InputError
+from softnce_jax.files import printable
 from softnce_jax.languages import LANGUAGES
 
 __all__ = ["COMMANDS", "main", "run"]
@@ -43,6 +44,7 @@ EXTRAS = {
         "grain",
         "huggingface_hub",
         "importlib_resources",
+        "msgspec",
         "optax",
         "orbax",
         "py3langid",
@@ -80,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif name in COMMANDS:
         run(name, arguments[1:], program=f"{program} {name}")
     else:
-        print(f"error: no command {arguments[0]!r}: {', '.join(COMMANDS)}", file=sys.stderr)
+        print(f"error: no command {arguments[0]!a}: {', '.join(COMMANDS)}", file=sys.stderr)
         sys.exit(2)
 
 
@@ -114,9 +116,13 @@ def run(name: str, arguments: Sequence[str] | None = None, *, program: str | Non
     try:
         import tyro
 
+        from softnce_jax.typed import check_fields
+
         module = importlib.import_module(f"softnce_jax.commands.{name.replace('-', '_')}")
         program = program or Path(sys.argv[0]).name
-        module.main(tyro.cli(module.Flags, prog=program, args=arguments))
+        flags = tyro.cli(module.Flags, prog=program, args=arguments)
+        check_fields(flags)
+        module.main(flags)
     except (InputError, OSError, FloatingPointError) as error:
         _fail(f"{error}")
     except ImportError as error:
@@ -128,7 +134,7 @@ def run(name: str, arguments: Sequence[str] | None = None, *, program: str | Non
 
 
 def _fail(line: str) -> None:
-    print(f"error: {line}", file=sys.stderr)
+    print(f"error: {printable(line)}", file=sys.stderr)
     sys.exit(1)
 
 
@@ -150,11 +156,15 @@ def _missing_extra(error: BaseException | None) -> str | None:
 
 
 class _Terminal(logging.Handler):
-    """Prints messages to standard output, warnings and errors to standard error."""
+    """Prints messages to standard output, warnings and errors to standard error.
+
+    Names in them may be anybody's: what would move the cursor or hide text is escaped.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         is_warning = record.levelno >= logging.WARNING
-        print(self.format(record), file=sys.stderr if is_warning else sys.stdout, flush=True)
+        line = printable(self.format(record))
+        print(line, file=sys.stderr if is_warning else sys.stdout, flush=True)
 
 
 def _log_to_terminal() -> None:

@@ -15,6 +15,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,7 @@ __all__ = [
     "lock",
     "open_part",
     "printable",
+    "printable_line",
     "publish",
     "read_json",
     "safe_join",
@@ -51,6 +53,7 @@ __all__ = [
 ]
 
 DIGESTS = "SHA256SUMS"
+LARGEST_JSON = 1 << 26  # bytes
 StrPath = str | os.PathLike[str]
 # What moves the cursor, reverses the text or cannot be encoded; tabs and ends of lines may stay.
 _UNPRINTABLE = re.compile(
@@ -175,6 +178,7 @@ def whole_folder(
     new.mkdir()
     try:
         yield new
+        _set_modes(new)
         _sync_tree(new)
         # The old folder is removed after the rename, so that its name is free for a moment only.
         with _moved_aside(path) if replace else contextlib.nullcontext():
@@ -226,17 +230,32 @@ def write_json(path: StrPath, value: Any) -> None:
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
-def read_json(path: StrPath) -> Any:
+def read_json(path: StrPath, as_type: Any = None) -> Any:
     """The value in a JSON file.
 
+    Args:
+      path: of the file.
+      as_type: what it must be, see `typed.check_type`; by default anything.
+
     Raises:
-      InputError: the file is missing or is not JSON.
+      InputError: the file is missing, larger than LARGEST_JSON, not JSON or of another type.
     """
+    path = to_path(path)
     try:
-        return json.loads(to_path(path).read_text("utf-8"))
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):  # reading a pipe would wait for ever
+            raise ValueError("no regular file")
+        if about.st_size > LARGEST_JSON:
+            raise ValueError(f"{about.st_size:,} bytes, at most {LARGEST_JSON:,}")
+        value = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or first_line(error)
         raise InputError(f"{path}: missing or not JSON ({reason})") from None
+    if as_type is None:
+        return value
+    from softnce_jax.typed import check_type  # here, for it needs a package
+
+    return check_type(value, as_type, path)
 
 
 def append_line(path: StrPath, line: str) -> None:
@@ -341,6 +360,16 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
+def printable_line(text: str) -> str:
+    r"""As `printable`, for a name that must stay in one line or cell.
+
+    Example:
+      >>> print(printable_line("a\n| b"))
+      a\n| b
+    """
+    return printable(text).replace("\n", r"\n").replace("\t", r"\t")
+
+
 def _temporary_name(path: Path) -> Path:
     """A hidden name beside a path, for one writer alone.
 
@@ -367,6 +396,19 @@ def _rename_unless_taken(new: Path, path: Path) -> bool:
             raise
         return False
     return True
+
+
+def _set_modes(folder: Path) -> None:
+    """Gives a new folder's content the modes that the umask asks for: libraries make files private.
+
+    The folder itself has such a mode, which tells the umask without changing it for other threads.
+    """
+    mode = folder.stat().st_mode & 0o777
+    for parent, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            path = Path(parent, name)
+            if not path.is_symlink():
+                path.chmod(mode if name in folders else mode & 0o666)
 
 
 def _sync_tree(folder: Path) -> None:

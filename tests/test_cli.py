@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import logging
 import os
 import re
 import subprocess
@@ -225,3 +226,19 @@ log.info("told"); log.warning("warned"); log.debug("hidden")
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=dict(os.environ),
                           capture_output=True, text=True)  # fmt: skip
     assert (done.stdout, done.stderr) == ("told\n", "warned\n")
+
+
+def test_names_of_others_cannot_steer_the_terminal(monkeypatch, capsys):
+    name = "a\x1b[2J\r\u202eb"
+    logger = logging.getLogger("softnce_jax")
+    for attribute, value in (("handlers", []), ("level", logger.level), ("propagate", True)):
+        monkeypatch.setattr(logger, attribute, value)
+    cli._log_to_terminal()
+    logger.warning(name)
+    for fail in (lambda: cli._fail(f"{name}: no such file"), lambda: cli.main([name])):
+        with pytest.raises(SystemExit):
+            fail()
+    said = capsys.readouterr().err
+    shown = r"a\x1b[2J\r\u202eb"
+    assert said.split("\n")[:2] == [shown, f"error: {shown}: no such file"]
+    assert not any(c in said for c in "\x1b\r\u202e") and said.count("\n") == 3

@@ -436,3 +436,21 @@ def test_writes_are_seen():
 
 def test_the_public_names():
     assert all(hasattr(files, name) for name in files.__all__)
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640)])
+def test_files_in_a_folder_have_the_modes_of_the_umask(tmp_path, umask, mode):
+    """Whatever a library gives them, safetensors 0600 for one."""
+    old = os.umask(umask)
+    try:
+        with whole_folder(tmp_path / "folder") as new:
+            (new / "sub").mkdir(mode=0o700)
+            for path in (new / "private", new / "sub/program"):
+                path.touch()
+                path.chmod(0o600 if path.name == "private" else 0o777)
+            (new / "link").symlink_to("/etc/hostname")
+    finally:
+        os.umask(old)
+    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "folder").rglob("*")}
+    assert modes["private"] == modes["program"] == mode
+    assert modes["sub"] == 0o777 & ~umask

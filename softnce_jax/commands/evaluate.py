@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import arg
 
 from softnce_jax.languages import LANGUAGES
+from softnce_jax.typed import Count, Length, OutPath, Seed
 
 if TYPE_CHECKING:
     from softnce_jax.encoders.encoder import Encoder
@@ -37,15 +38,15 @@ class Flags:
     """Fetch the encoder from the Hub when it is not in the local cache."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """The encoder's arithmetic."""
-    query_length: int | None = None
+    query_length: Length | None = None
     """Tokens of a query; what the model was trained with by default."""
-    code_length: int | None = None
+    code_length: Length | None = None
     """Tokens of a function; what the model was trained with by default."""
-    depth: int = 1000
+    depth: Count = 1000
     """Candidates of a query in the run files."""
-    seed: int = 1234
+    seed: Seed = 1234
     """Of the bootstrap intervals."""
-    out: str | None = None
+    out: OutPath | None = None
     """Where results.json and the run and qrels files go; by default runs/ and a name."""
 
 
@@ -149,8 +150,9 @@ def _open_checkpoint(path: Path, *, precision: str, download: bool) -> tuple[Enc
     from softnce_jax.errors import InputError
     from softnce_jax.mesh import make_mesh
     from softnce_jax.train.checkpoint import Checkpoints, read_config
-    from softnce_jax.train.config import Config
+    from softnce_jax.train.config import Config, StoredConfig
     from softnce_jax.train.setup import build_encoder, build_step, read_data, schedule_of
+    from softnce_jax.typed import check_type
 
     if not path.is_dir():
         raise InputError(f"{path}: no such checkpoint")
@@ -161,10 +163,14 @@ def _open_checkpoint(path: Path, *, precision: str, download: bool) -> tuple[Enc
             f"{path}: not a checkpoint of fine-tuning (its configuration has no {missing[0]}); "
             "name a finished run or its model/"
         )
+    check_type(stored, StoredConfig, f"{path}: its configuration")
     settled = {name: stored[name] for name in names}
     settled |= {"precision": precision, "download": download}
-    # Its hard negatives are no part of the model, and their file may be gone.
-    config = Config(**settled | {"negatives": None, "negatives_per_query": None})
+    # Its hard negatives are no part of the model, and their file may be gone; nor is its loss,
+    # which may name code of others: that would be imported.
+    unused = {"negatives": None, "negatives_per_query": None, "duplicates": "keep"}
+    unused |= {"loss": "infonce", "estimator": "none", "symmetric": False}
+    config = Config(**settled | unused)
     data = read_data(config)
     encoder, initial = build_encoder(config, data.train)
     # Orbax restores into the shapes of a state, the optimiser's among them.

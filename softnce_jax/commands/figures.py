@@ -6,6 +6,8 @@ import dataclasses
 
 from tyro.conf import Positional
 
+from softnce_jax.typed import OutPath
+
 __all__ = ["Flags", "main"]
 
 
@@ -15,7 +17,7 @@ class Flags:
 
     runs: Positional[str]
     """The folder of a sweep."""
-    out: str = "figures"
+    out: OutPath = "figures"
     """The folder of the pictures."""
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from softnce_jax.languages import LANGUAGES
+from softnce_jax.typed import Count, OutPath
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,11 +21,11 @@ class Flags:
     path: Positional[str]
     """The folder to read."""
     lang: Annotated[str, arg(help=f"{', '.join(LANGUAGES)}.")]
-    out: str
+    out: OutPath
     """Where the data go: a folder of the language's name is made in it."""
     split_by: Literal["file", "folder"] = "file"
     """What is never split: a file, or a folder below PATH (and each repository in it)."""
-    processes: int | None = None
+    processes: Count | None = None
     """At work; by default one a core."""
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +18,7 @@ from tyro.conf import arg
 from softnce_jax.errors import InputError
 from softnce_jax.files import safe_name
 from softnce_jax.languages import LANGUAGES
+from softnce_jax.typed import Count, Factor, OutPath, Size, check_fields
 
 if TYPE_CHECKING:
     from softnce_jax.data.corpus import Corpus, Functions
@@ -46,19 +46,19 @@ class Flags:
     """auto (CodeSearchNet where prepared, else the sample), sample, or your folder or file."""
     strict: bool = False
     """Make unusable rows an error instead of skipping and counting them."""
-    fold: int | None = None
+    fold: Size | None = None
     """For finetune.py --fold: the same fold's training pairs."""
     download: bool = False
     """Fetch the model from the Hub when it is not in the local cache."""
-    k: int = 5
+    k: Count = 5
     """Negatives of each query, the most similar that ranks and margins leave."""
-    ranks: tuple[int, int] = (1, 100)
+    ranks: tuple[Count, Count] = (1, 100)
     """First and last rank among a query's wrong functions from which they are taken."""
-    absolute_margin: float | None = None
+    absolute_margin: Factor | None = None
     """How far below the right function's score a negative's must lie."""
-    relative_margin: float | None = None
+    relative_margin: Factor | None = None
     """The same as a share of the right function's score: 0.05 allows 95 % of it."""
-    out: str | None = None
+    out: OutPath | None = None
     """The file; by default in negatives/ beside the data, with a name made from these choices."""
 
 
@@ -109,21 +109,16 @@ def _check_flags(flags: Flags) -> None:
     """Raises InputError for numbers that cannot be used."""
     from softnce_jax.data.hard_negatives import LARGEST_K
 
+    check_fields(flags)
     first, last = flags.ranks
-    if flags.k < 1:
-        raise InputError(f"--k {flags.k} is not positive")
     if flags.k > LARGEST_K:
         raise InputError(f"--k {flags.k} is more than {LARGEST_K:,}")
-    if not 1 <= first <= last:
+    if first > last:
         raise InputError(f"--ranks {first} {last}: give the first, from 1, and the last")
     if last - first + 1 < flags.k:
         raise InputError(
             f"--ranks {first} {last} are {last - first + 1} ranks, fewer than --k {flags.k}"
         )
-    for name in ("absolute_margin", "relative_margin"):
-        value = getattr(flags, name)
-        if value is not None and not math.isfinite(value):
-            raise InputError(f"--{name.replace('_', '-')} {value} is not a finite number")
     if flags.out is not None and not flags.out.endswith(".jsonl"):
         raise InputError(f"--out {flags.out}: the file holds JSON lines; let it end in .jsonl")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from softnce_jax.typed import OutPath
+
 __all__ = ["Flags", "main"]
 
 
@@ -24,7 +26,7 @@ class Flags:
     """sample, or data of yours with families."""
     set: tuple[str, ...] = ()
     """Any other setting of finetune.py, as epochs=2."""
-    out: str = "runs/negatives"
+    out: OutPath = "runs/negatives"
     """The folder of the runs and the table."""
 
 

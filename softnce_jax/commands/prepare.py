@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from softnce_jax.typed import Count, check_fields
+
 log = logging.getLogger(__name__)
 
 
@@ -30,7 +32,7 @@ class Flags:
     encoder: str | None = None
     """Models to fetch from the Hub too, so that runs need no network: codebert, graphcodebert,
     unixcoder or Hub ids, separated by commas."""
-    processes: int | None = None
+    processes: Count | None = None
     """At work at once; by default one a core."""
 
 
@@ -48,11 +50,10 @@ def main(flags: Flags) -> None:
     from softnce_jax.pretrained.hub import locate
     from softnce_jax.pretrained.presets import preset
 
+    check_fields(flags)
     if flags.lang != "all" and flags.lang not in COUNTS:
         known = ", ".join(COUNTS)
         raise InputError(f"unknown language {flags.lang!r}: --lang takes {known} or all")
-    if flags.processes is not None and flags.processes < 1:
-        raise InputError(f"--processes {flags.processes}: at least 1")
     for name in (flags.encoder or "").split(","):
         if name and (known := preset(name)).checkpoint:
             folder = locate(known.checkpoint, revision=known.revision, download=True)

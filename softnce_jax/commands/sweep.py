@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from softnce_jax.typed import OutPath
+
 __all__ = ["Flags", "main"]
 
 
@@ -33,7 +35,7 @@ class Flags:
     """auto, sample, or a folder or file of yours, as for finetune.py."""
     set: tuple[str, ...] = ()
     """Any other setting of finetune.py, as epochs=2 or alpha=1.3,1.5."""
-    out: str = "runs/sweep"
+    out: OutPath = "runs/sweep"
     """The folder of the runs and the tables."""
 
 

@@ -13,13 +13,23 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from tyro.conf import arg
 
 from softnce_jax.errors import InputError
 from softnce_jax.languages import LANGUAGES
 from softnce_jax.train.config import Config, resolve
+from softnce_jax.typed import (
+    Count,
+    Length,
+    NotNegative,
+    OutPath,
+    Positive,
+    Seed,
+    check_fields,
+    check_type,
+)
 
 if TYPE_CHECKING:
     from softnce_jax.data.corpus import Pair
@@ -49,31 +59,31 @@ class Flags:
     """A BERT, DistilBERT or RoBERTa to start from: a Hub id or a local folder."""
     download: bool = False
     """Fetch the model from the Hub when it is not in the local cache."""
-    temperature: float = 0.07
+    temperature: Positive = 0.07
     """Divides the cosines."""
-    epochs: int = 10
+    epochs: Count = 10
     """Passes over the different training queries."""
-    batch_size: int | None = None
+    batch_size: Count | None = None
     """Queries a step, over all devices; 256, or all where they are fewer."""
-    learning_rate: float = 5e-4
+    learning_rate: Positive = 5e-4
     """The peak; it falls linearly to 0."""
-    weight_decay: float = 0.0
+    weight_decay: NotNegative = 0.0
     """AdamW's decay, sparing biases and LayerNorm."""
-    warmup_epochs: float = 0.0
+    warmup_epochs: NotNegative = 0.0
     """Epochs over which the learning rate rises from 0."""
-    clip_norm: float = 1.0
+    clip_norm: Positive = 1.0
     """Largest global norm of the gradients."""
-    query_length: int = 128
+    query_length: Length = 128
     """Tokens of a query."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """The encoder's arithmetic; parameters and loss stay float32."""
-    seed: int = 1234
+    seed: Seed = 1234
     """Of batches and dropout."""
-    evaluate_every: float = 1.0
+    evaluate_every: Positive = 1.0
     """Epochs between evaluations on the validation queries, each followed by a checkpoint."""
-    keep: int = 2
+    keep: Count = 2
     """Number of the latest checkpoints that stay."""
-    out: str | None = None
+    out: OutPath | None = None
     """The run's folder; by default runs/ and a name made from these choices."""
 
 
@@ -124,7 +134,7 @@ def train_simcse(flags: Flags) -> dict[str, Any]:
     run = RunFolder(flags.out, identity)
     run.agree()
     if (results := run.whole_results()) is not None:
-        show(results, run.folder)
+        show(check_type(results, _Results, run.folder / "results.json"), run.folder)
         return results
 
     encoder, initial = sentence_encoder(config, pairs)
@@ -174,8 +184,7 @@ def settle(flags: Flags, *, queries: int) -> tuple[Flags, Config, list[str]]:
     Raises:
       InputError: choices that contradict one another or the data, with both values.
     """
-    if not flags.temperature > 0:
-        raise InputError(f"--temperature {flags.temperature} is not positive")
+    check_fields(flags)
     notes = []
     if flags.batch_size is None:
         flags = dataclasses.replace(flags, batch_size=min(BATCH_SIZE, queries))
@@ -264,6 +273,24 @@ def protocol(queries: int, given: int, task: SentenceTask) -> dict[str, Any]:
         "uniformity": "log of the mean of exp(-2 |x - y|^2) over all pairs of validation queries",
         "selection": "the last step",
     }
+
+
+class _Protocol(TypedDict):
+    valid_queries: int
+    positive_pairs: int
+    positives: str
+
+
+class _Measured(TypedDict):
+    alignment: float
+    uniformity: float
+
+
+class _Results(TypedDict):
+    """What is read of a run's results.json."""
+
+    protocol: _Protocol
+    metrics: dict[str, _Measured]
 
 
 def show(results: dict, folder: Path) -> None:

@@ -30,7 +30,7 @@ from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import LocalEntryNotFoundError
 from tqdm import tqdm
 
-from softnce_jax.errors import first_line
+from softnce_jax.errors import InputError, first_line
 from softnce_jax.files import (
     discard_folder,
     file_digest,
@@ -50,6 +50,7 @@ PATIENCE = 30.0  # seconds without a byte after which a transfer counts as stall
 TRIES = 3  # in a row that bring nothing
 RETRIED = (408, 429, 500, 502, 503, 504)  # HTTP errors that may pass
 LONGEST_PAUSE = 60.0  # seconds
+DIGEST_LENGTHS = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}  # hexadecimal digits
 HUB = constants.ENDPOINT  # $HF_ENDPOINT, if it is set
 HUB_URL = re.compile("hf://datasets/(?P<repo>[^@]+)@(?P<revision>[^/]+)/(?P<path>.+)")
 
@@ -101,7 +102,7 @@ def fetch(
 
     Raises:
       Unavailable: the server refuses, stalls or sends something else.
-      InputError: the file's name leads out of the folder.
+      InputError: the file's name leads out of the folder, or its digest is of unknown form.
     """
     path = safe_join(folder, remote.name)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -274,13 +275,35 @@ def damage(file: Path, remote: Remote, path: Path | None = None) -> str | None:
         return f"{_size(file):,} bytes instead of {remote.size:,}"
     if (reason := _malformed(file, path.name)) is not None:
         return reason
-    expected = [remote.digest] if remote.digest else []
-    if (checksum := _checksum_path(path)).exists():
-        expected.append(f"sha256:{checksum.read_text('utf-8').split()[0].lower()}")
-    for algorithm, digest in (text.split(":") for text in expected):
+    for algorithm, digest in _expected_digests(remote, path):
         if (actual := file_digest(file, algorithm)) != digest:
             return f"its {algorithm} is {actual}, not {digest}"
     return None
+
+
+def _expected_digests(remote: Remote, path: Path) -> list[tuple[str, str]]:
+    """What a file's digests should be, as (algorithm, hexadecimal digits).
+
+    Raises:
+      InputError: a digest of unknown form, in the listing or beside the file: to skip it would be
+        to take any file.
+    """
+    expected = []
+    if remote.digest:
+        expected.append((f"the listing of {remote.name}", remote.digest))
+    if (checksum := _checksum_path(path)).exists():
+        first = checksum.read_bytes()[:200].decode(errors="replace").split()[:1]
+        expected.append((f"{checksum}", f"sha256:{''.join(first)}"))
+    digests = []
+    for source, text in expected:
+        algorithm, _, digest = f"{text}".lower().partition(":")
+        if (
+            not re.fullmatch(f"[0-9a-f]{{{DIGEST_LENGTHS.get(algorithm, 0)}}}", digest)
+            or not digest
+        ):
+            raise InputError(f"{source}: {text[:80]!r} is no digest of a known form, as sha256:...")
+        digests.append((algorithm, digest))
+    return digests
 
 
 def _malformed(file: Path, name: str) -> str | None:

@@ -179,6 +179,10 @@ class Tokenizer:
         """The ids that the post-processor puts before and after a text."""
         encoding = self._backend.encode("a", add_special_tokens=True)
         text = [at for at, sequence in enumerate(encoding.sequence_ids) if sequence == 0]
+        if not text:
+            raise InputError(
+                "the tokenizer has no tokens for the text 'a': tokenizer.json is damaged"
+            )
         return encoding.ids[: text[0]], encoding.ids[text[-1] + 1 :]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,18 @@ def function(name: str) -> Precomputed:
       The estimator; its hash is of the source of the module and of where the function is from.
 
     Raises:
-      InputError: no such module or function, or the module fails, by its first line.
+      InputError: no such module or function, the module fails, by its first line, or the function
+        takes other arguments.
     """
     user_function, source = find_function(name, "--estimator"), source_of(name, "--estimator")
+    try:
+        inspect.signature(user_function).bind([], [])
+    except TypeError as error:
+        raise InputError(
+            f"--estimator {name}: cannot be called as (queries, codes): {error}"
+        ) from None
+    except ValueError:  # functions of C extensions tell no signature
+        pass
 
     def make(pairs: Sequence[Pair], _: Path) -> dict[str, Iterator[np.ndarray]]:
         queries, codes = [pair.query for pair in pairs], [pair.code for pair in pairs]

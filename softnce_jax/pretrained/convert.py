@@ -133,9 +133,10 @@ def _as_leaf(
     """A tensor as the float32 leaf at `path`."""
     leaf = _transposed(path, tensor)
     if leaf.shape != shape:
+        wanted = _transposed(path, np.broadcast_to(0.0, shape)).shape  # which takes no memory
         raise InputError(
             f"{source}: {published_name(path)} has shape {tensor.shape}, config.json asks for "
-            f"{_transposed(path, np.empty(shape)).shape}; the two files do not belong together"
+            f"{wanted}; the two files do not belong together"
         )
     return jnp.asarray(leaf, jnp.float32)
 

@@ -8,6 +8,7 @@ from huggingface_hub import HfApi, constants, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from softnce_jax.errors import InputError, first_line
+from softnce_jax.files import safe_join
 from softnce_jax.pretrained.convert import WEIGHT_FILES
 
 __all__ = ["SMALL_FILES", "locate"]
@@ -66,6 +67,8 @@ def _fetch(name: str, revision: str) -> Path:
     """Downloads a Hub id: one weight file and the small files beside it."""
     try:
         files = HfApi().list_repo_files(name, revision=revision)
+        for file in files:
+            safe_join("model", file)  # a name that leads out of the cache would be written there
         weights = [file for file in WEIGHT_FILES if file in files][:1]
         return Path(
             snapshot_download(name, revision=revision, allow_patterns=[*SMALL_FILES, *weights])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import jax
 import jax.numpy as jnp
+from msgspec import Meta
 from transformers import (
     AutoTokenizer,
     BertConfig,
@@ -16,6 +17,7 @@ from transformers import (
     PreTrainedTokenizerBase,
     RobertaConfig,
 )
+from transformers.modeling_flax_utils import ACT2FN
 
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.roberta import AnyMaskRobertaModule
@@ -34,10 +36,40 @@ from softnce_jax.pretrained.convert import (
 from softnce_jax.pretrained.hub import SMALL_FILES, locate
 from softnce_jax.pretrained.presets import PRESETS, Preset, preset
 from softnce_jax.pretrained.sentence_transformers import SentenceModules, read_modules
+from softnce_jax.typed import Count, Fraction, Length, NotNegative, Size, check_type
 
 __all__ = ["fingerprint", "load"]
 
 CONFIGS = {"roberta": RobertaConfig, "bert": BertConfig, "distilbert": DistilBertConfig}
+_Width = Annotated[int, Meta(ge=1, le=1 << 16)]
+_Layers = Annotated[int, Meta(ge=1, le=1000)]
+
+
+class _Network(TypedDict, total=False):
+    """What a config.json says of a network, as far as it is read; DistilBERT's names come last."""
+
+    vocab_size: Count
+    hidden_size: _Width
+    intermediate_size: _Width
+    num_hidden_layers: _Layers
+    num_attention_heads: _Width
+    max_position_embeddings: Length
+    type_vocab_size: _Width
+    layer_norm_eps: NotNegative
+    hidden_dropout_prob: Fraction
+    attention_probs_dropout_prob: Fraction
+    initializer_range: NotNegative
+    hidden_act: str
+    pad_token_id: Size | None
+    is_decoder: bool
+    position_embedding_type: str
+    dim: _Width
+    hidden_dim: _Width
+    n_layers: _Layers
+    n_heads: _Width
+    dropout: Fraction
+    attention_dropout: Fraction
+    activation: str
 
 
 def load(
@@ -104,20 +136,37 @@ def _fitting(chosen: Preset, settings: dict[str, Any], longest: int) -> dict[str
         values["flow_length"] = 0
     values["query_length"] = min(values["query_length"], longest)
     values["code_length"] = min(values["code_length"], longest - values["flow_length"])
+    if min(values["query_length"], values["code_length"]) < 1:
+        raise InputError(
+            f"{chosen.checkpoint}: {longest} positions leave no room for text: {values}"
+        )
     return values
 
 
 def _read_config(folder: Path) -> PretrainedConfig:
     """The configuration of a folder; an error unless its network is one that can be computed."""
     path = folder / "config.json"
-    values = read_json(path)
+    values = read_json(path, dict[str, Any])
     kind = values.get("model_type")
-    if kind not in CONFIGS:
+    if not isinstance(kind, str) or kind not in CONFIGS:
         known = "RoBERTa, BERT or DistilBERT"
-        raise InputError(f"{path}: model_type is {kind!r}; use a {known} checkpoint")
-    config = CONFIGS[kind].from_dict(values)
+        raise InputError(f"{path}: model_type is {f'{kind!r}'[:80]}; use a {known} checkpoint")
+    check_type(values, _Network, path)
+    try:
+        config = CONFIGS[kind].from_dict(values)
+    except Exception as error:  # whatever fields that are not read here make of it
+        raise InputError(f"{path}: no configuration ({first_line(error)})") from error
     if kind == "distilbert":
         config = as_bert_config(config)
+    if config.hidden_act not in ACT2FN:
+        raise InputError(
+            f"{path}: hidden_act: {config.hidden_act!r} is none of {', '.join(ACT2FN)}"
+        )
+    if config.hidden_size % config.num_attention_heads:
+        raise InputError(
+            f"{path}: hidden_size: {config.hidden_size} is no multiple of num_attention_heads, "
+            f"{config.num_attention_heads}"
+        )
     if config.is_decoder or config.position_embedding_type != "absolute":
         raise InputError(f"{path}: a decoder or relative positions; use a plain encoder")
     return config
@@ -126,7 +175,11 @@ def _read_config(folder: Path) -> PretrainedConfig:
 def _read_tokenizer(folder: Path, config: PretrainedConfig, prefix: tuple[str, ...]) -> Tokenizer:
     """The tokenizer of a folder, with the prefix of its preset."""
     try:
-        fast: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+        # Without these two it runs Python files of the folder, once a person presses y, or fetches
+        # those of a repository that the folder names.
+        fast: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=False, local_files_only=True
+        )
     except Exception as error:  # it raises many classes, with advice of many lines
         reason = first_line(error)
         raise InputError(
@@ -156,6 +209,10 @@ def _read_params(modules: SentenceModules, encoder: Encoder) -> dict[str, Any]:
         if with_pooler:
             raise InputError(f"{source}: DistilBERT has no pooler; use mean or cls pooling")
         tensors = as_bert_tensors(tensors)
+    last = encoder.config.num_hidden_layers - 1
+    layers = [name for name in tensors if "encoder.layer." in name]
+    if layers and not any(f"encoder.layer.{last}." in name for name in layers):
+        raise InputError(f"{source}: no tensors of layer {last}, which config.json asks for")
     params = to_params(
         tensors,
         jax.eval_shape(encoder.init, jax.random.key(0)),

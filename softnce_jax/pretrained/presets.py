@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from softnce_jax.files import read_json
+from softnce_jax.typed import Length, Size
 
-__all__ = ["PRESETS", "SETTINGS", "Preset", "preset"]
+__all__ = ["PRESETS", "SETTINGS", "Preset", "Settings", "preset"]
 
 SETTINGS = "softnce_jax.json"  # of an exported model: lengths and data flow
+
+
+class Settings(TypedDict, total=False):
+    """What softnce_jax.json may say."""
+
+    query_length: Length
+    code_length: Length
+    dataflow: Literal["none", "published", "extended"]
+    flow_length: Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,4 +110,5 @@ def preset(name: str) -> Preset:
 def _exported_settings(name: str) -> dict[str, Any]:
     """The settings that an export wrote into its folder; the folder may be that of its run."""
     paths = (Path(name, SETTINGS), Path(name, "model", SETTINGS))
-    return next((read_json(path) for path in paths if path.is_file()), {})
+    values = next((read_json(path, Settings) for path in paths if path.is_file()), {})
+    return {name: values[name] for name in Settings.__annotations__ if name in values}

@@ -7,20 +7,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import safetensors.numpy
 
-from softnce_jax.errors import InputError
-from softnce_jax.files import read_json, write_json
-from softnce_jax.pretrained.presets import SETTINGS
+from softnce_jax.errors import InputError, first_line
+from softnce_jax.files import read_json, safe_join, write_json
+from softnce_jax.pretrained.presets import SETTINGS, Settings
+from softnce_jax.typed import Count
 
 __all__ = ["SentenceModules", "read_modules", "write_modules"]
 
 LIBRARY = "sentence_transformers.models"
 TANH = "torch.nn.modules.activation.Tanh"
 CHAINS = (["Transformer", "Pooling"], ["Transformer", "Pooling", "Dense"])
+
+
+class _Module(TypedDict):
+    """An entry of modules.json; the path is that of its folder, "" for the folder of the file."""
+
+    type: str
+    path: str
+
+
+class _Dense(TypedDict):
+    """What the config.json of a Dense module says."""
+
+    in_features: Count
+    out_features: Count
+    bias: bool
+    activation_function: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +71,14 @@ def read_modules(folder: Path) -> SentenceModules:
     Raises:
       InputError: a chain of modules that no Encoder computes.
     """
-    settings = read_json(folder / SETTINGS) if (folder / SETTINGS).exists() else {}
+    path = folder / SETTINGS
+    settings = read_json(path, Settings) if path.exists() else {}
     path = folder / "modules.json"
     if not path.exists():
         return SentenceModules(folder, None, {}, False, settings)
     chain = [
-        (module["type"].rsplit(".", 1)[-1], folder / module["path"]) for module in read_json(path)
+        (module["type"].rsplit(".", 1)[-1], _folder_of(folder, module["path"]))
+        for module in read_json(path, list[_Module])
     ]
     kinds = [kind for kind, _ in chain]
     normalize = kinds[-1:] == ["Normalize"]
@@ -73,9 +92,14 @@ def read_modules(folder: Path) -> SentenceModules:
     return SentenceModules(folders["Transformer"], pooling, dense, normalize, settings)
 
 
+def _folder_of(folder: Path, path: str) -> Path:
+    """The folder of a module, which lies in that of the model."""
+    return folder if path in ("", ".") else safe_join(folder, path)
+
+
 def _read_pooling(path: Path) -> str:
     """The one pooling mode of a Pooling module, "mean" or "cls"."""
-    config = read_json(path)
+    config = read_json(path, dict[str, Any])
     modes = config.get("pooling_mode")  # since version 5.5
     if modes is None:  # older: a flag for each mode
         flags = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
@@ -90,12 +114,21 @@ def _read_pooling(path: Path) -> str:
 
 def _read_dense(folder: Path, pooling: str) -> dict[str, np.ndarray]:
     """The tensors of a Dense module that is a pooler: a square tanh layer after cls."""
-    config = read_json(folder / "config.json")
+    config = read_json(folder / "config.json", _Dense)
     square = config["in_features"] == config["out_features"] and config["bias"]
     if pooling != "cls" or config["activation_function"] != TANH or not square:
         raise InputError(f"{folder}: only a square tanh layer with bias after cls can be computed")
-    weights = safetensors.numpy.load_file(folder / "model.safetensors")
-    return {f"pooler.dense.{kind}": weights[f"linear.{kind}"] for kind in ("weight", "bias")}
+    path, shapes = folder / "model.safetensors", {"weight": 2, "bias": 1}
+    try:
+        weights = safetensors.numpy.load_file(path)
+        dense = {f"pooler.dense.{kind}": weights[f"linear.{kind}"] for kind in shapes}
+    except (safetensors.SafetensorError, OSError, KeyError) as error:
+        raise InputError(
+            f"{path}: no safetensors file with linear.weight and linear.bias ({first_line(error)})"
+        ) from None
+    if any(set(weights[f"linear.{kind}"].shape) != {config["in_features"]} for kind in shapes):
+        raise InputError(f"{path}: its shapes are not those of its config.json")
+    return dense
 
 
 def write_modules(

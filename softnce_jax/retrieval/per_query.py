@@ -10,11 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from softnce_jax.data.corpus import Pair
+from softnce_jax.errors import InputError, first_line
 from softnce_jax.files import whole_file
 
 __all__ = ["QUERIES_FILE", "QueryScores", "query_hashes", "read_queries", "write_queries"]
 
 QUERIES_FILE = "queries.npz"
+LARGEST_QUERIES = 1 << 31  # bytes, unpacked
 
 
 class QueryScores(NamedTuple):
@@ -60,17 +62,51 @@ def write_queries(folder: Path, scores: QueryScores) -> None:
 
 
 def read_queries(folder: Path) -> QueryScores:
-    """Reads the `queries.npz` of a folder."""
+    """Reads the `queries.npz` of a folder.
+
+    Raises:
+      InputError: a damaged file, or arrays of other names, types or shapes; it names the array.
+    """
+    path = folder / QUERIES_FILE
     values: dict = {}
     hashes: dict = {}
-    with np.load(folder / QUERIES_FILE, allow_pickle=False) as file:
-        for path in file.files:
-            language, system, name = path.split("/")
-            if system:
-                values.setdefault(language, {}).setdefault(system, {})[name] = file[path]
-            else:
-                hashes.setdefault(language, {})[name] = file[path]
+    for key, array in _read_arrays(path).items():
+        language, system, name = key.split("/") if key.count("/") == 2 else ("", "", "")
+        if not language or not name:
+            raise InputError(f"{path}: {key[:80]!r} is not the name of an array of queries")
+        fits = np.issubdtype(array.dtype, np.floating) if system else array.dtype == "S16"
+        if array.ndim != 1 or not fits:
+            raise InputError(
+                f"{path}: {key[:80]} is {array.dtype}{[*array.shape]}, no metric or hash"
+            )
+        of = values.setdefault(language, {}).setdefault(system, {}) if system else hashes
+        (of if system else of.setdefault(language, {}))[name] = array
+    _check_lengths(path, values, hashes)
     return QueryScores(values, hashes)
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            unpacked = sum(member.file_size for member in file.zip.infolist())
+            if unpacked > LARGEST_QUERIES:
+                raise ValueError(f"unpacks to {unpacked:,} bytes, more than {LARGEST_QUERIES:,}")
+            return {key: file[key] for key in file.files}
+    except Exception as error:  # damage raises many classes, memory that a header asks for another
+        raise InputError(f"{path}: not a whole .npz of arrays ({first_line(error)})") from None
+
+
+def _check_lengths(path: Path, values: Mapping, hashes: Mapping) -> None:
+    """Raises InputError unless every array of a language has a number for each of its queries."""
+    for language, systems in values.items():
+        arrays = [array for metrics in systems.values() for array in metrics.values()]
+        known = hashes.get(language, {})
+        if not {"query", "family"} <= known.keys():
+            raise InputError(
+                f"{path}: {language[:80]}//query and {language[:80]}//family are missing"
+            )
+        if len({len(array) for array in (*arrays, *known.values())}) > 1 or not len(arrays[0]):
+            raise InputError(f"{path}: arrays of {language[:80]} have different numbers of queries")
 
 
 def _hashes(texts: Iterable[str]) -> np.ndarray:

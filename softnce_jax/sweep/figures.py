@@ -16,7 +16,9 @@ import numpy as np
 from softnce_jax import registry
 from softnce_jax.data.corpus import Joined, Pair
 from softnce_jax.encoders.processor import Processor
-from softnce_jax.files import whole_file
+from softnce_jax.errors import InputError, first_line
+from softnce_jax.estimators.spec import parse
+from softnce_jax.files import printable_line, whole_file
 from softnce_jax.pretrained.load import load
 from softnce_jax.sweep.scores import Run, Scores, System, read_runs
 from softnce_jax.sweep.tables import TableCell, label, means_by_seed
@@ -51,6 +53,7 @@ STYLE = {
     "grid.color": "#E5E5E5",
     "axes.axisbelow": True,
     "savefig.dpi": 150,
+    "text.parse_math": False,  # a name with two $ is no formula
     "svg.hashsalt": "softnce_jax",  # the same runs give the same file
 }
 
@@ -99,7 +102,7 @@ def _training(pyplot: Any, scores: Scores) -> Figure:
             if not len(steps):
                 continue
             marker = {"marker": "o", "markersize": 3} if name == "valid_mrr" else {}
-            text = f"{system.encoder}, {label(scores, system)}"
+            text = printable_line(f"{system.encoder}, {label(scores, system)}")
             axis.plot(steps, value_RS.mean(axis=0), label=text, **style, **marker)
             if len(value_RS) > 1:
                 low, high = value_RS.min(axis=0), value_RS.max(axis=0)
@@ -165,7 +168,7 @@ def _plot_mrr(
     """The MRR of one encoder and estimator by alpha, and a line at InfoNCE's."""
     alphas = [alpha for alpha, _ in settings]
     means, spreads = zip(*(_mrr(scores, system) for system in settings.values()), strict=True)
-    title = f"{names[0]}, {registry.estimator(names[1]).title}"
+    title = printable_line(f"{names[0]}, {registry.estimator(names[1]).title}")
     axis.errorbar(alphas, means, spreads, label=title, capsize=3, **style)
     base = scores.baseline(next(iter(settings.values())))
     if base is not None:
@@ -191,7 +194,7 @@ def _estimators(pyplot: Any, scores: Scores) -> Figure | None:
     """Similarities and weights of a batch, a row of pictures per estimator (paper: Figure 2)."""
     first_runs: dict[str, Run] = {}
     for system, runs in scores.runs.items():
-        if system.loss == "soft_infonce":
+        if system.loss == "soft_infonce" and _is_ours(system.estimator):
             first_runs.setdefault(system.estimator, runs[0])
     if not first_runs:
         return None
@@ -204,6 +207,14 @@ def _estimators(pyplot: Any, scores: Scores) -> Figure | None:
         _draw_matrix(left, view.similarity, f"{title}: similarity", view.queries)
         _draw_matrix(right, view.weight, f"{title}: weight", lowest=0.0)
     return figure
+
+
+def _is_ours(estimator: str) -> bool:
+    """Whether its similarities can be made again without code that a results.json names."""
+    names = [term.name for term in parse(estimator)]
+    if users := [name for name in names if name not in registry.ESTIMATORS]:
+        log.info(f"{users[0]} is not imported: no picture of what it sees")
+    return not users
 
 
 def _draw_matrix(
@@ -250,6 +261,11 @@ def batch_view(run: Run) -> BatchView:
     config = _settled_config(run)
     corpora, _ = read_corpora(config)
     train = Joined([corpus.train for corpus in corpora])
+    if config.batch_size > len(train):
+        raise InputError(
+            f"{run.folder}: config.batch_size is {config.batch_size:,}, but {config.data} has "
+            f"{len(train):,} training pairs: these are not the run's data"
+        )
     processor, folder = Processor.of(encoder), cache_folder(config.data, "features")
     precomputed = precomputed_estimators(config)
     features = make_features(config, train, processor, precomputed, folder)
@@ -257,18 +273,25 @@ def batch_view(run: Run) -> BatchView:
     batch = batches(indices, train, processor, features)[0]
     similarity_BN = batch.query_features @ batch.code_features.T
     settings = {name: run.config[name] for name in registry.WEIGHTS}
-    w_BN = np.asarray(negative_weights(jnp.asarray(similarity_BN), **settings))
+    try:
+        w_BN = np.asarray(negative_weights(jnp.asarray(similarity_BN), **settings))
+    except ValueError as error:
+        raise InputError(f"{run.folder}: {first_line(error)}") from None
     pairs = [train[i] for i in np.asarray(indices[0])]
     chosen = _by_family(pairs)[:SHOWN_PAIRS]
-    texts = [textwrap.shorten(pairs[i].query, 38, placeholder=" …") for i in chosen]
+    texts = [textwrap.shorten(printable_line(pairs[i].query), 38, placeholder=" …") for i in chosen]
     grid = np.ix_(chosen, chosen)
     return BatchView(texts, similarity_BN[grid], w_BN[grid])
 
 
 def _settled_config(run: Run) -> Config:
-    """The configuration of a finished run, whose defaults are filled in."""
+    """The configuration of a finished run, whose defaults are filled in.
+
+    Nothing is fetched because a results.json says so.
+    """
     names = {field.name for field in dataclasses.fields(Config)} & run.config.keys()
-    return Config(**{name: run.config[name] for name in names})
+    settled = {name: run.config[name] for name in names} | {"download": False}
+    return Config(**settled)
 
 
 def _by_family(pairs: list[Pair]) -> list[int]:

@@ -14,8 +14,9 @@ from typing import Any, Literal, NamedTuple
 
 from softnce_jax import registry
 from softnce_jax.data.code_search_net.published import COUNTS
-from softnce_jax.errors import InputError
+from softnce_jax.errors import InputError, first_line
 from softnce_jax.train.config import LOSS_SETTINGS, NOT_COMPARED, Config
+from softnce_jax.typed import check_fields
 
 __all__ = ["Cell", "make_cells", "make_grid", "product", "set_values", "split_values"]
 
@@ -72,7 +73,7 @@ def make_grid(
     """
     file = _read(grid) if grid else {}
     tables = file.pop("cells", [{}])
-    if not isinstance(tables, list):
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise InputError(f"{grid}: write [[cells]], with two brackets")
     flags = {name: split_values(name, text) for name, text in texts.items() if text is not None}
     shared = DEFAULTS | file | flags | set_values(settings)
@@ -125,7 +126,7 @@ def split_values(name: str, text: str) -> list[Any]:
         try:  # a number or a boolean, in TOML's notation; else the text itself
             value = tomllib.loads(f"x = {item}")["x"]
             values.append(_check(name, value))
-        except (tomllib.TOMLDecodeError, InputError):
+        except (ValueError, RecursionError):  # InputError is a ValueError
             values.append(_check(name, item))
     return values
 
@@ -157,7 +158,9 @@ def _check(name: str, value: Any) -> Any:
             return float(value)
         if type(value) is option:
             return value
-    raise InputError(f"{name} = {value!r} is none of {TYPES[name]}".replace("typing.", ""))
+    known = " | ".join(getattr(option, "__name__", f"{option}") for option in options)
+    known = known.replace("NoneType", "None").replace("typing.", "")
+    raise InputError(f"{name} = {value!r} is none of {known}")
 
 
 def _read(path: str) -> dict[str, Any]:
@@ -165,8 +168,8 @@ def _read(path: str) -> dict[str, Any]:
         return tomllib.loads(Path(path).read_text("utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; --grid takes a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {error}") from None
+    except (ValueError, RecursionError, OSError) as error:  # no TOML, not UTF-8, too many digits
+        raise InputError(f"{path}: {first_line(error)}") from None
 
 
 def _used(settings: dict[str, Any]) -> dict[str, Any]:
@@ -198,4 +201,6 @@ def _config(settings: dict[str, Any], used: list[dict[str, Any]], out: Path) -> 
                 "model with --set teacher=FOLDER"
             )
         filled["teacher"] = str(out / _name(needed))
-    return dataclasses.replace(Config(), **filled, out=str(out / _name(settings)))
+    config = dataclasses.replace(Config(), **filled, out=str(out / _name(settings)))
+    check_fields(config)
+    return config

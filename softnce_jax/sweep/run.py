@@ -9,11 +9,12 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, TypedDict
 
 from tqdm import tqdm
 
 from softnce_jax.errors import InputError, first_line
-from softnce_jax.files import read_json
+from softnce_jax.files import printable, read_json
 from softnce_jax.sweep.grid import Cell
 from softnce_jax.train.compile_cache import cached_compilations
 from softnce_jax.train.config import NOT_COMPARED
@@ -23,6 +24,13 @@ from softnce_jax.train.signals import StopSignal
 log = logging.getLogger(__name__)
 
 __all__ = ["run_cells"]
+
+
+class _Stored(TypedDict):
+    """What is read of a cell's results.json."""
+
+    config: dict[str, Any]
+
 
 EXPECTED_ERRORS = (InputError, OSError, FloatingPointError)  # their one line says enough
 
@@ -54,7 +62,7 @@ def run_cells(cells: Sequence[Cell], out: Path) -> list[str]:
                 if not isinstance(error, EXPECTED_ERRORS):
                     traceback.print_exc()
                 failed.append(cell.name)
-                bar.write(f"{cell.name}: failed: {first_line(error)}")
+                bar.write(f"{cell.name}: failed: {printable(first_line(error))}")
             bar.update()
             # `fit` stops at a signal, but not in a run's last step, nor where the run fails.
             if StopSignal.latest is not None:
@@ -85,7 +93,7 @@ def _is_finished(cell: Cell) -> bool:
     path = Path(cell.config.out) / "results.json"
     if not path.exists():
         return False
-    stored = read_json(path)["config"]
+    stored = read_json(path, _Stored)["config"]
     for name, value in dataclasses.asdict(cell.config).items():
         default = type(cell.config).__dataclass_fields__[name].default
         # A field left at its default was filled in by the run: the stored value may differ.

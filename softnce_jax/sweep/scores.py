@@ -5,19 +5,43 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
-from softnce_jax.errors import InputError
+from softnce_jax.errors import InputError, first_line
+from softnce_jax.estimators.spec import parse
 from softnce_jax.files import read_json
 from softnce_jax.retrieval.per_query import QUERIES_FILE, QueryScores, read_queries
-from softnce_jax.train.config import NOT_COMPARED
+from softnce_jax.train.config import NOT_COMPARED, StoredConfig
+from softnce_jax.typed import Factor, NotNegative, Positive, Size, check_type
 
 __all__ = ["Run", "Scores", "System", "read_runs"]
 
 # Fields in which runs of one system may differ.
 REPEATED = {"lang", "seed", "fold", "data_hash", "teacher", "data", *NOT_COMPARED}
+
+
+class _Protocol(TypedDict, total=False):
+    train_pairs: Size
+    queries: Size
+    candidates: Size
+
+
+class _Results(TypedDict):
+    """What is read of a results.json."""
+
+    config: dict[str, Any]
+    protocol: dict[str, _Protocol]
+
+
+class _Weighted(TypedDict):
+    """What is read of the configuration of a loss with the weights of Eq. 4."""
+
+    alpha: Factor
+    beta: Factor
+    temperature: Positive
+    floor: NotNegative
 
 
 class Run(NamedTuple):
@@ -139,11 +163,18 @@ class Scores:
 
 
 def read_runs(folder: str | Path) -> list[Run]:
-    """The finished training runs in a folder. Raises InputError if there are none."""
+    """The finished training runs in a folder.
+
+    Raises:
+      InputError: there are none, or one is damaged.
+    """
     runs = []
     for path in sorted(Path(folder).glob("*/results.json")):
-        results = read_json(path)
+        results = read_json(path, dict[str, Any])
+        check_type(results.get("config"), dict[str, Any], f"{path}: config")
         if "loss" in results["config"] and (path.parent / QUERIES_FILE).exists():
+            check_type(results, _Results, path)
+            _check_config(results["config"], path)
             runs.append(Run(path.parent, results["config"], results))
     if not runs:
         raise InputError(f"{folder}: no finished runs; give the --out of sweep.py")
@@ -162,6 +193,17 @@ def _check_data(runs: list[Run]) -> None:
                     f"{run.folder}: its {language} data are not those of {other}: keep runs of "
                     "other data, or of an earlier version of them, apart"
                 )
+
+
+def _check_config(config: dict[str, Any], path: Path) -> None:
+    check_type(config, StoredConfig, f"{path}: config")
+    if config["loss"] == "soft_infonce":
+        check_type(config, _Weighted, f"{path}: config")
+    try:
+        if config["estimator"] != "none" or config["loss"] == "soft_infonce":
+            parse(config["estimator"])
+    except InputError as error:
+        raise InputError(f"{path}: config.estimator: {first_line(error)}") from None
 
 
 def _systems(runs: list[Run]) -> list[System]:

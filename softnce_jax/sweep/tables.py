@@ -15,7 +15,7 @@ import numpy as np
 from tabulate import tabulate
 
 from softnce_jax import registry
-from softnce_jax.files import write_text
+from softnce_jax.files import printable_line, write_text
 from softnce_jax.retrieval.results import COLUMNS as METRICS
 from softnce_jax.retrieval.results import three_digits
 from softnce_jax.sweep.paper import LANGUAGE_COLUMNS, SIZES, is_papers_data, published_mrr
@@ -38,6 +38,10 @@ MAIN_LOSSES, OTHER_LOSSES, CANCELLING_LOSSES = (
 )
 STARS = ((0.01, "**"), (0.05, "*"))  # p below, and its mark
 ABSENT = "–"
+# What begins markup in a table's cell: names of others' runs may hold anything.
+MARKDOWN = str.maketrans(
+    {"\\": r"\\", "|": r"\|", "<": "&lt;", ">": "&gt;", "&": "&amp;", "`": r"\`", "[": r"\["}
+)
 LATEX = str.maketrans({"±": r"$\pm$", "–": "--"})  # what tabulate leaves as it is
 
 
@@ -269,19 +273,21 @@ def _data_lines(runs: list[Run]) -> list[str]:
     """For each language: that the data are the paper's, or the warning that they are not."""
     lines = []
     for language, protocol in _protocols(runs).items():
+        name = _as_markdown(language)
         if is_papers_data(language, protocol):
-            lines.append(f"{language}: the paper's sizes; its numbers stand beside ours.")
+            lines.append(f"{name}: the paper's sizes; its numbers stand beside ours.")
             continue
-        sizes = (protocol.get(name, 0) for name in ("train_pairs", "queries", "candidates"))
-        ours, theirs = (
-            "{:,} training pairs, {:,} queries, {:,} candidates".format(*numbers)
-            for numbers in (sizes, SIZES[language])
-        )
+        sizes = tuple(protocol.get(name, 0) for name in ("train_pairs", "queries", "candidates"))
+        theirs = _sizes(SIZES[language]) if language in SIZES else "none"
         lines.append(
-            f"WARNING {language}: these are not the paper's data ({ours}; the paper's: {theirs}), "
-            "so its numbers are not shown and ours do not compare with them.\n"
+            f"WARNING {name}: these are not the paper's data ({_sizes(sizes)}; the paper's: "
+            f"{theirs}), so its numbers are not shown and ours do not compare with them.\n"
         )
     return lines
+
+
+def _sizes(numbers: Sequence[int]) -> str:
+    return "{:,} training pairs, {:,} queries, {:,} candidates".format(*numbers)
 
 
 def _seeds(scores: Scores) -> str:
@@ -301,9 +307,14 @@ def markdown(table: Table) -> str:
       | train | 128    |
       <BLANKLINE>
     """
-    head, *rows = ([cell.replace("|", r"\|") for cell in row] for row in (table.head, *table.rows))
+    head, *rows = (list(map(_as_markdown, row)) for row in (table.head, *table.rows))
     lines = tabulate(rows, head, tablefmt="github", disable_numparse=True)
     return "\n".join([f"## {table.title}", "", lines, "", *(f"{note}\n" for note in table.notes)])
+
+
+def _as_markdown(text: str) -> str:
+    """A text that shows as it is, in one cell."""
+    return printable_line(text).translate(MARKDOWN)
 
 
 def latex(table: Table) -> str:
@@ -323,7 +334,8 @@ def latex(table: Table) -> str:
       \caption{Sizes.}
       \end{table}
     """
-    lines = tabulate(table.rows, table.head, tablefmt="latex", disable_numparse=True)
+    head, *rows = (list(map(printable_line, row)) for row in (table.head, *table.rows))
+    lines = tabulate(rows, head, tablefmt="latex", disable_numparse=True)
     caption = " ".join(f"{text.rstrip('.')}." for text in (table.title, *table.notes))
     caption = caption.replace("<", "$<$")  # the one special character in our own titles and notes
     parts = [r"\begin{table}", r"\centering", lines, rf"\caption{{{caption}}}", r"\end{table}"]

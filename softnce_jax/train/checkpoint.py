@@ -11,7 +11,7 @@ import logging
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, NotRequired, TypedDict
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,7 @@ from softnce_jax.files import file_digest, set_aside
 from softnce_jax.train import distributed
 from softnce_jax.train.state import TrainState
 from softnce_jax.train.versions import versions
+from softnce_jax.typed import check_type
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,21 @@ class Best(NamedTuple):
 
     step: int
     mrr: float
+
+
+class _StoredBest(TypedDict):
+    step: int
+    mrr: float
+
+
+class _About(TypedDict):
+    """What is stored beside the state; the last release had neither arrays nor versions."""
+
+    config: dict[str, Any]
+    best: _StoredBest | None
+    checksums: dict[str, int]
+    arrays: NotRequired[dict[str, str]]
+    versions: NotRequired[dict[str, str]]
 
 
 class Restored(NamedTuple):
@@ -223,7 +239,7 @@ class Checkpoints:
         """What is stored beside the state."""
         args = ocp.args.Composite(about=ocp.args.JsonRestore())
         try:
-            return self._manager.restore(step, args=args).about
+            return check_type(self._manager.restore(step, args=args).about, _About, "about")
         except Exception as error:
             self._raise_why(step, error, {})
 
@@ -287,8 +303,19 @@ class Checkpoints:
 
 
 def read_config(folder: str | Path, step: int) -> dict:
-    """The configuration stored in the checkpoint of a step."""
+    """The configuration stored in the checkpoint of a step.
+
+    Raises:
+      InputError: it cannot be read.
+    """
+    source = f"checkpoint {step} in {folder}"
     manager = ocp.CheckpointManager(Path(folder).resolve())
-    restored = manager.restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))
-    manager.close()
-    return restored.about["config"]
+    try:
+        args = ocp.args.Composite(about=ocp.args.JsonRestore())
+        return check_type(manager.restore(step, args=args).about, _About, source)["config"]
+    except InputError:
+        raise
+    except Exception as error:  # Orbax raises bare exceptions of many classes
+        raise InputError(f"{source} cannot be read ({first_line(error)})") from error
+    finally:
+        manager.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Required, TypedDict, get_type_hints
 
 import tyro
 
@@ -14,6 +14,17 @@ from softnce_jax.estimators.spec import parse
 from softnce_jax.files import safe_name
 from softnce_jax.languages import LANGUAGES
 from softnce_jax.pretrained.presets import preset
+from softnce_jax.typed import (
+    Count,
+    Factor,
+    Length,
+    NotNegative,
+    OutPath,
+    Positive,
+    Seed,
+    Size,
+    check_fields,
+)
 
 # Every flag that some loss or its target reads.
 LOSS_SETTINGS = sorted({name for row in registry.LOSSES.values() for name in row.settings})
@@ -32,7 +43,7 @@ class Config:
     """auto (CodeSearchNet where prepared, else the sample), sample, or your folder or file."""
     strict: bool = False
     """Make unusable rows an error instead of skipping and counting them."""
-    fold: int | None = None
+    fold: Size | None = None
     """Cross-validation over families: which quarter of them, 0 to 3, is tested."""
     encoder: str = "auto"
     """A preset, a Hub id or a folder. Presets: tiny, codebert, graphcodebert, unixcoder; auto is
@@ -55,17 +66,17 @@ class Config:
     """Of --estimator sentence: a run, folder or Hub id; msmarco-distilbert-dot-v5 by default."""
     teacher: str | None = None
     """Of --estimator teacher: a run or model folder, or a Hub id."""
-    alpha: float | None = None
+    alpha: Factor | None = None
     """How much a similar negative is spared (Eq. 4); for kl_regularized the divergence's factor."""
-    beta: float | None = None
+    beta: Factor | None = None
     """How much all negatives count (Eq. 4); for kl_regularized InfoNCE's factor."""
-    temperature: float | None = None
+    temperature: Positive | None = None
     """Divides similarities before their softmax: lower is sharper. The estimator's by default."""
-    floor: float | None = None
+    floor: NotNegative | None = None
     """The smallest weight of a negative; 0.1."""
-    cancel_k: int | None = None
+    cancel_k: Size | None = None
     """Negatives of a row that cancel_top_k drops; 1."""
-    cancel_ratio: float | None = None
+    cancel_ratio: Positive | None = None
     """cancel_threshold drops negatives at least this share as similar as the positive; 0.5."""
     symmetric: bool = False
     """Let each code look for its query, too (infonce, soft_infonce)."""
@@ -74,34 +85,34 @@ class Config:
     left out; or weighted as the most similar that there are."""
     negatives: str | None = None
     """Hard negatives of the training queries, a file that mine_negatives.py wrote."""
-    negatives_per_query: int | None = None
+    negatives_per_query: Count | None = None
     """How many of the file's, the most similar first; all by default."""
     similarity: Literal["auto", "dot", "cosine"] = "auto"
     """How vectors are compared, here and in the exported model; auto: as the encoder does."""
-    scale: float | None = None
+    scale: Positive | None = None
     """Multiplies the scores; 1, or 20 where the encoder's vectors have unit length."""
-    epochs: int | None = None
+    epochs: Count | None = None
     """Passes over the training pairs."""
-    batch_size: int | None = None
+    batch_size: Count | None = None
     """Pairs a step, over all devices."""
-    micro_batch: int | None = None
+    micro_batch: Count | None = None
     """Pairs encoded at a time, over all devices, all by default: bounds memory. The loss and its
     gradients stay those of the whole batch; texts are encoded twice."""
-    learning_rate: float | None = None
+    learning_rate: Positive | None = None
     """The peak, from which it falls linearly to 0."""
-    weight_decay: float = 0.0
+    weight_decay: NotNegative = 0.0
     """AdamW's decay, sparing biases and LayerNorm."""
-    warmup_epochs: float | None = None
+    warmup_epochs: NotNegative | None = None
     """Epochs over which the learning rate rises from 0."""
-    clip_norm: float = 1.0
+    clip_norm: Positive = 1.0
     """Largest global norm of the gradients."""
-    query_length: int | None = None
+    query_length: Length | None = None
     """Tokens of a query."""
-    code_length: int | None = None
+    code_length: Length | None = None
     """Tokens of a function."""
     dataflow: Literal["none", "published", "extended"] | None = None
     """Rules by which code comes with its data flow; published for graphcodebert."""
-    flow_length: int | None = None
+    flow_length: Size | None = None
     """Positions of a function's row for data flow, beside the --code-length ones of its tokens."""
     layout: Literal["packed", "padded"] = "packed"
     """Texts share rows, or each has a padded row to itself: the same numbers, more slowly."""
@@ -114,16 +125,25 @@ class Config:
     """Recompute each layer for its gradient: less memory, a fifth more time."""
     warm_up: bool = False
     """Compile for all shapes of the first epoch's batches before the first step."""
-    seed: int = 1234
+    seed: Seed = 1234
     """Of initial weights, batches and dropout."""
-    evaluate_every: float | None = None
+    evaluate_every: Positive | None = None
     """Epochs between evaluations on the validation split, each followed by a checkpoint; 1
     by default."""
-    keep: int = 2
+    keep: Count = 2
     """Number of the latest checkpoints that stay, beside the best."""
-    out: str | None = None
+    out: OutPath | None = None
     """The run's folder; by default runs/ and a name made from these choices."""
 
+
+# The configuration of a run as it is stored; a release may add fields, and a file may lack them.
+StoredConfig = TypedDict(
+    "StoredConfig",
+    get_type_hints(Config, include_extras=True)
+    | {name: Required[str] for name in ("lang", "encoder", "loss", "estimator")}
+    | {"seed": Required[Seed]},
+    total=False,
+)
 
 # Fields of which the result does not depend: where a run is, how it is watched and laid out.
 # An estimator's model and the file of negatives are compared by their hashes instead.
@@ -166,8 +186,10 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
       The configuration with all that its loss and estimator read, and lines to tell the user.
 
     Raises:
-      InputError: choices that contradict one another or the data, with both values.
+      InputError: a field out of its range, or choices that contradict one another or the data, with
+        both values.
     """
+    check_fields(config)
     if config.encoder == "auto":
         config = dataclasses.replace(config, encoder="tiny" if on_sample else "unixcoder")
     loss = registry.loss(config.loss)
@@ -258,25 +280,13 @@ def _check_estimator(config: Config, estimator: str) -> None:
 
 
 def _check_numbers(config: Config, loss: registry.Loss, train_pairs: int) -> None:
-    positive = ("batch_size", "epochs", "learning_rate", "query_length", "code_length", "keep")
-    for name in (*positive, "evaluate_every", "clip_norm"):
-        if not getattr(config, name) > 0:
-            raise InputError(f"--{name.replace('_', '-')} {getattr(config, name)} is not positive")
-    if config.flow_length < 0 or (config.flow_length > 0) != (config.dataflow != "none"):
+    """Raises InputError where numbers, each within its range, do not go together."""
+    if (config.flow_length > 0) != (config.dataflow != "none"):
         raise InputError(
             f"--flow-length {config.flow_length} with --dataflow {config.dataflow}: data flow "
             "needs positions, and nothing else does"
         )
-    for name in ("temperature", "cancel_ratio"):
-        if name in loss.settings and not getattr(config, name) > 0:
-            raise InputError(f"--{name.replace('_', '-')} {getattr(config, name)} is not positive")
-    if loss.target == "w" and not config.floor >= 0:
-        raise InputError(f"--floor {config.floor} is below 0")
-    if config.scale is not None and not config.scale > 0:
-        raise InputError(f"--scale {config.scale} is not positive")
-    if not config.weight_decay >= 0:
-        raise InputError(f"--weight-decay {config.weight_decay} is below 0")
-    if not 0 <= config.warmup_epochs < config.epochs:
+    if config.warmup_epochs >= config.epochs:
         raise InputError(
             f"--warmup-epochs {config.warmup_epochs} is not within --epochs {config.epochs}"
         )
@@ -294,7 +304,7 @@ def _check_numbers(config: Config, loss: registry.Loss, train_pairs: int) -> Non
             f"beta - alpha/m is not positive: --beta {config.beta}, --alpha {config.alpha}, "
             f"m = {negatives} negatives; use a larger --batch-size or a smaller --alpha"
         )
-    if "cancel_k" in loss.settings and not 0 <= config.cancel_k < negatives:
+    if "cancel_k" in loss.settings and config.cancel_k >= negatives:
         raise InputError(
             f"--cancel-k {config.cancel_k} of {negatives} negatives: give 0 to {negatives - 1}, or "
             "a larger --batch-size"
@@ -302,7 +312,7 @@ def _check_numbers(config: Config, loss: registry.Loss, train_pairs: int) -> Non
 
 
 def _check_micro_batch(config: Config) -> None:
-    if config.micro_batch < 1 or config.batch_size % config.micro_batch:
+    if config.batch_size % config.micro_batch:
         raise InputError(
             f"--micro-batch {config.micro_batch} does not divide --batch-size {config.batch_size}"
         )

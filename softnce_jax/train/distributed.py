@@ -125,6 +125,7 @@ def parse_address(address: str) -> dict[str, Any]:
         "process_id": int(match[1]),
         "num_processes": int(match[2]),
         "coordinator_address": match[3],
+        "coordinator_bind_address": match[3],  # else jax listens on all of the host's addresses
         "cluster_detection_method": "deactivate",
     }
 

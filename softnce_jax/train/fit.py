@@ -22,7 +22,7 @@ from softnce_jax.retrieval.tasks import RetrievalTask
 from softnce_jax.train.config import Config
 from softnce_jax.train.features import make_features, precomputed_estimators
 from softnce_jax.train.loop import Validate, train
-from softnce_jax.train.report import describe, evaluate, show
+from softnce_jax.train.report import Results, describe, evaluate, show
 from softnce_jax.train.run_folder import RunFolder
 from softnce_jax.train.setup import (
     TrainingData,
@@ -37,6 +37,7 @@ from softnce_jax.train.setup import (
     settle,
 )
 from softnce_jax.train.versions import versions
+from softnce_jax.typed import check_type
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def fit(config: Config) -> dict[str, Any]:
     run = RunFolder(config.out, identity)
     run.agree()
     if (results := run.whole_results()) is not None:
-        show(results, run.folder)
+        show(check_type(results, Results, run.folder / "results.json"), run.folder)
         return results
 
     encoder, initial = build_encoder(config, data.train)

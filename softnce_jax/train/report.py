@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NotRequired, Required, TypedDict
 
 import jax
 
@@ -26,6 +26,36 @@ from softnce_jax.train.loop import Schedule
 from softnce_jax.train.setup import TrainingData, cache_folder
 
 log = logging.getLogger(__name__)
+
+
+class _Interval(TypedDict):
+    value: float
+    low: float
+    high: float
+
+
+class _Protocol(TypedDict):
+    queries: int
+    candidates: int
+
+
+_Metrics = TypedDict(
+    "_Metrics", {name: NotRequired[_Interval] for name in COLUMNS} | {"mrr": Required[_Interval]}
+)
+
+
+class _Systems(TypedDict):
+    BM25: _Metrics
+    untrained: _Metrics
+    trained: _Metrics
+
+
+class Results(TypedDict):
+    """What is read of a fine-tuning run's results.json; metrics are by language."""
+
+    config: dict[str, Any]
+    protocol: dict[str, _Protocol]
+    metrics: dict[str, _Systems]
 
 
 def describe(

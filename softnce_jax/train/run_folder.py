@@ -10,18 +10,20 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import filelock
 
 from softnce_jax.encoders.encoder import Encoder
-from softnce_jax.errors import InputError
-from softnce_jax.files import append_line, changed_file, lock, read_json, write_json, write_text
+from softnce_jax.errors import InputError, first_line
+from softnce_jax.files import append_line, changed_file, lock, read_json, write_bytes, write_json
 from softnce_jax.pretrained.export import export_model
 from softnce_jax.retrieval.per_query import QueryScores, write_queries
 from softnce_jax.train import distributed
 from softnce_jax.train.config import differences
+from softnce_jax.typed import Size, check_type
 
+METRICS_FILE = "metrics.jsonl"
 LOCK = ".lock"
 log = logging.getLogger(__name__)
 
@@ -31,10 +33,36 @@ def _is_of_others(path: Path) -> bool:
     return not path.name.startswith(".config.json.") and path.name != LOCK
 
 
+class _Metrics(TypedDict):
+    """A line of metrics.jsonl, as far as it is read."""
+
+    step: Size
+    loss: NotRequired[float | None]
+    valid_mrr: NotRequired[float | None]
+
+
 def read_metrics(folder: Path) -> list[dict]:
-    """The lines of a run's metrics.jsonl."""
-    text = (folder / "metrics.jsonl").read_text("utf-8")
-    return [json.loads(line) for line in text.splitlines()]
+    """The lines of a run's metrics.jsonl.
+
+    Raises:
+      InputError: no such file, or a line that is none; it names file and line.
+    """
+    return [values for _, values in _metric_lines(folder / METRICS_FILE)]
+
+
+def _metric_lines(path: Path, *, whole_only: bool = False) -> Iterator[tuple[bytes, dict]]:
+    """Yields each line, and its values; `whole_only` leaves out what a kill left half-written."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    last = lines.pop()  # "" unless a kill cut it
+    for number, line in enumerate([*lines, last] if last and not whole_only else lines, 1):
+        try:
+            values = json.loads(line.decode("utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}:{number}: not JSON ({first_line(error)})") from None
+        yield line, check_type(values, _Metrics, f"{path}:{number}")
 
 
 class RunFolder:
@@ -52,11 +80,11 @@ class RunFolder:
         self.folder = Path(folder)
         self.checkpoints = self.folder / "checkpoints"
         self.model = self.folder / "model"
-        self._metrics = self.folder / "metrics.jsonl"
+        self._metrics = self.folder / METRICS_FILE
         self._results = self.folder / "results.json"
         self.config, self._stored = config, self.folder / "config.json"
         if self._stored.exists():
-            changed = differences(read_json(self._stored), config)
+            changed = differences(read_json(self._stored, dict[str, Any]), config)
             if changed:
                 raise InputError(
                     f"{self.folder} holds a run of another configuration "
@@ -125,7 +153,7 @@ class RunFolder:
 
     def results(self) -> dict[str, Any] | None:
         """The results, once the run is complete."""
-        return read_json(self._results) if self._results.exists() else None
+        return read_json(self._results, dict[str, Any]) if self._results.exists() else None
 
     def finish(self, results: dict[str, Any], queries: QueryScores | None = None) -> None:
         """Writes every query's metrics, if any, then the results: the run is complete."""
@@ -148,6 +176,9 @@ class RunFolder:
         """Drops the lines after a step, and a line that a kill left half-written."""
         if not distributed.is_first() or not self._metrics.exists():
             return
-        whole = self._metrics.read_text("utf-8").split("\n")[:-1]
-        lines = [line for line in whole if json.loads(line)["step"] <= step]
-        write_text(self._metrics, "".join(f"{line}\n" for line in lines))
+        lines = [
+            line
+            for line, values in _metric_lines(self._metrics, whole_only=True)
+            if values["step"] <= step
+        ]
+        write_bytes(self._metrics, b"".join(line + b"\n" for line in lines))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 
 import ir_measures
 import jax
@@ -53,6 +54,24 @@ def test_a_run_its_model_and_its_checkpoint_score_the_same(trained, tmp_path):
     other = next(step for step in steps if step != results["best"]["step"])
     found = scored(run / "checkpoints" / str(other), tasks, tmp_path / "other")
     assert found["metrics"]["python"]["model"] != wanted["trained"]
+
+
+def test_a_checkpoint_imports_nothing_that_it_names(trained, tmp_path, monkeypatch):
+    _, run, results = trained
+    monkeypatch.syspath_prepend(tmp_path)
+    canary = tmp_path / "canary"
+    source = f"open({str(canary)!r}, 'w').close()\ndef loss(q, c, w, **_): return 0.0\n"
+    (tmp_path / "evil_checkpoint.py").write_text(source)
+    shutil.copytree(run, tmp_path / "run")
+    checkpoint = tmp_path / "run/checkpoints" / str(results["best"]["step"])
+    about = checkpoint / "about/metadata"
+    text = about.read_text().replace('"soft_infonce"', '"evil_checkpoint:loss"')
+    about.write_text(text.replace('"bm25"', '"evil_checkpoint:loss"'))
+    assert about.read_text().count("evil_checkpoint") == 2
+    _, params = open_model(Flags(model=str(checkpoint)))
+    _, wanted = open_model(Flags(model=str(run / "model")))
+    assert all(map(np.array_equal, jax.tree.leaves(params), jax.tree.leaves(wanted)))
+    assert not canary.exists()
 
 
 def test_a_checkpoint_does_not_care_for_devices_and_batches(trained, tmp_path, monkeypatch):

@@ -121,12 +121,12 @@ def test_a_folds_own_training_pairs(tmp_path):
 
 
 BAD = {
-    "none": ({"k": 0}, "--k 0 is not positive"),
+    "none": ({"k": 0}, "--k 0: expected int >= 1"),
     "many": ({"k": 1001, "ranks": (1, 2000)}, "--k 1001 is more than 1,000"),
-    "ranks": ({"ranks": (0, 5)}, "--ranks 0 5: give the first, from 1"),
+    "ranks": ({"ranks": (0, 5)}, r"--ranks .*\[0\]: expected int >= 1"),
     "few ranks": ({"ranks": (3, 6), "k": 5}, "--ranks 3 6 are 4 ranks, fewer than --k 5"),
     "beyond": ({"ranks": (12, 99)}, "--ranks 12 99, but python has 11 wrong functions"),
-    "margin": ({"absolute_margin": float("nan")}, "--absolute-margin nan is not a finite"),
+    "margin": ({"absolute_margin": float("nan")}, "--absolute-margin nan: expected float, finite"),
     "model": ({"model": "nowhere"}, "nowhere: no such folder"),
     "out": ({"out": "x.txt"}, "--out x.txt: the file holds JSON lines"),
 }

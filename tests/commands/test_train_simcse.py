@@ -100,11 +100,11 @@ def test_only_a_default_batch_size_shrinks():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"temperature": 0.0}, "--temperature 0.0 is not positive"),
-        ({"temperature": float("nan")}, "--temperature nan is not positive"),
-        ({"epochs": 0}, "--epochs 0 is not positive"),
+        ({"temperature": 0.0}, "--temperature 0.0: expected"),
+        ({"temperature": float("nan")}, "--temperature nan: expected"),
+        ({"epochs": 0}, "--epochs 0: expected"),
         ({"batch_size": 1}, "leaves no negatives"),
-        ({"query_length": 0}, "--query-length 0 is not positive"),
+        ({"query_length": 0}, "--query-length 0: expected"),
     ],
 )
 def test_contradictions(given, message):

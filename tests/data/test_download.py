@@ -345,3 +345,34 @@ def test_a_full_disk_is_no_fault_of_the_hub(hub, tmp_path, monkeypatch):
     monkeypatch.setattr(file_download, "http_get", full)
     with pytest.raises(OSError, match="No space left"):
         get_from_hub(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../../out.bin", "/out.bin", "sub/../../out.bin"])
+def test_a_listing_of_the_hub_cannot_write_outside(hub, tmp_path, name):
+    folder = tmp_path / "a/b/downloads"
+    hub.add_dataset(REPO, "refs/pr/1", {name: BODY})
+    with pytest.raises(InputError, match="is not the name of a file below"):
+        get_from_hub(folder)
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+    hub.add_dataset(REPO, "refs/pr/1", {"sub/data.bin": BODY})  # negative control
+    assert folder in get_from_hub(folder).parents
+
+
+@pytest.mark.parametrize("digest", ["sha256", "crc32:0f", "md5:0f", "sha256:" + "g" * 64, "a:b:c"])
+def test_a_digest_of_unknown_form_is_one_line(server, tmp_path, digest):
+    with pytest.raises(InputError, match=r"the listing of sub/data.bin: .* is no digest") as caught:
+        get(server, tmp_path, digest=digest)
+    assert "\n" not in str(caught.value) and not (tmp_path / "sub/data.bin").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe data.bin", b"none  data.bin\n"])
+def test_a_checksum_file_of_unknown_form_is_one_line(server, tmp_path, content):
+    path = get(server, tmp_path)
+    sums = path.with_name("data.bin.sha256")
+    for written, reason in ((content, "is no digest"), (SHA256.upper().encode(), None)):
+        sums.write_bytes(written)
+        if reason:
+            with pytest.raises(InputError, match=f"{sums}: .*{reason}"):
+                get(server, tmp_path)
+        else:
+            assert get(server, tmp_path) == path

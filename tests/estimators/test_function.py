@@ -110,3 +110,8 @@ def test_what_cannot_be_imported_says_why(user):
 def test_what_the_function_raises_is_its_own(user, tmp_path):
     with pytest.raises(FileNotFoundError, match="words"):
         features(user(GOOD.replace("return", "open('words.txt')\n    return")), tmp_path)
+
+
+def test_a_function_of_other_arguments_is_told_before_any_work():
+    with pytest.raises(InputError, match=r"json:dumps: cannot be called as \(queries, codes\): "):
+        function("json:dumps")

@@ -55,3 +55,14 @@ def test_download_offline_says_so_in_one_line():
     with pytest.raises(InputError, match=r"codebert-base \(revision .*cannot be fetched") as caught:
         load("codebert", download=True)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["../../x.json", "/tmp/x.json", "a/../../x.txt"])
+def test_a_listing_cannot_name_files_outside_the_cache(name, monkeypatch):
+    def snapshot(*_, **options):
+        raise AssertionError(f"fetched {options}")
+
+    monkeypatch.setattr(hub.HfApi, "list_repo_files", lambda self, repo, revision: [name])
+    monkeypatch.setattr(hub, "snapshot_download", snapshot)
+    with pytest.raises(InputError, match="is not the name of a file below"):
+        load("codebert", download=True)

@@ -9,6 +9,8 @@ import jax
 import numpy as np
 import pytest
 import safetensors.numpy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from softnce_jax.errors import InputError
 from softnce_jax.pretrained.convert import to_published
@@ -162,3 +164,120 @@ def test_weights_that_are_not_finite_are_an_error(bert, bert_folder, value, dtyp
     safetensors.numpy.save_file(tensors, bert_folder / "model.safetensors")
     with pytest.raises(InputError, match=rf"model.safetensors: {name} is not finite"):
         load(bert_folder)
+
+
+CANARY = """
+import pathlib
+pathlib.Path({path!r}).touch()
+from transformers import BertConfig as Config, BertTokenizerFast as Tokenizer
+"""
+
+
+@pytest.mark.parametrize("tokenizer_class", ["Tokenizer", "BertTokenizerFast"])
+@pytest.mark.parametrize("repository", ["", "someone/else--"])
+def test_code_in_a_folder_is_not_run(tokenizer_class, repository, bert_folder, monkeypatch):
+    """Nor is anybody asked whether to run it: there may be nobody to answer."""
+    canary = bert_folder / "canary"
+    (bert_folder / "evil.py").write_text(CANARY.format(path=str(canary)))
+    names = {"AutoConfig": f"{repository}evil.Config"}
+    edit(bert_folder / "config.json", auto_map=names)
+    names["AutoTokenizer"] = [None, f"{repository}evil.Tokenizer"]
+    path = bert_folder / "tokenizer_config.json"
+    edit(path, auto_map=names, tokenizer_class=tokenizer_class)
+    monkeypatch.setattr("builtins.input", lambda *_: canary.touch() or "y")
+    try:
+        load(bert_folder)
+    except InputError as error:
+        assert "\n" not in str(error) and tokenizer_class == "Tokenizer"
+    else:
+        assert tokenizer_class == "BertTokenizerFast"  # negative control: one that is known
+    assert not canary.exists()
+    exec(CANARY.format(path=str(canary)))
+    assert canary.exists()
+
+
+def content(file) -> dict:
+    return json.loads(file.read_text())
+
+
+DAMAGES = {
+    "a list": ("config.json", [], "expected object, got array"),
+    "a number": ("config.json", 7, "expected object, got int"),
+    "a kind": ("config.json", {"model_type": ["bert"]}, "model_type is"),
+    "a width": ("config.json", {"hidden_size": "48"}, "hidden_size: expected int, got str"),
+    "a negative width": ("config.json", {"hidden_size": -1}, "hidden_size: expected int >= 1"),
+    "heads": ("config.json", {"num_attention_heads": 7}, "is no multiple of num_attention_heads"),
+    "too many layers": ("config.json", {"num_hidden_layers": 10**6}, "num_hidden_layers: expected"),
+    "more layers": ("config.json", {"num_hidden_layers": 900}, "no tensors of layer 899"),
+    "an epsilon": ("config.json", {"layer_norm_eps": "1"}, "layer_norm_eps: expected float"),
+    "no number": ("config.json", {"layer_norm_eps": float("nan")}, "layer_norm_eps: expected"),
+    "an activation": ("config.json", {"hidden_act": "none"}, "hidden_act: 'none' is none of"),
+    "labels": ("config.json", {"id2label": 7}, "config.json: no configuration"),
+    "few positions": ("config.json", {"max_position_embeddings": 0}, "expected int >= 1"),
+    "settings": ("softnce_jax.json", [], "expected object, got array"),
+    "a length": ("softnce_jax.json", {"query_length": "8"}, "query_length: expected int"),
+    "no length": ("softnce_jax.json", {"code_length": 0}, "code_length: expected int >= 1"),
+    "rules": ("softnce_jax.json", {"dataflow": "bogus"}, "dataflow: invalid enum value"),
+    "flow": ("softnce_jax.json", {"dataflow": "published", "flow_length": 999}, "no room for text"),
+    "modules": ("modules.json", [1, 2], r"[0]: expected object, got int"),
+    "no path": ("modules.json", [{"type": "a.Transformer"}], "missing required field path"),
+    "an object": ("modules.json", {}, "expected array, got object"),
+    "outside": (
+        "modules.json",
+        [{"type": "a.Transformer", "path": "../x"}],
+        "name of a file below",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_damaged_files_of_a_model_are_one_line(kind, bert_folder):
+    load(bert_folder)  # negative control
+    name, value, message = DAMAGES[kind]
+    path = bert_folder / name
+    old = content(path) if path.exists() and isinstance(value, dict) else {}
+    path.write_text(json.dumps(old | value if isinstance(value, dict) else value))
+    with pytest.raises(InputError) as caught:
+        load(bert_folder)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["config.json", "softnce_jax.json", "modules.json"])
+@pytest.mark.parametrize("damage", [b"", b"\xff{}", b'{"a": ', b"[" * 100_000])
+def test_what_is_no_json_is_one_line(name, damage, bert_folder):
+    (bert_folder / name).write_bytes(damage)
+    with pytest.raises(InputError, match=f"{name}: missing or not JSON") as caught:
+        load(bert_folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_fields_that_are_not_known_are_no_matter(bert_folder):
+    edit(bert_folder / "config.json", of_others=[1])
+    (bert_folder / "softnce_jax.json").write_text('{"query_length": 7, "of_a_later_release": {}}')
+    assert load(bert_folder)[0].query_length == 7
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_whatever_a_field_of_a_model_holds_only_input_errors_come_out(data, bert_folder):
+    name = data.draw(st.sampled_from(["config.json", "softnce_jax.json", "tokenizer_config.json"]))
+    path = bert_folder / name
+    whole = path.read_bytes() if path.exists() else None
+    fields = json.loads(whole) if whole else {"query_length": 8, "code_length": 8, "flow_length": 0}
+    field = data.draw(st.sampled_from(sorted(fields)))
+    path.write_text(json.dumps(fields | {field: data.draw(VALUES)}))
+    try:
+        load(bert_folder)
+    except InputError as error:
+        assert "\n" not in str(error)
+    finally:
+        path.unlink() if whole is None else path.write_bytes(whole)

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from softnce_jax import registry
+from softnce_jax.errors import InputError
 from softnce_jax.sweep import figures
 from softnce_jax.sweep.figures import (
     BatchView,
@@ -18,6 +20,7 @@ from softnce_jax.sweep.figures import (
     draw,
 )
 from softnce_jax.sweep.scores import Run, Scores, read_runs
+from softnce_jax.sweep.tables import write_tables
 from softnce_jax.train.config import Config
 from softnce_jax.train.setup import read_data, settle
 from tests import reference
@@ -157,3 +160,51 @@ def test_families_stand_together(lengths_run):
     pairs = training_pairs(lengths_run)[:9]
     chosen = [pairs[index].family for index in _by_family(pairs)]
     assert sorted(chosen, key=chosen.index) == chosen
+
+
+CANARY = """
+import pathlib
+pathlib.Path("imported").touch()
+
+def infonce(q, c, w, *, positive, where=None, scale=1.0):
+    return 0.0
+"""
+
+
+@pytest.mark.usefixtures("pyplot")
+def test_what_a_results_json_names_is_not_imported(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    Path("evil_names.py").write_text(CANARY)
+    for loss in ("infonce", "soft_infonce"):
+        path = write_run(tmp_path / "runs", {"go": VALUE}, loss=loss, steps=steps(1.0))
+        text = (path / "results.json").read_text()
+        text = text.replace('"bm25"', '"evil_names:infonce"').replace('"infonce"', '"evil_names:a"')
+        (path / "results.json").write_text(text)
+    write_run(tmp_path / "runs", {"go": VALUE}, loss="infonce", steps=steps(1.0))
+    lines = drawn(tmp_path / "runs", tmp_path / "out", caplog)
+    assert "evil_names:infonce is not imported: no picture of what it sees" in lines
+    write_tables(tmp_path / "runs", tmp_path / "out")
+    assert "evil_names:infonce" in (tmp_path / "out/tables.md").read_text()
+    assert not Path("imported").exists()
+    registry.loss("evil_names:infonce")  # negative control: what a flag names is
+    assert Path("imported").exists()
+
+
+@pytest.mark.usefixtures("pyplot")
+def test_names_are_no_formulas(tmp_path, caplog):
+    path = write_run(tmp_path / "runs", {"go": VALUE}, loss="infonce", steps=steps(1.0))
+    text = (path / "results.json").read_text().replace('"tiny"', r'"$\\frac$ \u001b[1m"')
+    (path / "results.json").write_text(text)
+    drawn(tmp_path / "runs", tmp_path / "out", caplog)
+    assert "\x1b" not in (tmp_path / "out/training.svg").read_text()
+
+
+def test_a_run_of_other_data_is_one_line(lengths_run):
+    run = lengths_run
+    for given, message in (
+        ({"batch_size": 10**8}, "config.batch_size is 100,000,000, but .* training pairs"),
+        ({"alpha": 50.0}, "is not above alpha / m"),
+    ):
+        damaged = run._replace(config=run.config | given)
+        with pytest.raises(InputError, match=f"{run.folder}: .*{message}"):
+            batch_view(damaged)

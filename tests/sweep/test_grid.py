@@ -148,3 +148,36 @@ def test_the_experiment_on_negatives_has_every_fold_and_seed():
     assert {(c.config.lang, c.config.data, c.config.epochs) for c in cells} == {
         ("all", "sample", 1)
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"cells = [1, 2]", r"write \[\[cells\]\]"),
+        (b"epochs = " + b"1" * 5000, "grid.toml: "),
+        (b"a = " + b"[" * 100_000, "grid.toml: "),
+        (b"\xff", "grid.toml: "),
+        (b"seed = [[1]]", r"seed = \[1\] is none of int"),
+        (b"epochs = 0", "--epochs 0: expected int >= 1"),
+        (b"epochs = 1000000000000000000", "--epochs 1000000000000000000: "),
+        (b"alpha = nan", "--alpha nan: "),
+        (b"seed = -1", "--seed -1: "),
+        (b"encoder = 1", "encoder = 1 is none of str"),
+        (b"lang = {a = 1}", "lang = .* is none of str"),
+    ],
+)
+def test_damaged_grids_are_one_line(tmp_path, text, message):
+    path = tmp_path / "grid.toml"
+    path.write_bytes(text)
+    with pytest.raises(InputError, match=message) as caught:
+        names(file=str(path))
+    assert "\n" not in str(caught.value)
+    path.write_text('lang = "go"\nseed = [1]\nepochs = 2')  # negative control
+    assert len(names(file=str(path))) == 2
+
+
+@pytest.mark.parametrize("value", ["1" * 5000, "[" * 10_000, "nan", "-inf", "1e999"])
+def test_values_of_flags_that_are_none_are_one_line(value):
+    with pytest.raises(InputError) as caught:
+        names(lang="go", settings=(f"alpha={value}",))
+    assert "\n" not in str(caught.value)

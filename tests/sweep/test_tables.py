@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from softnce_jax.errors import InputError
 from softnce_jax.registry import LOSSES
@@ -188,3 +191,86 @@ def test_latex_has_as_many_columns_and_no_bare_specials(tmp_path):
     body = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert {line.count("&") for line in body} == {3} and r"\begin{tabular}{llll}" in text
     assert r"$\pm$" in text and "±" not in text and "<" not in text.replace("$<$", "")
+
+
+HOSTILE = "a\x1b[31m|b<img src=x>\n## c \u202e`[x](http://y)\\input{/etc/passwd}$x$%"
+
+
+def test_names_of_others_are_text_in_every_form(tmp_path, capsys):
+    for loss in ("infonce", "soft_infonce"):
+        path = write_run(tmp_path, {"go": BASE}, loss=loss)
+        results = json.loads((path / "results.json").read_text())
+        results["config"]["encoder"] = HOSTILE.replace("/", "")
+        results["protocol"] = {HOSTILE: results["protocol"]["go"]}
+        (path / "results.json").write_text(json.dumps(results))
+    write_tables(tmp_path, tmp_path)
+    as_markdown, as_latex = ((tmp_path / f"tables.{e}").read_text() for e in ("md", "tex"))
+    for text in (as_markdown, as_latex):
+        assert not any(c in text for c in "\x1b\u202e") and "\n## c" not in text
+    assert "<img" not in as_markdown and r"b&lt;img src=x&gt;\\n## c" in as_markdown
+    rows = [line for line in as_markdown.splitlines() if line.startswith("|")]
+    assert {line.replace(r"\|", "").count("|") for line in rows} == {3}
+    assert r"\input" not in as_latex and r"\textbackslash{}input\{" in as_latex
+    assert "WARNING a" in as_markdown and "the paper's: none" in as_markdown
+
+
+def change(path, edit) -> None:
+    results = json.loads(path.read_text())
+    path.write_text(json.dumps(edit(results) or results))
+
+
+DAMAGES = {
+    "a list": (lambda r: [r], "expected object, got array"),
+    "no config": (lambda r: {"x": 1}, "config: expected object, got null"),
+    "no protocol": (lambda r: r.pop("protocol") and r, "object missing required field protocol"),
+    "a size": (lambda r: r["protocol"]["go"].update(queries="many"), "queries: expected int"),
+    "a seed": (lambda r: r["config"].update(seed="1"), "config: seed: expected int, got str"),
+    "a fold": (lambda r: r["config"].update(fold=[]), "config: fold: expected int | null"),
+    "no encoder": (lambda r: r["config"].pop("encoder") and r, "required field encoder"),
+    "a loss": (lambda r: r["config"].update(loss={}), "config: loss: expected str, got object"),
+    "an estimator": (lambda r: r["config"].update(estimator="a b"), "config.estimator: "),
+    "no alpha": (lambda r: r["config"].update(alpha=None), "config: alpha: expected float"),
+    "alpha": (lambda r: r["config"].update(alpha=float("nan")), "config: alpha: expected float"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_damaged_results_are_one_line(kind, tmp_path):
+    path = write_run(tmp_path, {"go": BASE}, loss="soft_infonce") / "results.json"
+    make_tables(read_runs(tmp_path))  # negative control
+    edit, message = DAMAGES[kind]
+    change(path, edit)
+    with pytest.raises(InputError) as caught:
+        make_tables(read_runs(tmp_path))
+    assert str(caught.value).startswith(f"{path}: ") and message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_whatever_a_field_of_results_holds_only_input_errors_come_out(data, tmp_path):
+    """Or tables do, of text that can be written."""
+    folder = tmp_path / "runs"
+    shutil.rmtree(folder, ignore_errors=True)
+    path = write_run(folder, {"go": BASE}, loss="soft_infonce") / "results.json"
+    write_run(folder, {"go": BASE}, loss="infonce")
+    results = json.loads(path.read_text())
+    place = data.draw(st.sampled_from([(), ("config",), ("protocol",), ("protocol", "go")]))
+    at = results
+    for name in place:
+        at = at[name]
+    at[data.draw(st.sampled_from(sorted(at)))] = data.draw(JSON)
+    path.write_text(json.dumps(results))
+    try:
+        write_tables(folder, folder)
+    except InputError as error:
+        assert "\n" not in str(error)

@@ -257,3 +257,17 @@ def test_what_orbax_raises_while_saving_is_an_os_error(make, monkeypatch):
     monkeypatch.setattr(checkpoints._manager, "save", fail)
     with pytest.raises(OSError, match=r"could not save a checkpoint .*: No space left on device$"):
         checkpoints.save(state_at(1), None)
+
+
+@pytest.mark.parametrize("content", [b"[]", b'{"config": 1}', b"\xff", None])
+def test_a_configuration_that_cannot_be_read_is_one_line(content, tmp_path):
+    folder = tmp_path / "checkpoints"
+    with Checkpoints(folder, {"seed": 1}) as checkpoints:
+        checkpoints.save(state_at(1), None)
+        checkpoints.wait()
+    assert read_config(folder, 1) == {"seed": 1}  # negative control
+    path = folder / "1/about/metadata"
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(InputError, match=r"checkpoint 1 in .*checkpoints") as caught:
+        read_config(folder, 1)
+    assert "\n" not in str(caught.value)

@@ -343,3 +343,33 @@ def test_auto_where_there_is_no_cluster():
     done = subprocess.run(command, capture_output=True, text=True, env=environment(1, "auto"))
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert done.stderr.startswith(f"error: {VARIABLE}=auto: coordinator_address")
+
+
+@pytest.mark.slow
+def test_process_0_listens_at_the_address_given_alone():
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, FINETUNE],
+        env=environment(1, f"0/2@127.0.0.1:{port}"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        listening: set[str] = set()
+        until = time.monotonic() + 60
+        while not listening and time.monotonic() < until:
+            time.sleep(0.1)
+            for table in ("tcp", "tcp6"):
+                rows = Path(f"/proc/{process.pid}/net/{table}").read_text().splitlines()[1:]
+                ends = {row.split()[1] for row in rows if row.split()[3] == "0A"}
+                listening |= {end for end in ends if int(end.rpartition(":")[2], 16) == port}
+    finally:
+        process.kill()
+        process.wait()
+    # 127.0.0.1, as IPv6 writes it.
+    assert {end.rpartition(":")[0][-16:] for end in listening} == {"FFFF00000100007F"}
+
+
+def test_the_coordinator_is_bound_to_the_address():
+    given = distributed.parse_address("0/2@10.0.0.1:1234")
+    assert given["coordinator_bind_address"] == given["coordinator_address"] == "10.0.0.1:1234"

@@ -142,3 +142,45 @@ def test_a_complete_run_knows_whether_its_model_is_whole(complete, caplog, damag
     (complete.checkpoints / "12").mkdir(parents=True)
     assert complete.whole_results() is None
     assert "made again of a checkpoint" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"[1]", "expected object, got array"),
+        (b'{"loss": 1.0}', "object missing required field step"),
+        (b'{"step": "1"}', "step: expected int, got str"),
+        (b'{"step": 2, "loss": []}', "loss: expected float"),
+        (b'{"step": 2, "lo', "not JSON"),
+        (b'{"step": 2, "x": "\xff"}', "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b"", "not JSON"),
+    ],
+)
+def test_a_bad_line_of_metrics_is_named(line, reason, tmp_path):
+    run = RunFolder(tmp_path / "run", {})
+    run.start()
+    for step in (1, 2):
+        run.log({"step": step, "loss": None})
+    path = run.folder / "metrics.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + line + b"\n" + whole)
+    for read in (lambda: read_metrics(run.folder), lambda: run.cut_metrics(2)):
+        with pytest.raises(InputError, match=f"{path}:3: {reason}") as caught:
+            read()
+        assert "\n" not in str(caught.value)
+    path.write_bytes(whole)
+    assert [line["step"] for line in read_metrics(run.folder)] == [1, 2]  # negative control
+
+
+@pytest.mark.parametrize("content", [b"[]", b"7", b"\xff", b'{"seed": 1', b"[" * 100_000])
+def test_damaged_files_of_a_run_are_one_line(content, tmp_path):
+    run = RunFolder(tmp_path / "run", {"seed": 1})
+    run.start()
+    (run.folder / "results.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"results.json: ") as caught:
+        run.whole_results()
+    (run.folder / "config.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"config.json: ") as other:
+        RunFolder(tmp_path / "run", {"seed": 1})
+    assert "\n" not in f"{caught.value}{other.value}"

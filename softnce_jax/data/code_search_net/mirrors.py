@@ -150,7 +150,7 @@ def _fetched_before(record: Path, folder: Path) -> list[Path] | None:
     try:
         remotes = [Remote(**fields) for fields in read_json(record)]
         files = [safe_join(folder, remote.name) for remote in remotes]
+        whole = (f.exists() and damage(f, r) is None for f, r in zip(files, remotes, strict=True))
+        return files if all(whole) else None
     except (InputError, TypeError):
         return None
-    whole = (f.exists() and damage(f, r) is None for f, r in zip(files, remotes, strict=True))
-    return files if all(whole) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypedDict, TypeVar, overload
 
 import tensorflow_datasets as tfds
 
@@ -58,6 +58,28 @@ class Records(Sequence[T], Generic[T]):
         return [self._make(to_texts(record)) for record in records]
 
 
+class _About(TypedDict):
+    """What `prepare` wrote beside TFDS's files: sizes and hashes of them, and what they are."""
+
+    bytes: dict[str, int]
+    sha256: dict[str, str]
+    protocol: str
+
+
+def _check_features(features: Any) -> None:
+    """Raises ValueError where features.json names a class of others: TFDS would import it."""
+    values = [features]
+    while values:
+        value = values.pop()
+        for key, inner in value.items() if isinstance(value, dict) else ():
+            named = key in ("type", "pythonClassName", "python_class_name")
+            if named and isinstance(inner, str) and not inner.startswith("tensorflow_datasets."):
+                raise ValueError(f"features.json names {inner[:80]!r}, which is not TFDS's")
+            values.append(inner)
+        if isinstance(value, list):
+            values += value
+
+
 def read_prepared(folder: Path, language: str) -> Corpus:
     """The corpus that `prepare` wrote; only its description is read now.
 
@@ -72,7 +94,8 @@ def read_prepared(folder: Path, language: str) -> Corpus:
       InputError: damaged files.
     """
     try:
-        about = read_json(folder / ABOUT)
+        about = read_json(folder / ABOUT, _About)
+        _check_features(read_json(folder / "features.json"))
         for file, size in about["bytes"].items():
             if (actual := (folder / file).stat().st_size) != size:
                 raise ValueError(f"{file} has {actual:,} bytes, not {size:,}")

@@ -30,7 +30,7 @@ from softnce_jax.data.mining.files import SourceFile, read_regular, read_source,
 from softnce_jax.data.mining.functions import functions
 from softnce_jax.data.mining.report import Counts, format_report
 from softnce_jax.errors import InputError
-from softnce_jax.files import whole_file, whole_folder, write_json
+from softnce_jax.files import printable, whole_file, whole_folder, write_json
 from softnce_jax.languages import LANGUAGES
 from softnce_jax.processes import imap
 
@@ -310,12 +310,10 @@ def _remote(root: str) -> str | None:
 
 
 def _origin(config: str) -> str | None:
-    r"""The address of `origin` in a git configuration, without what may be a secret.
-
-    That is a user's name, a password, a query and a fragment.
+    r"""The address of `origin` in a git configuration, as `_without_secrets`.
 
     Example:
-      >>> _origin('[remote "origin"]\n\turl = https://me:secret@host.org/a/b.git?token=x\n')
+      >>> _origin('[remote "origin"]\n\turl = https://me:secret@host.org/a/b.git?token=1\n')
       'https://host.org/a/b.git'
     """
     is_origin = False
@@ -324,7 +322,24 @@ def _origin(config: str) -> str | None:
         if line.startswith("["):
             is_origin = line.startswith('[remote "origin"]')
         elif is_origin and key.strip().lower() == "url" and url.strip():
-            scheme, separator, rest = url.split()[0].strip('"').rpartition("://")
-            host, slash, path = re.split("[?#]", rest)[0].partition("/")
-            return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+            return _without_secrets(url.split()[0].strip('"'))
     return None
+
+
+def _without_secrets(url: str) -> str | None:
+    """An address without user, password, query and fragment; None where it is malformed.
+
+    Example:
+      >>> _without_secrets("git@host.org:a/b.git"), _without_secrets("https://me:p/w@host.org/a")
+      ('host.org:a/b.git', None)
+    """
+    parts = re.fullmatch(r"((?:[\w.+:-]+://)?)([^/?#]*)([^?#]*)(.*)", url).groups()
+    scheme, place, rest, end = parts
+    place = place.rpartition("@")[2]
+    if not scheme:  # host:path, or a folder of this machine
+        return printable(place + rest)
+    # A password with a slash or # in it ends the host too early; its rest is as a port.
+    host = re.fullmatch(r"(?:[\w.-]*|\[[0-9a-fA-F:.]+\])(:\d+)?", place)
+    if not host or (host[1] and "@" in rest + end):
+        return None
+    return printable(scheme + place + rest)

@@ -347,7 +347,7 @@ def test_a_split_without_functions_is_an_error(run, tmp_path):
 def test_bad_flags(run, tmp_path):
     with pytest.raises(InputError, match="unknown language 'cobol'"):
         run(lang="cobol")
-    with pytest.raises(InputError, match="--processes 0: at least 1"):
+    with pytest.raises(InputError, match="--processes 0: expected int >= 1"):
         run(processes=0)
     with pytest.raises(InputError, match="no such folder"):
         run(folder=str(tmp_path / "absent"))

@@ -84,6 +84,33 @@ def test_damage_is_told_before_any_work(corpus, data, name):
     read_prepared(folder, "ruby")
 
 
+def test_modules_that_the_data_name_are_not_imported(corpus, data, tmp_path, monkeypatch):
+    folder = prepared_folder(data / "code_search_net", "ruby")
+    path, canary = folder / "features.json", tmp_path / "canary"
+    (tmp_path / "evil_features.py").write_text(f"open({str(canary)!r}, 'w').close()")
+    monkeypatch.syspath_prepend(tmp_path)
+    whole = path.read_text()
+    for name in ("tensorflow_datasets.core.features.text_feature.Text", "pythonClassName"):
+        assert name in whole
+    evil = whole.replace("tensorflow_datasets.core.features.text_feature", "evil_features")
+    for text in (evil, evil.replace("pythonClassName", "python\\u0043lassName"), "[]"):
+        path.write_text(text)
+        with pytest.raises(InputError, match="is damaged"):
+            read_prepared(folder, "ruby")
+        assert not canary.exists()
+    path.write_text(whole)  # negative control
+    read_prepared(folder, "ruby")
+
+
+@pytest.mark.parametrize("content", ["[]", '{"bytes": 1}', '{"bytes": {"a": "b"}}', "{"])
+def test_a_damaged_description_is_one_line(corpus, data, content):
+    folder = prepared_folder(data / "code_search_net", "ruby")
+    (folder / "softnce.json").write_text(content)
+    with pytest.raises(InputError, match="is damaged") as caught:
+        read_prepared(folder, "ruby")
+    assert "\n" not in str(caught.value)
+
+
 def test_only_its_own_version_is_read(corpus, data):
     folder = prepared_folder(data / "code_search_net", "ruby")
     assert folder.name == VERSION

@@ -214,16 +214,24 @@ def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("url", "remote"),
+    ("url", "kept"),
     [
-        ("https://me:p@ss@host.org/a/b.git", "https://host.org/a/b.git"),
-        ("https://host.org/a.git?token=1#x", "https://host.org/a.git"),
-        ("me@host.org:a/b.git", "host.org:a/b.git"),
-        ("/srv/a@b", "/srv/a@b"),
+        ("https://host.org/a/b.git", "https://host.org/a/b.git"),  # negative control
+        ("https://me:s3@host.org:8/a.git?token=s3#s3", "https://host.org:8/a.git"),
+        ("https://me:s3@s3@host.org/a", "https://host.org/a"),
+        ("https://me:s3/s3@host.org/a", None),
+        ("https://me:1/s3@host.org/a", None),
+        ("https://me:s3#s3@host.org/a", None),
+        ("https://me:1#s3@host.org/a", None),
+        ("ssh://s3@[::1]:22/a", "ssh://[::1]:22/a"),
+        ("s3:s3@host.org:a/b.git?s3", "host.org:a/b.git"),
+        ("../a@b", "../a@b"),
+        ("https://host.org/\x1b[2J", "https://host.org/\\x1b[2J"),
     ],
 )
-def test_secrets_of_remotes_are_kept_nowhere(url, remote):
-    assert mine._origin(f'[core]\n\turl = no\n[remote "origin"]\n\turl = {url}\n') == remote
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_no_secret_of_a_remote_is_kept(url, kept, quote):
+    assert mine._origin(f'[remote "origin"]\n\turl = {quote}{url}{quote}\n') == kept
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder"])

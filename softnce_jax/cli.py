@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -123,6 +125,11 @@ def run(name: str, arguments: Sequence[str] | None = None, *, program: str | Non
         flags = tyro.cli(module.Flags, prog=program, args=arguments)
         check_fields(flags)
         module.main(flags)
+    except BrokenPipeError:  # as of `| head`: who reads has enough
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # what is left has a place to go
+        sys.exit(128 + signal.SIGPIPE)
     except (InputError, OSError, FloatingPointError) as error:
         _fail(f"{error}")
     except ImportError as error:

@@ -247,7 +247,7 @@ def read_json(path: StrPath, as_type: Any = None) -> Any:
             raise ValueError("no regular file")
         if about.st_size > LARGEST_JSON:
             raise ValueError(f"{about.st_size:,} bytes, at most {LARGEST_JSON:,}")
-        value = json.loads(path.read_text("utf-8"))
+        value = json.loads(path.read_text("utf-8-sig"))  # editors may begin with a byte order mark
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or first_line(error)
         raise InputError(f"{path}: missing or not JSON ({reason})") from None

@@ -5,6 +5,7 @@ A range stands beside its field, as in `seed: Seed = 1234`; msgspec reads it the
 
 from __future__ import annotations
 
+import json
 import typing
 from typing import Annotated, Any
 
@@ -61,9 +62,12 @@ def check_type(value: Any, as_type: Any, source: Any) -> Any:
       softnce_jax.errors.InputError: x.json: [...][1]: expected int, got str
     """
     try:
+        json.dumps(value, ensure_ascii=False).encode()  # "\\ud800" is JSON, but no text
         msgspec.convert(value, as_type)
     except msgspec.ValidationError as error:
         raise InputError(f"{source}: {_problem(error)}") from None
+    except UnicodeEncodeError:
+        raise InputError(f"{source}: a lone surrogate, which is no character") from None
     return value
 
 

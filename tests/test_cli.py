@@ -7,6 +7,7 @@ import configparser
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
 from importlib import metadata
@@ -153,6 +154,16 @@ def test_what_a_user_can_cure_is_one_line(error, status, printed, monkeypatch, c
     assert exit.value.code == status
     shown = capsys.readouterr()
     assert shown.err.startswith(printed) and shown.err.count("\n") == bool(printed)
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path):
+    """As `softnce finetune --help | head -1`."""
+    program = [sys.executable, "-m", "softnce_jax", "finetune", "--help"]
+    options = {"cwd": tmp_path, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(program, **options) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 128 + signal.SIGPIPE
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,11 @@ def test_a_users_loss_that_cannot_be_used_is_refused_before_any_work(loss, messa
     assert not Path("run").exists()
 
 
+def test_the_readme_is_short():
+    """The first screens; what comes after them stands in docs/."""
+    assert len((ROOT / "README.md").read_bytes()) <= 8 * 1024
+
+
 def test_the_losses_in_your_own_code():
     """README's first two blocks, one after the other, as one program; the loss falls."""
     readme = (ROOT / "README.md").read_text()

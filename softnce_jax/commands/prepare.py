@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from softnce_jax.typed import Count, check_fields
+from softnce_jax.typed import Count
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,6 @@ def main(flags: Flags) -> None:
     from softnce_jax.pretrained.hub import locate
     from softnce_jax.pretrained.presets import preset
 
-    check_fields(flags)
     if flags.lang != "all" and flags.lang not in COUNTS:
         known = ", ".join(COUNTS)
         raise InputError(f"unknown language {flags.lang!r}: --lang takes {known} or all")

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +24,7 @@ from softnce_jax.data.rows import (
     read_rows,
 )
 from softnce_jax.errors import InputError, first_line
+from softnce_jax.files import read_json
 
 __all__ = ["Source", "find_source"]
 
@@ -175,7 +175,7 @@ def _cosqa(root: Path) -> Source | None:
 
 
 def _read_cosqa(path: Path, type_: type) -> Any:
-    content = _read_json(path)
+    content = read_json(path)
     if not isinstance(content, type_):
         kind = {list: "list of pairs", dict: "map of functions to numbers"}[type_]
         raise InputError(f"{path}: no {kind}, as CoSQA has it")
@@ -303,10 +303,3 @@ def _split_by_hash(row: Fields) -> str:
         code = ""
     digest = hashlib.sha256(code.encode()).digest()
     return ("valid", "test", *["train"] * 8)[int.from_bytes(digest[:8]) % 10]
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not whole JSON in UTF-8: {first_line(error)}") from error

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 __all__ = ["GraphCodes", "Settings"]
 
-FORMAT = 2
+FORMAT = 2  # increased when the same inputs come to give other rows
 MAX_TOKENS = 200_000  # whose ids are remembered
 GRAMMARS = [language.grammar.partition(":")[0] for language in LANGUAGES.values()]
 PACKAGES = ("tree-sitter", *(module.replace("_", "-") for module in GRAMMARS))

@@ -229,7 +229,7 @@ class Checkpoints:
         except Exception as error:  # Orbax raises bare exceptions of many classes
             self._raise_why(step, error, about)
         for name, value in named_checksums(state).items():
-            if about["checksums"][name] != value:
+            if about["checksums"].get(name) != value:
                 raise DamagedCheckpoint(
                     f"checkpoint {step} is damaged: the checksum of {name} differs"
                 )

@@ -9,13 +9,14 @@ import jax
 import numpy as np
 import pytest
 import safetensors.numpy
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from softnce_jax.errors import InputError
 from softnce_jax.pretrained.convert import to_published
 from softnce_jax.pretrained.export import export_model
 from softnce_jax.pretrained.load import fingerprint, load
+from tests.data.hostile import bounded, values
 from tests.pretrained.folders import assert_same, edit, ids_of, rewrite
 
 
@@ -257,16 +258,7 @@ def test_fields_that_are_not_known_are_no_matter(bert_folder):
     assert load(bert_folder)[0].query_length == 7
 
 
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
-    max_leaves=5,
-)
-
-
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@bounded
 @given(data=st.data())
 def test_whatever_a_field_of_a_model_holds_only_input_errors_come_out(data, bert_folder):
     name = data.draw(st.sampled_from(["config.json", "softnce_jax.json", "tokenizer_config.json"]))
@@ -274,7 +266,7 @@ def test_whatever_a_field_of_a_model_holds_only_input_errors_come_out(data, bert
     whole = path.read_bytes() if path.exists() else None
     fields = json.loads(whole) if whole else {"query_length": 8, "code_length": 8, "flow_length": 0}
     field = data.draw(st.sampled_from(sorted(fields)))
-    path.write_text(json.dumps(fields | {field: data.draw(VALUES)}))
+    path.write_text(json.dumps(fields | {field: data.draw(values)}))
     try:
         load(bert_folder)
     except InputError as error:

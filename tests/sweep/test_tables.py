@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from softnce_jax.errors import InputError
@@ -15,6 +15,7 @@ from softnce_jax.registry import LOSSES
 from softnce_jax.sweep import tables
 from softnce_jax.sweep.scores import Scores, read_runs
 from softnce_jax.sweep.tables import latex, make_tables, write_tables
+from tests.data.hostile import bounded, values
 from tests.sweep.folders import write_run
 
 RANDOM = np.random.default_rng(0)
@@ -246,16 +247,7 @@ def test_damaged_results_are_one_line(kind, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
-    max_leaves=5,
-)
-
-
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@bounded
 @given(data=st.data())
 def test_whatever_a_field_of_results_holds_only_input_errors_come_out(data, tmp_path):
     """Or tables do, of text that can be written."""
@@ -268,7 +260,7 @@ def test_whatever_a_field_of_results_holds_only_input_errors_come_out(data, tmp_
     at = results
     for name in place:
         at = at[name]
-    at[data.draw(st.sampled_from(sorted(at)))] = data.draw(JSON)
+    at[data.draw(st.sampled_from(sorted(at)))] = data.draw(values)
     path.write_text(json.dumps(results))
     try:
         write_tables(folder, folder)

@@ -347,8 +347,6 @@ def test_a_split_without_functions_is_an_error(run, tmp_path):
 def test_bad_flags(run, tmp_path):
     with pytest.raises(InputError, match="unknown language 'cobol'"):
         run(lang="cobol")
-    with pytest.raises(InputError, match="--processes 0: expected int >= 1"):
-        run(processes=0)
     with pytest.raises(InputError, match="no such folder"):
         run(folder=str(tmp_path / "absent"))
     split_already = {"a/codebase.jsonl": archives.jsonl(RAW["test"])}

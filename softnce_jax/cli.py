@@ -116,19 +116,21 @@ def run(name: str, arguments: Sequence[str] | None = None, *, program: str | Non
     """
     _log_to_terminal()
     try:
-        import tyro
+        try:
+            import tyro
 
-        from softnce_jax.typed import check_fields
+            from softnce_jax.typed import check_fields
 
-        module = importlib.import_module(f"softnce_jax.commands.{name.replace('-', '_')}")
-        program = program or Path(sys.argv[0]).name
-        flags = tyro.cli(module.Flags, prog=program, args=arguments)
-        check_fields(flags)
-        module.main(flags)
+            module = importlib.import_module(f"softnce_jax.commands.{name.replace('-', '_')}")
+            program = program or Path(sys.argv[0]).name
+            flags = tyro.cli(module.Flags, prog=program, args=arguments)
+            check_fields(flags)
+            module.main(flags)
+        finally:
+            sys.stdout.flush()  # here, for at its end Python would report a pipe that is closed
     except BrokenPipeError:  # as of `| head`: who reads has enough
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # what is left has a place to go
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
     except (InputError, OSError, FloatingPointError) as error:
         _fail(f"{error}")

@@ -62,7 +62,7 @@ def check_type(value: Any, as_type: Any, source: Any) -> Any:
       softnce_jax.errors.InputError: x.json: [...][1]: expected int, got str
     """
     try:
-        json.dumps(value, ensure_ascii=False).encode()  # "\\ud800" is JSON, but no text
+        json.dumps(value, ensure_ascii=False).encode()  # JSON may hold lone surrogates
         msgspec.convert(value, as_type)
     except msgspec.ValidationError as error:
         raise InputError(f"{source}: {_problem(error)}") from None

@@ -177,6 +177,7 @@ def test_each_use_of_dropout_is_there(variables):
     np.testing.assert_array_equal(plain, found)
 
 
+@pytest.mark.slow
 def test_the_mean_over_draws_is_that_of_transformers(variables):
     """Dropout at the same sites: the states have the mean and spread of the stock module's."""
     from transformers import FlaxRobertaModel

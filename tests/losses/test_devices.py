@@ -136,7 +136,7 @@ def put_global(batch, mesh):
     return jax.tree.map(lambda x: jax.device_put(x, NamedSharding(mesh, P("data"))), batch)
 
 
-@every_mask
+@pytest.mark.parametrize("mask", [pytest.param("none", marks=pytest.mark.slow), "rows", "pairs"])
 def test_without_jit(mask):
     """Each primitive by itself; what is expected everywhere comes from one program."""
     assert_same(on_one_device(NAMES[mask])(PARAMS, data(mask)), every_expected(mask))

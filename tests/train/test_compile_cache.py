@@ -51,6 +51,7 @@ def folder(monkeypatch, tmp_path) -> Iterator[Path]:
     compilation_cache.reset_cache()
 
 
+@pytest.mark.slow
 def test_the_second_process_compiles_nothing(tmp_path):
     environment = without_programs() | {"SOFTNCE_DATA": str(tmp_path)}
     program = "from tests.train.test_compile_cache import outcome; print(outcome())"

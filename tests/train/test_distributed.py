@@ -103,6 +103,7 @@ def stopped_after(run: Path, step: int, out: Path) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_two_processes_take_the_steps_of_four_devices(flags, two_processes, tmp_path):
     assert len(column(two_processes, "loss")) == 8
     assert same(two_processes, alone(flags, tmp_path / "four", 4))

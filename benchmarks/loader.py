@@ -25,7 +25,7 @@ from training_step import VOCABULARY, about, network
 
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.processor import Processor
-from softnce_jax.encoders.roberta import AnyMaskRobertaModule
+from softnce_jax.encoders.roberta import RobertaModule
 from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.mesh import make_mesh, shard_rows
 from softnce_jax.train.batches import Batch, Features, batch_indices, batches, load_ahead
@@ -142,7 +142,7 @@ def steps_with_and_without(
     config = Config(encoder="codebert", batch_size=settings.batch_sizes[0])
     config, _ = resolve(config, on_sample=False, train_pairs=len(pairs))
     processor = Processor(tokenizer, QUERY_LENGTH, CODE_LENGTH)
-    module = AnyMaskRobertaModule(network(size))
+    module = RobertaModule(network(size))
     encoder = Encoder(module, tokenizer, "mean", True, QUERY_LENGTH, CODE_LENGTH)
     rate, mesh = learning_rate(2e-5, 10_000), make_mesh(jax.devices())
     tx = optimizer(rate, clip_norm=1.0, weight_decay=0.0)

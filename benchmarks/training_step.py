@@ -31,7 +31,7 @@ from transformers import RobertaConfig
 from softnce_jax import infonce
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.processor import Processor
-from softnce_jax.encoders.roberta import AnyMaskRobertaModule
+from softnce_jax.encoders.roberta import RobertaModule
 from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.train.batches import Batch, batch_indices, batches
 from softnce_jax.train.state import create, learning_rate, optimizer
@@ -110,7 +110,7 @@ def work_of(size: str, pairs: list, tokenizer: Tokenizer, settings: Settings) ->
 
 def jax_steps(work: Work, chosen: Callable[[str], bool]) -> dict[str, Step]:
     """Ours and transformers' Flax: one program a shape, all compiled here."""
-    module = AnyMaskRobertaModule(work.config)
+    module = RobertaModule(work.config)
     lengths = (QUERY_LENGTH, CODE_LENGTH)
     kinds = {}
     for layout in ("packed", "padded"):

@@ -9,7 +9,7 @@ import jax
 from transformers import RobertaConfig
 
 from softnce_jax.encoders.encoder import Encoder
-from softnce_jax.encoders.roberta import AnyMaskRobertaModule
+from softnce_jax.encoders.roberta import RobertaModule
 from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.pretrained.export import export_model
 from softnce_jax.pretrained.tiny import train_tokenizer
@@ -27,7 +27,7 @@ def write_model(folder: Path, texts: list[str], *, seed: int = 0, **settings) ->
         max_position_embeddings=66,
         initializer_range=0.5,
     )
-    encoder = Encoder(AnyMaskRobertaModule(config), Tokenizer(fast), "pooler", False, 12, 24)
+    encoder = Encoder(RobertaModule(config), Tokenizer(fast), "pooler", False, 12, 24)
     encoder = dataclasses.replace(encoder, **settings)
     export_model(folder, encoder, jax.jit(encoder.init)(jax.random.key(seed)))
     return folder

@@ -13,7 +13,7 @@ from softnce_jax._scores import unit_length
 from softnce_jax.encoders.dropout import Dropout
 from softnce_jax.encoders.graph import graph_mask, node_words, same_text
 from softnce_jax.encoders.pooling import pool_slots
-from softnce_jax.encoders.roberta import AnyMaskRobertaModule
+from softnce_jax.encoders.roberta import RobertaModule
 from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.errors import InputError
 from softnce_jax.packing import PADDING, PackedRows, slots_per_row
@@ -52,7 +52,7 @@ class Encoder:
       (2, 32)
     """
 
-    module: AnyMaskRobertaModule
+    module: RobertaModule
     tokenizer: Tokenizer
     pooling: Literal["mean", "pooler", "cls"] = "mean"
     normalize: bool = False

@@ -17,10 +17,9 @@ from transformers import (
     PreTrainedTokenizerBase,
     RobertaConfig,
 )
-from transformers.modeling_flax_utils import ACT2FN
 
 from softnce_jax.encoders.encoder import Encoder
-from softnce_jax.encoders.roberta import AnyMaskRobertaModule
+from softnce_jax.encoders.roberta import ACTIVATIONS, RobertaModule
 from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.errors import InputError, first_line
 from softnce_jax.files import DIGESTS, changed_file, file_digest, read_json
@@ -115,7 +114,7 @@ def load(
         )
     modules = read_modules(folder)
     config = _read_config(modules.transformer)
-    module = AnyMaskRobertaModule(config, dtype=jnp.dtype(dtype))
+    module = RobertaModule(config, dtype=jnp.dtype(dtype))
     tokenizer = _read_tokenizer(modules.transformer, config, chosen.prefix)
     longest = config.max_position_embeddings - tokenizer.first_position
     encoder = Encoder(
@@ -158,9 +157,9 @@ def _read_config(folder: Path) -> PretrainedConfig:
         raise InputError(f"{path}: no configuration ({first_line(error)})") from error
     if kind == "distilbert":
         config = as_bert_config(config)
-    if config.hidden_act not in ACT2FN:
+    if config.hidden_act not in ACTIVATIONS:
         raise InputError(
-            f"{path}: hidden_act: {config.hidden_act!r} is none of {', '.join(ACT2FN)}"
+            f"{path}: hidden_act: {config.hidden_act!r} is none of {', '.join(ACTIVATIONS)}"
         )
     if config.hidden_size % config.num_attention_heads:
         raise InputError(

@@ -20,7 +20,7 @@ from tokenizers import Tokenizer as Backend
 from transformers import PreTrainedTokenizerFast, RobertaConfig
 
 from softnce_jax.encoders.encoder import Encoder
-from softnce_jax.encoders.roberta import AnyMaskRobertaModule
+from softnce_jax.encoders.roberta import RobertaModule
 from softnce_jax.encoders.tokenizer import LONGEST_TEXT, Tokenizer, as_fast
 from softnce_jax.pretrained.presets import PRESETS
 
@@ -96,7 +96,7 @@ def tiny(
     lengths = (
         min(length, sizes.max_length) for length in (chosen.query_length, chosen.code_length)
     )
-    module = AnyMaskRobertaModule(config, dtype=jnp.dtype(dtype))
+    module = RobertaModule(config, dtype=jnp.dtype(dtype))
     encoder = Encoder(module, Tokenizer(fast), chosen.pooling, True, *lengths)
     return encoder, _matcher(encoder, key)
 

@@ -15,7 +15,7 @@ from transformers import RobertaConfig
 from softnce_jax.encoders import attention
 from softnce_jax.encoders.attention import _agrees, _fused, _reference, attend, attention_bias
 from softnce_jax.encoders.dropout import Dropout
-from softnce_jax.encoders.roberta import AnyMaskRobertaModule
+from softnce_jax.encoders.roberta import RobertaModule
 
 R, L, H, D = 2, 6, 2, 8
 RANDOM = np.random.default_rng(0)
@@ -111,7 +111,7 @@ def kernels(dtype="bfloat16", length=64, size=64, kind="off", platform="cuda", r
         vocab_size=9, hidden_size=2 * size, num_hidden_layers=1, num_attention_heads=2,
         intermediate_size=8, attention_probs_dropout_prob=0.1,
     )  # fmt: skip
-    module = AnyMaskRobertaModule(config, dtype, remat, attention_dropout=kind)
+    module = RobertaModule(config, dtype, remat, attention_dropout=kind)
     ids, mask = jnp.ones((2, length), int), jnp.ones((2, length, length), bool)
     positions = jnp.zeros((2, length), int)
     params = jax.eval_shape(module.init, jax.random.key(0), ids, mask, positions)

@@ -11,7 +11,7 @@ import pytest
 from transformers import RobertaConfig
 
 from softnce_jax.encoders.dropout import Dropout, _bits
-from softnce_jax.encoders.roberta import AnyMaskRobertaModule
+from softnce_jax.encoders.roberta import RobertaModule
 from tests.stock_models import random_params
 
 KEY = jax.random.key(5)
@@ -143,14 +143,14 @@ def config_of(hidden=0.3, attention=0.3):
 def variables():
     """Parameters; they do not depend on the rates."""
     given, _ = arrays("packed")
-    shapes = jax.eval_shape(AnyMaskRobertaModule(config_of()).init, KEY, *given)
+    shapes = jax.eval_shape(RobertaModule(config_of()).init, KEY, *given)
     return random_params(shapes, 0.2)
 
 
 @partial(jax.jit, static_argnames=("kind", "hidden", "attention"))
 def states(variables, given, of=None, *, kind="shared", hidden=0.3, attention=0.3):
     """The network's states; without dropout if `of` is None."""
-    module = AnyMaskRobertaModule(config_of(hidden, attention), attention_dropout=kind)
+    module = RobertaModule(config_of(hidden, attention), attention_dropout=kind)
     dropout = None if of is None else Dropout.of(KEY, *of)
     return module.apply(variables, *given, dropout=dropout)
 
@@ -193,7 +193,7 @@ def test_the_mean_over_draws_is_that_of_transformers(variables):
 
     def ours(key, config):
         dropout = Dropout.of(key, jnp.zeros((1, 1), int), jnp.arange(8)[None])
-        module = AnyMaskRobertaModule(config)
+        module = RobertaModule(config)
         return module.apply(variables, ids, mask, position_ids, dropout=dropout)[0, :5]
 
     def draw(states):

@@ -16,7 +16,7 @@ from softnce_jax.data.corpus import Pair
 from softnce_jax.data.sample import load_sample
 from softnce_jax.dataflow.cache import GraphCodes, Settings
 from softnce_jax.encoders.encoder import Encoder, of_slots
-from softnce_jax.encoders.roberta import AnyMaskRobertaModule
+from softnce_jax.encoders.roberta import RobertaModule
 from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.errors import InputError
 from softnce_jax.packing import Capacity, fill, first_fit, one_per_row, sizes
@@ -48,7 +48,7 @@ def stand():
         max_position_embeddings=CODE + FLOW + 2,
         initializer_range=0.2,
     )
-    encoder = Encoder(AnyMaskRobertaModule(config), tokenizer, query_length=16, code_length=CODE)
+    encoder = Encoder(RobertaModule(config), tokenizer, query_length=16, code_length=CODE)
     graphs = GraphCodes(tokenizer, Settings("published", CODE, FLOW))
     return encoder, jax.jit(encoder.init)(KEY), graphs
 

@@ -16,7 +16,7 @@ from transformers import FlaxRobertaModel, RobertaConfig
 from softnce_jax.dataflow.example import Specials, make_example
 from softnce_jax.dataflow.extract import Extractor
 from softnce_jax.encoders.encoder import Encoder
-from softnce_jax.encoders.roberta import AnyMaskRobertaModule
+from softnce_jax.encoders.roberta import RobertaModule
 from softnce_jax.pretrained.convert import to_published
 from softnce_jax.pretrained.load import load
 from tests.dataflow.toy import pieces
@@ -101,7 +101,7 @@ def padded(lengths):
 
 def bound(model, pooling, **settings):
     lengths = {"query_length": L, "code_length": L} | settings
-    return Encoder(AnyMaskRobertaModule(model.config), TOY, pooling, **lengths)
+    return Encoder(RobertaModule(model.config), TOY, pooling, **lengths)
 
 
 @pytest.mark.parametrize("kind", ["codebert", "unixcoder"])

@@ -15,7 +15,7 @@ from transformers import RobertaConfig
 from softnce_jax.dataflow.example import Example
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.graph import graph_mask, node_words
-from softnce_jax.encoders.roberta import AnyMaskRobertaModule
+from softnce_jax.encoders.roberta import RobertaModule
 from tests.dataflow.toy import example_of, golden_cases
 from tests.rows import padded_rows, row_vectors
 from tests.shared import shared_path
@@ -94,7 +94,7 @@ def published():
                 node = node.setdefault(key, {})
             node[leaf] = arrays[name]
     config = RobertaConfig(**json.loads(str(arrays["config"])))
-    encoder = encoder_of(AnyMaskRobertaModule(config))
+    encoder = encoder_of(RobertaModule(config))
     return encoder, params, arrays, jax.jit(partial(row_vectors, encoder))
 
 

@@ -9,7 +9,7 @@ import pytest
 from transformers import RobertaConfig
 
 from softnce_jax.encoders.dropout import Dropout
-from softnce_jax.encoders.roberta import AnyMaskRobertaModule
+from softnce_jax.encoders.roberta import RobertaModule
 
 R, L = 4, 24
 LENGTHS = np.array([L, 9, 2, 1])
@@ -29,7 +29,7 @@ def inputs(model):
 @cache
 def programs(model):
     """States and pooled vectors of our network and of transformers' own."""
-    module = AnyMaskRobertaModule(model.config)
+    module = RobertaModule(model.config)
 
     def ours(params, ids, mask, positions):
         states = module.apply({"params": params}, ids, mask, positions)
@@ -61,7 +61,7 @@ def test_equals_transformers_to_the_bit(kind, dimensions, request):
 
 def test_parameters_have_the_published_names(roberta):
     ids, mask, positions = inputs(roberta)
-    module = AnyMaskRobertaModule(roberta.config)
+    module = RobertaModule(roberta.config)
     params = jax.eval_shape(module.init, jax.random.key(0), ids, mask, positions)["params"]
     assert jax.tree.structure(params) == jax.tree.structure(roberta.params)
 
@@ -91,7 +91,7 @@ def test_remat_keeps_values_and_gradients_and_is_there(roberta):
     dropout = Dropout.of(jax.random.key(1), jnp.arange(R)[:, None], jnp.arange(L)[None])
 
     def value(variables, checkpointing):
-        module = AnyMaskRobertaModule(config, gradient_checkpointing=checkpointing)
+        module = RobertaModule(config, gradient_checkpointing=checkpointing)
         return jnp.sum(module.apply(variables, ids, mask, positions, dropout=dropout) ** 2)
 
     gradient = jax.jit(jax.value_and_grad(value), static_argnums=1)
@@ -125,7 +125,7 @@ def test_word_embeddings_can_be_given(roberta):
     ids, mask, positions = inputs(roberta)
     words = roberta.params["embeddings"]["word_embeddings"]["embedding"][ids]
     expected = ours(roberta, ids, mask, positions)
-    module = AnyMaskRobertaModule(roberta.config)
+    module = RobertaModule(roberta.config)
 
     @jax.jit
     def given(words, ids, mask, positions):
@@ -139,7 +139,7 @@ def test_word_embeddings_can_be_given(roberta):
 
 def test_computes_in_bfloat16_with_float32_parameters(roberta):
     ids, mask, positions = inputs(roberta)
-    module = AnyMaskRobertaModule(roberta.config, dtype=jnp.bfloat16)
+    module = RobertaModule(roberta.config, dtype=jnp.bfloat16)
     states = jax.jit(module.apply)({"params": roberta.params}, ids, mask, positions)
     exact = ours(roberta, ids, mask, positions)
     assert states.dtype == jnp.bfloat16
@@ -166,7 +166,7 @@ class SitesOnly:
 def test_no_two_uses_of_dropout_draw_the_same_bits(roberta):
     """The embeddings, and three uses in each of two layers: seven sites, all different."""
     ids, mask, positions = inputs(roberta)
-    module, dropout = AnyMaskRobertaModule(roberta.config), SitesOnly()
+    module, dropout = RobertaModule(roberta.config), SitesOnly()
     params = {"params": roberta.params}
     jax.eval_shape(lambda: module.apply(params, ids, mask, positions, dropout=dropout))
     layers = roberta.config.num_hidden_layers

@@ -15,7 +15,7 @@ from softnce_jax.data.sample import load_sample
 from softnce_jax.encoders.dropout import GENERATOR
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.processor import Processor
-from softnce_jax.encoders.roberta import AnyMaskRobertaModule
+from softnce_jax.encoders.roberta import RobertaModule
 from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.errors import InputError
 from softnce_jax.estimators.bm25 import average_length, bm25_features
@@ -53,7 +53,7 @@ class Trainer:
             intermediate_size=32,
             max_position_embeddings=66,
         )
-        module, tokenizer = AnyMaskRobertaModule(config), Tokenizer(fast)
+        module, tokenizer = RobertaModule(config), Tokenizer(fast)
         self.encoder = Encoder(module, tokenizer, query_length=12, code_length=32)
         self.params = jax.device_get(self.encoder.init(jax.random.key(0)))
         self.pairs, self.processor = pairs, Processor(tokenizer, 12, 32)

@@ -174,6 +174,7 @@ def model_hash(encoder: Encoder, params: Any) -> str:
     settings = (encoder.pooling, encoder.normalize, str(np.dtype(module.dtype)))
     settings += (tokenizer.pad_id, tokenizer.first_position)
     settings += (encoder.code_length, encoder.flow_length, encoder.config.to_json_string())
+    settings += (encoder.truncate_dim, encoder.truncates_unit, tokenizer.prompts.pooled)
     digest = hashlib.sha256(repr(settings).encode())
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         leaf = np.ascontiguousarray(leaf)

@@ -120,9 +120,9 @@ class Counting:
         self.seen = Counter()
         self.pad_id, self.pad = self.inner.pad_id, self.inner.pad
 
-    def tokenize(self, texts, max_length):
+    def tokenize(self, texts, max_length, *, prompt=None):
         self.seen.update(texts)
-        return self.inner.tokenize(texts, max_length)
+        return self.inner.tokenize(texts, max_length, prompt=prompt)
 
 
 def test_cached_ids_are_the_same_at_every_length():

@@ -2,7 +2,8 @@
 
 `setup` is inherited, so every parameter has its published name. BERT has the same parameters and
 arithmetic, so BERT checkpoints fit too (their positions start at 0), and so do DistilBERT's, once
-renamed. Dropout is not Flax's: its bits follow the tokens (`encoders/dropout.py`).
+renamed. Dropout is not Flax's: its bits follow the tokens (`encoders/dropout.py`), and LayerNorm's
+variance takes two passes.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ class AnyMaskRobertaModule(FlaxRobertaModule):
         types_RLD = tables.token_type_embeddings(jnp.zeros_like(input_ids_RL))
         sum_RLD = words_RLD.astype(self.dtype) + types_RLD
         sum_RLD += tables.position_embeddings(position_ids_RL)
-        return tables.LayerNorm(sum_RLD)
+        return _layer_norm(tables.LayerNorm, sum_RLD)
 
 
 def _block(layer, hidden_RLD, *, bias_R1LL, dropout, site, attention_dropout):
@@ -119,10 +120,22 @@ def _block(layer, hidden_RLD, *, bias_R1LL, dropout, site, attention_dropout):
         attention.self, hidden_RLD, bias_R1LL, dropout, site=site, kind=attention_dropout
     )
     mixed_RLD = _drop(attention.output.dense(mixed_RLD), config, dropout, site + 1)
-    hidden_RLD = attention.output.LayerNorm(mixed_RLD + hidden_RLD)
+    hidden_RLD = _layer_norm(attention.output.LayerNorm, mixed_RLD + hidden_RLD)
     wide_RLD = layer.intermediate(hidden_RLD)
     narrow_RLD = _drop(layer.output.dense(wide_RLD), config, dropout, site + 2)
-    return layer.output.LayerNorm(narrow_RLD + hidden_RLD)
+    return _layer_norm(layer.output.LayerNorm, narrow_RLD + hidden_RLD)
+
+
+def _layer_norm(norm, x_RLD):
+    """LayerNorm whose variance is the mean square of what is left when the mean is taken away.
+
+    Flax's default, the mean square less the squared mean, loses digits where the mean is large
+    beside the spread.
+    """
+    if norm.is_initializing():
+        return norm(x_RLD)
+    exact = norm.clone(parent=None, use_fast_variance=False)
+    return exact.apply({"params": norm.variables["params"]}, x_RLD)
 
 
 def _drop(x_RLD, config, dropout, site):

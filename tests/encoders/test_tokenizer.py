@@ -146,7 +146,7 @@ def test_no_caller_can_change_cached_ids():
 def test_threads_that_tokenize_at_once_get_the_same():
     counting, together = Counting(), Barrier(4)
     inner = counting.tokenize
-    counting.tokenize = lambda *given: (together.wait(10), inner(*given))[1]
+    counting.tokenize = lambda *given, **named: (together.wait(10), inner(*given, **named))[1]
     cached = CachedTokenizer(counting)
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: cached.tokenize(QUERIES, 16), range(4)))

@@ -19,10 +19,9 @@ from softnce_jax.mesh import make_mesh
 from softnce_jax.pretrained.convert import to_published
 from softnce_jax.pretrained.export import export_model
 from softnce_jax.pretrained.load import fingerprint, load
-from tests.pretrained.folders import ids_of, rewrite
+from tests.pretrained.folders import MEAN, ids_of, rewrite, sentence_files
 
 PROMPTS = {"prompts": {"query": "sort: ", "document": "so "}, "default_prompt_name": "query"}
-MEAN = {"word_embedding_dimension": 16, "pooling_mode_mean_tokens": True}
 CLS = {"word_embedding_dimension": 16, "pooling_mode_cls_token": True}
 QUERY, CODE = "Sort A LIST", "def Sort(x): return x"
 
@@ -33,27 +32,6 @@ def roberta_folder(roberta_folder):
     path = roberta_folder / "vocab.json"
     path.write_text(path.read_text().replace("<encoder-only>", "<none>"))
     return roberta_folder
-
-
-def sentence_files(
-    folder, modes=MEAN, kinds=("Transformer", "Pooling"), *, model=None, reading=None
-):
-    """Makes a folder one of sentence-transformers."""
-    modules = [
-        {
-            "idx": n,
-            "name": str(n),
-            "path": f"{n}_{kind}" if n else "",
-            "type": f"sentence_transformers.models.{kind}",
-        }
-        for n, kind in enumerate(kinds)
-    ]
-    (folder / "modules.json").write_text(json.dumps(modules))
-    (folder / "1_Pooling").mkdir(exist_ok=True)
-    (folder / "1_Pooling/config.json").write_text(json.dumps(modes))
-    (folder / "config_sentence_transformers.json").write_text(json.dumps(model or {}))
-    (folder / "sentence_bert_config.json").write_text(json.dumps(reading or {}))
-    return folder
 
 
 def read(encoder, query=QUERY, code=CODE):

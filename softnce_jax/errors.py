@@ -15,3 +15,21 @@ def first_line(error: BaseException) -> str:
       ('no space left', 'TimeoutError')
     """
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+
+
+def check_texts(texts: object, name: str) -> None:
+    """Raises InputError where one string stands for a list of texts: its characters would be taken.
+
+    Args:
+      texts: what a function was given.
+      name: of its argument.
+
+    Example:
+      >>> check_texts("sort", "queries")
+      Traceback (most recent call last):
+      ...
+      softnce_jax.errors.InputError: queries is one string, not a list of texts: give ['sort']
+    """
+    if isinstance(texts, str | bytes):
+        shown = f"{texts[:40]!r}" + "..." * (len(texts) > 40)
+        raise InputError(f"{name} is one string, not a list of texts: give [{shown}]")

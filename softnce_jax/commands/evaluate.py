@@ -131,7 +131,8 @@ def open_model(flags: Flags) -> tuple[Encoder, Any]:
     path = Path(flags.model)
     if path.name.isdigit() and path.parent.name == "checkpoints":
         return _open_checkpoint(path, precision=flags.precision, download=flags.download)
-    return load(flags.model, dtype=flags.precision, download=flags.download)
+    encoder, params = load(flags.model, dtype=flags.precision, download=flags.download)
+    return encoder.for_ranking(), params
 
 
 def _open_checkpoint(path: Path, *, precision: str, download: bool) -> tuple[Encoder, Any]:

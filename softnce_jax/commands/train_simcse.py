@@ -144,6 +144,7 @@ def train_simcse(flags: Flags) -> dict[str, Any]:
     for line in [*notes, *more, *lines]:
         log.info(line)
     processor = Processor.of(encoder).caching()
+    processor = processor._replace(code_prompt=processor.query_prompt)  # both are queries
     batches = make_batches(config, pairs, processor, None, None, mesh)
     run.start()
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from softnce_jax.errors import InputError
+from softnce_jax.errors import InputError, check_texts
 
 __all__ = [
     "FOLDS",
@@ -352,6 +352,7 @@ def text_keys(texts: Sequence[str]) -> np.ndarray:
       >>> bool(a == c), bool(a == b)
       (True, False)
     """
+    check_texts(texts, "texts")
     digests = (hashlib.blake2b(t.encode("utf-8", "surrogatepass"), digest_size=4) for t in texts)
     return np.frombuffer(b"".join(d.digest() for d in digests), "<i4")
 

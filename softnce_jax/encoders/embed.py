@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from softnce_jax.dataflow.example import Example, edge_capacity
 from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.errors import check_texts
 from softnce_jax.files import whole_file
 from softnce_jax.mesh import by_rows, put_global, replicated
 from softnce_jax.packing import Capacity, PackedRows, Plan, Text, fill, first_fit, sizes
@@ -59,6 +60,7 @@ class Embedder:
           params: of the encoder.
           texts: at least one.
         """
+        check_texts(texts, "texts")
         capacity = self._capacity(texts)
         vectors: list[np.ndarray] = [np.zeros(0)] * len(texts)
         for chosen_T, plan, rows in self._calls(sizes(texts, capacity), capacity):
@@ -174,6 +176,7 @@ def model_hash(encoder: Encoder, params: Any) -> str:
     settings = (encoder.pooling, encoder.normalize, str(np.dtype(module.dtype)))
     settings += (tokenizer.pad_id, tokenizer.first_position)
     settings += (encoder.code_length, encoder.flow_length, encoder.config.to_json_string())
+    settings += (encoder.truncate_dim, encoder.truncates_unit, tokenizer.prompts.pooled)
     digest = hashlib.sha256(repr(settings).encode())
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         leaf = np.ascontiguousarray(leaf)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import jax
@@ -32,16 +32,21 @@ class Encoder:
 
     Attributes:
       module: the network; its `dtype` is that of the computation, parameters are float32.
-      tokenizer: makes the ids; knows the pad id and the position id of a text's first token.
+      tokenizer: makes the ids; knows the pad id, the position id of a text's first token and the
+        prompts.
       pooling: "mean" over tokens, "pooler": tanh(W h + b) of the first token, "cls": that token.
-      normalize: whether vectors are scaled to unit length.
+      normalize: whether vectors are scaled to unit length, at last.
       query_length, code_length: maximum tokens of a query and of a function, special tokens
         included.
       dataflow: the rules that extract the data flow of code; "none" for the text alone.
       flow_length: positions that code leaves for its data flow, beside `code_length`.
+      truncate_dim: how many of a vector's numbers are kept, the first ones; None for all.
+      truncates_unit: whether vectors are scaled to unit length before that, too.
+      similarity: of two vectors, as the model's folder says; see `for_ranking`.
 
     Raises:
-      InputError: an unknown pooling, or more tokens or ids than the network's tables have rows.
+      InputError: an unknown pooling, more tokens or ids than the network's tables have rows, or
+        prompts where pooling or data flow has no place for them.
 
     Example:
       >>> from softnce_jax.pretrained.tiny import TinyConfig, tiny
@@ -60,6 +65,9 @@ class Encoder:
     code_length: int = 256
     dataflow: Literal["none", "published", "extended"] = "none"
     flow_length: int = 0
+    truncate_dim: int | None = None
+    truncates_unit: bool = False
+    similarity: Literal["dot", "cosine"] = "dot"
 
     def __post_init__(self):
         if self.pooling not in POOLINGS:
@@ -71,11 +79,33 @@ class Encoder:
                 f"the tokenizer has {self.tokenizer.vocab_size} tokens, the model's vocab_size is "
                 f"{self.config.vocab_size}: they do not belong together"
             )
+        prompts = self.tokenizer.prompts
+        if self._has_unpooled and self.pooling != "mean":
+            raise InputError(f"include_prompt false goes with mean pooling, not {self.pooling}")
+        if prompts.document and self.dataflow != "none":
+            raise InputError(
+                f"a prompt before code, {prompts.document!r}, and dataflow {self.dataflow}: rows "
+                "with data flow have no prompt; use dataflow none"
+            )
 
     @property
     def config(self) -> PretrainedConfig:
         """The network's configuration, of a class of transformers."""
         return self.module.config
+
+    @property
+    def _has_unpooled(self) -> bool:
+        """Whether a text may have tokens that are read but are no part of its mean."""
+        prompts = self.tokenizer.prompts
+        return not prompts.pooled and any(prompts.texts.values())
+
+    def for_ranking(self) -> Encoder:
+        """The encoder whose dot products rank as the model's similarity does.
+
+        Returns:
+          The encoder itself, or for "cosine" the same with vectors of unit length.
+        """
+        return replace(self, normalize=True) if self.similarity == "cosine" else self
 
     @property
     def max_length(self) -> int:
@@ -128,6 +158,10 @@ class Encoder:
         # The groups end to end: from here, R counts the rows of all of them.
         rows = jax.tree.map(lambda x: jnp.asarray(x, jnp.int32).reshape(-1, *x.shape[2:]), rows)
         is_token_RL, words_RLD = rows.segment_ids != PADDING, None
+        is_pooled_RL = is_token_RL
+        if self._has_unpooled:
+            is_pooled_RL &= rows.ids >= 0
+            rows = rows._replace(ids=jnp.where(rows.ids < 0, ~rows.ids, rows.ids))
         mask_RLL = same_text(rows.segment_ids)
         position_id_RL = self.position_ids(is_token_RL, rows.positions)
         if rows.spans is not None:
@@ -135,6 +169,7 @@ class Encoder:
             # the pooled vector.
             is_node_RL = rows.spans[..., 0] >= 0
             is_token_RL &= ~is_node_RL
+            is_pooled_RL &= ~is_node_RL
             is_special_RL = self._is_special(rows.ids) & is_token_RL
             mask_RLL = graph_mask(
                 rows.spans, rows.edges, is_token_RL, is_special_RL, rows.segment_ids
@@ -149,9 +184,9 @@ class Encoder:
             inputs_embeds=words_RLD,
             dropout=None if key is None else Dropout.of(key, rows.segment_ids, rows.positions),
         )
-        is_first_RL = is_token_RL & (rows.positions == 0)
-        pooled_RL = is_token_RL if self.pooling == "mean" else is_first_RL
-        pooled_RSD = pool_slots(states_RLD, rows.slots, pooled_RL, slots_per_row(length))
+        if self.pooling != "mean":
+            is_pooled_RL &= rows.positions == 0
+        pooled_RSD = pool_slots(states_RLD, rows.slots, is_pooled_RL, slots_per_row(length))
         vector_RD = self._finish(params, pooled_RSD.reshape(-1, pooled_RSD.shape[-1]))
         return vector_RD.reshape(groups, -1, vector_RD.shape[-1])
 
@@ -195,10 +230,13 @@ class Encoder:
     def _finish(
         self, params: dict[str, Any], vector_RD: Float[Array, "R D"]
     ) -> Float[Array, "R D"]:
-        """The pooler's layer and unit length, where the encoder has them."""
+        """The pooler's layer, fewer dimensions and unit length, where the encoder has them."""
         if self.pooling == "pooler":
             vector_RD = self.module.apply({"params": params}, vector_RD, method="pooled")
             vector_RD = vector_RD.astype(jnp.float32)
+        if self.truncates_unit:
+            vector_RD = unit_length(vector_RD)
+        vector_RD = vector_RD[:, : self.truncate_dim]
         return unit_length(vector_RD) if self.normalize else vector_RD
 
     def _is_special(self, ids_RL: Int[Array, "R L"]) -> Bool[Array, "R L"]:

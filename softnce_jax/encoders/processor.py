@@ -23,19 +23,22 @@ Ids = Sequence[int] | np.ndarray  # of one text, unpadded
 
 
 class Processor(NamedTuple):
-    """The tokenizer, the maximum lengths and the data flow of one encoder.
+    """The tokenizer, the maximum lengths, the data flow and the prompts of one encoder.
 
     Attributes:
       tokenizer: of the encoder; a `CachedTokenizer` where texts are read more than once.
       query_length: maximum tokens of a query, special tokens included.
       code_length: maximum tokens of a function, special tokens included.
       graphs: extracts the data flow of functions; None where the encoder reads text alone.
+      query_prompt, code_prompt: what the encoder reads before every query and every function.
     """
 
     tokenizer: Tokenizer | CachedTokenizer
     query_length: int
     code_length: int
     graphs: GraphCodes | None = None
+    query_prompt: str = ""
+    code_prompt: str = ""
 
     @classmethod
     def of(cls, encoder: Encoder, *, cache_folder: Path | None = None) -> Processor:
@@ -51,17 +54,24 @@ class Processor(NamedTuple):
 
             settings = Settings(encoder.dataflow, encoder.code_length, encoder.flow_length)
             graphs = GraphCodes(encoder.tokenizer, settings, folder=cache_folder)
-        return cls(encoder.tokenizer, encoder.query_length, encoder.code_length, graphs)
+        prompts = encoder.tokenizer.prompts
+        lengths = encoder.query_length, encoder.code_length
+        return cls(encoder.tokenizer, *lengths, graphs, prompts.query, prompts.document)
 
     def queries(self, texts: Sequence[str]) -> list[Ids]:
-        """Ragged token ids of queries."""
-        return self.tokenizer.tokenize(texts, self.query_length)
+        """Ragged token ids of queries, after their prompt."""
+        return self.tokenizer.tokenize(texts, self.query_length, prompt=self.query_prompt)
+
+    def words(self, texts: Sequence[str]) -> list[Ids]:
+        """Ragged token ids of queries without their prompt, for what counts words."""
+        return self.tokenizer.tokenize(texts, self.query_length, prompt="")
 
     def codes(self, rows: Sequence[Pair | Candidate]) -> list[Ids] | list[Example]:
         """Ragged token ids of functions, or Examples where the encoder reads data flow."""
         if self.graphs is not None:
             return self.graphs(rows)
-        return self.tokenizer.tokenize([row.code for row in rows], self.code_length)
+        texts = [row.code for row in rows]
+        return self.tokenizer.tokenize(texts, self.code_length, prompt=self.code_prompt)
 
     def caching(self) -> Processor:
         """Adds a cache of token ids: training reads every text once an epoch."""

@@ -282,7 +282,14 @@ def _dense(module: Any, size: int, name: str = "dense") -> nn.Dense:
 
 
 def _layer_norm(module: Any) -> nn.LayerNorm:
-    return nn.LayerNorm(module.config.layer_norm_eps, module.dtype, name="LayerNorm")
+    """LayerNorm of a module.
+
+    The variance takes two passes. Flax's default, the mean square less the squared mean, loses
+    digits where the mean is large beside the spread.
+    """
+    return nn.LayerNorm(
+        module.config.layer_norm_eps, module.dtype, use_fast_variance=False, name="LayerNorm"
+    )
 
 
 def _normal(config: PretrainedConfig):

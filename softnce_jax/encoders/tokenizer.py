@@ -11,7 +11,8 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import processors
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from softnce_jax.errors import InputError
+from softnce_jax.encoders.prompts import NO_PROMPTS, Prompts
+from softnce_jax.errors import InputError, check_texts
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -32,6 +33,7 @@ class Tokenizer:
     Nothing changes after construction: threads may share it.
 
     Attributes:
+      prompts: the texts that the encoder was trained to read before its texts.
       head, tail: ids before and after a text.
       pad_id, unknown_id: ids of padding and of an unknown token.
       first_position: position id of a text's first token.
@@ -51,6 +53,7 @@ class Tokenizer:
         *,
         prefix: tuple[str, ...] = (),
         first_position: int | None = None,
+        prompts: Prompts = NO_PROMPTS,
     ):
         """Takes over a fast tokenizer and sets its prefix.
 
@@ -59,6 +62,7 @@ class Tokenizer:
             elsewhere afterwards.
           prefix: tokens of its vocabulary to put after the first special token of every text.
           first_position: by default that of RoBERTa, pad id + 1.
+          prompts: of the encoder; `tokenize` puts them before texts.
 
         Raises:
           InputError: no fast tokenizer, no pad token, or a prefix token it does not know.
@@ -68,7 +72,7 @@ class Tokenizer:
             raise InputError(f"{source}: no fast tokenizer; save one with tokenizer.json")
         if fast.pad_token_id is None:
             raise InputError(f"{source}: the tokenizer has no pad token; set pad_token and save it")
-        self.fast = fast
+        self.fast, self.prompts = fast, prompts
         self._backend = fast.backend_tokenizer
         self._backend.no_truncation()
         self._backend.no_padding()
@@ -80,26 +84,39 @@ class Tokenizer:
         self.first_position = self.pad_id + 1 if first_position is None else first_position
         self.vocab_size: int = max(fast.get_vocab().values()) + 1
 
-    def tokenize(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
-        """The ids of every text: special tokens, prefix, text, special tokens.
+    def tokenize(
+        self, texts: Sequence[str], max_length: int, *, prompt: str | None = None
+    ) -> list[list[int]]:
+        """The ids of every text: special tokens, prefix, prompt and text, special tokens.
 
         Args:
           texts: any strings; the empty string gives only the special tokens. Padding tokens that
             a text spells are dropped.
-          max_length: maximum tokens, special tokens included; longer texts lose their end. A text
-            is read no further than it needs, and to LONGEST_TEXT characters at most.
+          max_length: maximum tokens, special tokens and prompt included; longer texts lose their
+            end. A text is read no further than it needs, and to LONGEST_TEXT characters at most.
+          prompt: goes before every text; by default the encoder's usual one, if it has any.
 
         Returns:
-          A list of ids for each text, unpadded.
+          A list of ids for each text, unpadded. Where the encoder leaves prompts out of its mean,
+          their tokens and those before them have the complements of their ids, which are negative.
 
         Raises:
-          InputError: `max_length` leaves no room for a token of the text.
+          InputError: `max_length` leaves no room for a token of the text, or a string in the place
+            of a list of texts.
         """
+        check_texts(texts, "texts")
         room = max_length - len(self.head) - len(self.tail)
         if room < 1:
             specials = len(self.head) + len(self.tail)
             raise InputError(f"max_length {max_length} must exceed the {specials} special tokens")
-        return [[*self.head, *ids[:room], *self.tail] for ids in self._beginnings(texts, room)]
+        prompt = self.prompts.usual if prompt is None else prompt
+        prompted = [prompt + text for text in texts] if prompt else texts
+        rows = [[*self.head, *ids[:room], *self.tail] for ids in self._beginnings(prompted, room)]
+        if self.prompts.pooled or not prompt:
+            return rows
+        (own,) = self._ids([prompt])
+        size = len(self.head) + min(len(own), room)
+        return [[*(~id for id in row[:size]), *row[size:]] for row in rows]
 
     def _beginnings(self, texts: Sequence[str], room: int) -> list[list[int]]:
         """The ids of every text, at least `room` of a text that has more."""
@@ -134,6 +151,7 @@ class Tokenizer:
         Returns:
           A list of ids for each word.
         """
+        check_texts(words, "words")
         words = [word[:LONGEST_TEXT] for word in words]
         texts = [f"@ {word}" for word in words] if after_space else words
         return [ids[after_space:] for ids in self._ids(texts)]
@@ -220,19 +238,23 @@ class CachedTokenizer:
 
     def __init__(self, tokenizer: Tokenizer):
         self._tokenizer, self.pad_id = tokenizer, tokenizer.pad_id
-        self._known: dict[int, dict[bytes, np.ndarray]] = {}
+        self._known: dict[tuple[int, str | None], dict[bytes, np.ndarray]] = {}
 
-    def tokenize(self, texts: Sequence[str], max_length: int) -> list[np.ndarray]:
+    def tokenize(
+        self, texts: Sequence[str], max_length: int, *, prompt: str | None = None
+    ) -> list[np.ndarray]:
         """The ids of every text as of `Tokenizer.tokenize`, in int32 arrays.
 
         All callers share the arrays, so they are read-only.
         """
-        known = self._known.setdefault(max_length, {})
+        check_texts(texts, "texts")
+        known = self._known.setdefault((max_length, prompt), {})
         # Digests, not texts, as keys: those of a corpus on disk are nowhere else in memory.
         keys = [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts]
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        tokenized = self._tokenizer.tokenize(list(new.values()), max_length) if new else []
-        for key, ids in zip(new, tokenized, strict=True):
-            known[key] = np.array(ids, np.int32)
-            known[key].flags.writeable = False
+        if new:
+            made = self._tokenizer.tokenize(list(new.values()), max_length, prompt=prompt)
+            for key, ids in zip(new, made, strict=True):
+                known[key] = np.array(ids, np.int32)
+                known[key].flags.writeable = False
         return [known[key] for key in keys]

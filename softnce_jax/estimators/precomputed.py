@@ -131,6 +131,7 @@ def teacher(model: str, *, download: bool = False) -> Precomputed:
 
     def make(pairs: Sequence[Pair], unfinished: Path) -> dict[str, Iterator[np.ndarray]]:
         encoder, params = load(model, download=download)
+        encoder = encoder.for_ranking()
         processor, queries = Processor.of(encoder), [pair.query for pair in pairs]
         embed = functools.partial(
             embed_blocks, *_on_local_devices(encoder, params), folder=unfinished

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +14,10 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from transformers import BertConfig, DistilBertConfig
 
 from softnce_jax.errors import InputError, first_line
+from softnce_jax.files import read_json, safe_join
 
 __all__ = [
+    "INDEX",
     "WEIGHT_FILES",
     "as_bert_config",
     "as_bert_tensors",
@@ -23,8 +25,10 @@ __all__ = [
     "is_distilbert",
     "published_name",
     "read_tensors",
+    "shards",
     "to_params",
     "to_published",
+    "weight_files",
 ]
 
 LEAF_NAMES = {"kernel": "weight", "scale": "weight", "embedding": "weight"}
@@ -146,18 +150,24 @@ def _transposed(path: tuple[str, ...], array: np.ndarray) -> np.ndarray:
     return array.T if path[-1] == "kernel" else array
 
 
+class _Index(TypedDict):
+    """What the index of sharded weights says: the file of each tensor."""
+
+    weight_map: dict[str, str]
+
+
 def read_tensors(folder: Path) -> tuple[dict[str, np.ndarray], Path]:
     """The tensors of a checkpoint folder, by published name.
 
     Args:
-      folder: holds model.safetensors, flax_model.msgpack or pytorch_model.bin; the first of them
-        that is there is read.
+      folder: holds one of WEIGHT_FILES; the first of them that is there is read.
 
     Returns:
-      Name → array, and the file they came from.
+      Name → array, and the file they came from; for shards their index.
 
     Raises:
-      InputError: no such file, a damaged one, or only a .bin file but no torch.
+      InputError: no such file, a damaged one, shards that are not what their index says, or only a
+        .bin file but no torch.
     """
     for name, read in WEIGHT_FILES.items():
         if (path := folder / name).exists():
@@ -166,6 +176,35 @@ def read_tensors(folder: Path) -> tuple[dict[str, np.ndarray], Path]:
         f"{folder}: no weights (looked for {', '.join(WEIGHT_FILES)}); "
         "save the model there, or fetch a Hub checkpoint with --download"
     )
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that `read_tensors` reads: none, one, or an index and its shards.
+
+    Raises:
+      InputError: an index that is none, or that names files outside of the folder.
+    """
+    paths = [path for name in WEIGHT_FILES if (path := folder / name).exists()][:1]
+    if paths and paths[0].name == INDEX:
+        paths += [folder / name for name in shards(paths[0])]
+    return paths
+
+
+def shards(index: Path) -> dict[str, set[str]]:
+    """The files that an index of sharded weights names, and the tensors that it says of each.
+
+    Raises:
+      InputError: no index, or a file outside of its folder.
+    """
+    names: dict[str, set[str]] = {}
+    for tensor, file in read_json(index, _Index)["weight_map"].items():
+        names.setdefault(file, set()).add(tensor)
+    for file in names:
+        try:
+            safe_join(index.parent, file)
+        except InputError as error:
+            raise InputError(f"{index}: {error}") from None
+    return names
 
 
 def check_finite(tensors: dict[str, np.ndarray], source: Path) -> None:
@@ -187,6 +226,21 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
         return safetensors.numpy.load_file(path)
     except safetensors.SafetensorError as error:
         raise InputError(f"{path}: not a whole safetensors file ({error}); fetch it anew") from None
+
+
+def _read_shards(path: Path) -> dict[str, np.ndarray]:
+    """The .safetensors files that an index names, each with just the tensors that it says."""
+    tensors = {}
+    for name, said in shards(path).items():
+        if not (shard := path.parent / name).is_file():
+            raise InputError(f"{shard}: missing, but {path.name} names it; fetch it anew")
+        found = _read_safetensors(shard)
+        if missing := sorted(said - set(found)):
+            raise InputError(f"{shard}: no tensor {missing[0]}, which {path.name} has there")
+        if more := sorted(set(found) - said):
+            raise InputError(f"{shard}: a tensor {more[0]}, which {path.name} does not have there")
+        tensors |= found
+    return tensors
 
 
 def _read_msgpack(path: Path) -> dict[str, np.ndarray]:
@@ -215,8 +269,10 @@ def _read_bin(path: Path) -> dict[str, np.ndarray]:
 
 
 # By file name, in the order of preference.
+INDEX = "model.safetensors.index.json"
 WEIGHT_FILES = {
     "model.safetensors": _read_safetensors,
+    INDEX: _read_shards,
     "flax_model.msgpack": _read_msgpack,
     "pytorch_model.bin": _read_bin,
 }

@@ -23,9 +23,10 @@ def export_model(folder: str | Path, encoder: Encoder, params: dict[str, Any]) -
     """Writes an encoder in PyTorch's layout, completely or not at all.
 
     `transformers.AutoModel`, `SentenceTransformer(folder)` and this package's `load(folder)` give
-    the same vectors from it; a prefix is in the tokenizer. A DistilBERT is written as the BERT that
-    it became when loaded. Only `load` reads data flow: the other two embed the text of the code
-    without it. `load` also checks every file by the digests in SHA256SUMS.
+    the same vectors from it; prefix and lower case are in the tokenizer, prompts are not, of which
+    AutoModel knows nothing. A DistilBERT is written as the BERT that it became when loaded. Only
+    `load` reads data flow: the other two embed the text of the code without it. `load` also checks
+    every file by the digests in SHA256SUMS.
 
     Args:
       folder: to write; one that exists is replaced.
@@ -66,13 +67,8 @@ def _write(folder: Path, encoder: Encoder, params: dict[str, Any]) -> None:
     _write_tokenizer(folder, encoder)
     names = ["query_length", "code_length"]
     names += ["dataflow", "flow_length"] if encoder.dataflow != "none" else []
-    write_modules(
-        folder,
-        pooling=encoder.pooling,
-        normalize=encoder.normalize,
-        tensors=tensors,
-        settings={name: getattr(encoder, name) for name in names},
-    )
+    settings = {name: getattr(encoder, name) for name in names}
+    write_modules(folder, encoder, tensors, settings)
 
 
 def _write_tokenizer(folder: Path, encoder: Encoder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 
 from huggingface_hub import HfApi, constants, snapshot_download
@@ -9,7 +10,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 
 from softnce_jax.errors import InputError, first_line
 from softnce_jax.files import safe_join
-from softnce_jax.pretrained.convert import WEIGHT_FILES
+from softnce_jax.pretrained.convert import INDEX, WEIGHT_FILES, shards
 
 __all__ = ["SMALL_FILES", "locate"]
 
@@ -64,12 +65,15 @@ def _cached(name: str, revision: str) -> Path:
 
 
 def _fetch(name: str, revision: str) -> Path:
-    """Downloads a Hub id: one weight file and the small files beside it."""
+    """Downloads a Hub id: one weight file, or all shards of one, and the small files beside it."""
     try:
         files = HfApi().list_repo_files(name, revision=revision)
         for file in files:
             safe_join("model", file)  # a name that leads out of the cache would be written there
         weights = [file for file in WEIGHT_FILES if file in files][:1]
+        if weights == [INDEX]:
+            small = snapshot_download(name, revision=revision, allow_patterns=SMALL_FILES)
+            weights = [glob.escape(file) for file in shards(Path(small, INDEX))]
         return Path(
             snapshot_download(name, revision=revision, allow_patterns=[*SMALL_FILES, *weights])
         )

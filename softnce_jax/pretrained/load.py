@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 import jax
 import jax.numpy as jnp
 from msgspec import Meta
+from tokenizers import normalizers
 from transformers import (
     AutoTokenizer,
     BertConfig,
@@ -24,18 +26,20 @@ from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.errors import InputError, first_line
 from softnce_jax.files import DIGESTS, changed_file, file_digest, read_json
 from softnce_jax.pretrained.convert import (
-    WEIGHT_FILES,
     as_bert_config,
     as_bert_tensors,
     check_finite,
     is_distilbert,
     read_tensors,
     to_params,
+    weight_files,
 )
 from softnce_jax.pretrained.hub import SMALL_FILES, locate
 from softnce_jax.pretrained.presets import PRESETS, Preset, preset
-from softnce_jax.pretrained.sentence_transformers import SentenceModules, read_modules
+from softnce_jax.pretrained.sentence_transformers import MODEL, SentenceModules, read_modules
 from softnce_jax.typed import Count, Fraction, Length, NotNegative, Size, check_type
+
+log = logging.getLogger(__name__)
 
 __all__ = ["fingerprint", "load"]
 
@@ -81,7 +85,9 @@ def load(
 ) -> tuple[Encoder, dict[str, Any]]:
     """An encoder and its parameters from a RoBERTa, BERT or DistilBERT checkpoint.
 
-    A DistilBERT becomes the BERT that computes the same (see `pretrained/convert.py`).
+    A DistilBERT becomes the BERT that computes the same (see `pretrained/convert.py`). What the
+    files of a sentence-transformers folder say of lower case, prompts, pooling, lengths, dimensions
+    and similarity is applied, or refused by its name.
 
     Args:
       name_or_path: a preset, a Hub id, the folder of a run, or a folder in the layout of
@@ -115,22 +121,48 @@ def load(
     modules = read_modules(folder)
     config = _read_config(modules.transformer)
     module = RobertaModule(config, dtype=jnp.dtype(dtype))
-    tokenizer = _read_tokenizer(modules.transformer, config, chosen.prefix)
+    tokenizer = _read_tokenizer(modules, config, chosen.prefix)
     longest = config.max_position_embeddings - tokenizer.first_position
+    cut = modules.truncate_dim is not None
     encoder = Encoder(
         module,
         tokenizer,
         pooling=pooling or modules.pooling or chosen.pooling,
-        normalize=modules.normalize,
-        **_fitting(chosen, modules.settings, longest),
+        normalize=modules.normalize and not cut,
+        truncate_dim=modules.truncate_dim,
+        truncates_unit=modules.normalize and cut,
+        similarity=modules.similarity or "dot",
+        **_fitting(chosen, modules, tokenizer.fast, longest),
     )
+    for line in _notes(modules, encoder):
+        log.info(f"{name_or_path}: {line}")
     return encoder, _read_params(modules, encoder)
 
 
-def _fitting(chosen: Preset, settings: dict[str, Any], longest: int) -> dict[str, Any]:
+def _notes(modules: SentenceModules, encoder: Encoder) -> list[str]:
+    """Lines on what a sentence-transformers folder says, or leaves open, of texts and vectors."""
+    prompts, notes = modules.prompts, []
+    if any(prompts.texts.values()):
+        notes.append(f"reads queries after {prompts.query!r}, code after {prompts.document!r}")
+    if encoder.truncate_dim is not None:
+        notes.append(f"vectors are cut to their first {encoder.truncate_dim} numbers")
+    if modules.pooling is not None and modules.similarity is None and not encoder.normalize:
+        notes.append(
+            "no Normalize module and no similarity_fn_name: ranked by dot products; if it was "
+            f"trained for cosines, add similarity_fn_name cosine to {MODEL}"
+        )
+    return notes
+
+
+def _fitting(
+    chosen: Preset, modules: SentenceModules, fast: PreTrainedTokenizerBase, longest: int
+) -> dict[str, Any]:
     """Lengths and data flow of the folder, else of the preset, within the network's positions."""
     names = ("query_length", "code_length", "dataflow", "flow_length")
-    values = {name: settings.get(name, getattr(chosen, name)) for name in names}
+    values = {name: getattr(chosen, name) for name in names}
+    if modules.pooling is not None:
+        values |= dict.fromkeys(names[:2], modules.max_seq_length or fast.model_max_length)
+    values |= {name: modules.settings[name] for name in names if name in modules.settings}
     if values["dataflow"] == "none":
         values["flow_length"] = 0
     values["query_length"] = min(values["query_length"], longest)
@@ -171,8 +203,11 @@ def _read_config(folder: Path) -> PretrainedConfig:
     return config
 
 
-def _read_tokenizer(folder: Path, config: PretrainedConfig, prefix: tuple[str, ...]) -> Tokenizer:
-    """The tokenizer of a folder, with the prefix of its preset."""
+def _read_tokenizer(
+    modules: SentenceModules, config: PretrainedConfig, prefix: tuple[str, ...]
+) -> Tokenizer:
+    """The tokenizer of a folder, with the prefix of its preset and the folder's prompts."""
+    folder = modules.transformer
     try:
         # Without these two it runs Python files of the folder, once a person presses y, or fetches
         # those of a repository that the folder names.
@@ -188,8 +223,13 @@ def _read_tokenizer(folder: Path, config: PretrainedConfig, prefix: tuple[str, .
     known = PRESETS["unixcoder"].prefix
     if not prefix and known[0] in fast.get_vocab():
         prefix = known
+    if modules.lower_case and fast.is_fast:
+        _lower_case(fast)
     tokenizer = Tokenizer(
-        fast, prefix=prefix, first_position=0 if config.model_type == "bert" else None
+        fast,
+        prefix=prefix,
+        first_position=0 if config.model_type == "bert" else None,
+        prompts=modules.prompts,
     )
     if config.model_type == "roberta" and tokenizer.pad_id != config.pad_token_id:
         raise InputError(
@@ -197,6 +237,13 @@ def _read_tokenizer(folder: Path, config: PretrainedConfig, prefix: tuple[str, .
             f"{config.pad_token_id}; RoBERTa counts positions from it, so make them equal"
         )
     return tokenizer
+
+
+def _lower_case(fast: PreTrainedTokenizerBase) -> None:
+    """Makes a tokenizer read everything in lower case, before its own normalizer."""
+    backend = fast.backend_tokenizer
+    steps = [normalizers.Lowercase(), *([backend.normalizer] if backend.normalizer else [])]
+    backend.normalizer = normalizers.Sequence(steps)
 
 
 def _read_params(modules: SentenceModules, encoder: Encoder) -> dict[str, Any]:
@@ -239,12 +286,24 @@ def fingerprint(name_or_path: str | Path, *, download: bool = False) -> str:
     """
     chosen = preset(str(name_or_path))
     folder = locate(chosen.checkpoint, revision=chosen.revision, download=download)
-    transformer = read_modules(folder).transformer
-    weights = [path for name in WEIGHT_FILES if (path := transformer / name).exists()][:1]
+    modules = read_modules(folder)
     small = {path for pattern in SMALL_FILES for path in folder.glob(pattern)}
     names = ("pooling", "prefix", "query_length", "code_length", "dataflow", "flow_length")
     settings = [getattr(chosen, name) for name in names]
+    settings += _reading(modules)
     digest = hashlib.sha256(repr(settings).encode())
-    for path in sorted({*weights, *small}):
+    for path in sorted({*weight_files(modules.transformer), *small}):
         digest.update(f"{path.relative_to(folder)} {file_digest(path)}\n".encode())
     return digest.hexdigest()
+
+
+def _reading(modules: SentenceModules) -> list[Any]:
+    """What a folder says that earlier versions did not read; empty where it says nothing of that.
+
+    Features cached by earlier versions are found again just where they are still right.
+    """
+    has_length = modules.pooling is not None and not modules.settings
+    said = [has_length or None, modules.lower_case or None, modules.truncate_dim]
+    said += [dict(modules.prompts.texts) or None, modules.prompts.default]
+    said += [modules.similarity] if modules.similarity == "cosine" and not modules.normalize else []
+    return said if any(value is not None for value in said) else []

@@ -1,27 +1,48 @@
-"""The files of sentence-transformers, read and written: they say how a folder pools.
+"""The files of sentence-transformers, read and written: how a folder reads texts and pools.
 
-modules.json lists a chain: Transformer, Pooling, then perhaps Dense (a pooler) and Normalize.
+modules.json lists a chain: Transformer, Pooling, then perhaps Dense (a pooler) and Normalize. What
+the files of these and config_sentence_transformers.json say is applied, or refused by its name. As
+in sentence-transformers, they mean nothing where there is no modules.json.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
 import safetensors.numpy
 
+from softnce_jax.encoders.prompts import NO_PROMPTS, Prompts
 from softnce_jax.errors import InputError, first_line
 from softnce_jax.files import read_json, safe_join, write_json
 from softnce_jax.pretrained.presets import SETTINGS, Settings
-from softnce_jax.typed import Count
+from softnce_jax.typed import Count, Length, check_type
 
-__all__ = ["SentenceModules", "read_modules", "write_modules"]
+if TYPE_CHECKING:
+    from softnce_jax.encoders.encoder import Encoder
+
+__all__ = ["MODEL", "SentenceModules", "read_modules", "write_modules"]
 
 LIBRARY = "sentence_transformers.models"
 TANH = "torch.nn.modules.activation.Tanh"
 CHAINS = (["Transformer", "Pooling"], ["Transformer", "Pooling", "Dense"])
+MODEL = "config_sentence_transformers.json"
+READING = "sentence_bert_config.json"
+# The pooling modes by the flags that versions before 5.4 wrote, one for each.
+MODES = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+# Arguments of transformers' classes that sentence-transformers passes on; these change no vector.
+PASSED_ON = ("tokenizer_args", "model_args", "config_args", "processor_kwargs")
+PASSED_ON += ("tokenizer_kwargs", "model_kwargs", "config_kwargs")
+HARMLESS = {"add_pooling_layer", "attn_implementation", "dtype", "torch_dtype", "trust_remote_code"}
 
 
 class _Module(TypedDict):
@@ -40,6 +61,34 @@ class _Dense(TypedDict):
     activation_function: str
 
 
+class _Pooling(TypedDict, total=False):
+    """What the config.json of a Pooling module says, beside its flags."""
+
+    pooling_mode: str | list[str]
+    include_prompt: bool
+
+
+class _Reading(TypedDict, total=False):
+    """What sentence_bert_config.json says."""
+
+    max_seq_length: Length | None
+    do_lower_case: bool
+    transformer_task: str
+    module_output_name: str | None
+    modality_config: dict[str, dict] | None
+    processing_kwargs: dict[str, Any] | None
+
+
+class _Model(TypedDict, total=False):
+    """What config_sentence_transformers.json says."""
+
+    model_type: str
+    prompts: dict[str, str | None] | None
+    default_prompt_name: str | None
+    similarity_fn_name: str | None
+    truncate_dim: Count | None
+
+
 @dataclass(frozen=True, slots=True)
 class SentenceModules:
     """The content of a folder's sentence-transformers files.
@@ -50,13 +99,23 @@ class SentenceModules:
       dense: tensors of the tanh layer of a "pooler", by their names in the network.
       normalize: whether vectors have unit length.
       settings: lengths and data flow, if an export wrote them.
+      prompts: of queries and documents.
+      lower_case: whether texts are read in lower case.
+      max_seq_length: maximum tokens of a text, special tokens included; None if it does not say.
+      similarity: of two vectors; None if the folder does not say.
+      truncate_dim: how many of a vector's numbers are kept; None for all.
     """
 
     transformer: Path
-    pooling: str | None
-    dense: dict[str, np.ndarray]
-    normalize: bool
-    settings: dict[str, Any]
+    pooling: str | None = None
+    dense: dict[str, np.ndarray] = field(default_factory=dict)
+    normalize: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+    prompts: Prompts = NO_PROMPTS
+    lower_case: bool = False
+    max_seq_length: int | None = None
+    similarity: Literal["dot", "cosine"] | None = None
+    truncate_dim: int | None = None
 
 
 def read_modules(folder: Path) -> SentenceModules:
@@ -69,13 +128,13 @@ def read_modules(folder: Path) -> SentenceModules:
       SentenceModules.
 
     Raises:
-      InputError: a chain of modules that no Encoder computes.
+      InputError: a chain of modules that no Encoder computes, or a setting of them.
     """
     path = folder / SETTINGS
     settings = read_json(path, Settings) if path.exists() else {}
     path = folder / "modules.json"
     if not path.exists():
-        return SentenceModules(folder, None, {}, False, settings)
+        return SentenceModules(folder, settings=settings)
     chain = [
         (module["type"].rsplit(".", 1)[-1], _folder_of(folder, module["path"]))
         for module in read_json(path, list[_Module])
@@ -85,11 +144,73 @@ def read_modules(folder: Path) -> SentenceModules:
     if kinds[: len(kinds) - normalize] not in CHAINS:
         raise InputError(f"{path}: cannot compute the chain {' → '.join(kinds)}")
     folders = dict(chain)
-    pooling = _read_pooling(folders["Pooling"] / "config.json")
+    pooling, pools_prompts = _read_pooling(folders["Pooling"] / "config.json")
     dense = {}
     if "Dense" in folders:
         pooling, dense = "pooler", _read_dense(folders["Dense"], pooling)
-    return SentenceModules(folders["Transformer"], pooling, dense, normalize, settings)
+    return SentenceModules(
+        folders["Transformer"],
+        pooling,
+        dense,
+        normalize,
+        settings,
+        **_read_reading(folders["Transformer"] / READING),
+        **_read_model(folder / MODEL, pools_prompts),
+    )
+
+
+def _read_reading(path: Path) -> dict[str, Any]:
+    """How the Transformer module reads texts."""
+    config = read_json(path, _Reading) if path.exists() else {}
+    _check_reading(path, config)
+    return {
+        "max_seq_length": config.get("max_seq_length"),
+        "lower_case": config.get("do_lower_case", False),
+    }
+
+
+def _check_reading(path: Path, config: dict[str, Any]) -> None:
+    """Raises InputError for what a Transformer module may say and no Encoder does."""
+    usual = {
+        "transformer_task": "feature-extraction",
+        "module_output_name": "token_embeddings",
+        "processing_kwargs": {},
+    }
+    for name, value in usual.items():
+        if config.get(name) not in (value, None):
+            raise InputError(f"{path}: {name} {config[name]!r} cannot be computed, only {value!r}")
+    for name, way in (config.get("modality_config") or {"text": {}}).items():
+        if name == "text" and way.get("method_output_name", "last_hidden_state") not in (
+            "last_hidden_state",
+            ["last_hidden_state"],
+        ):
+            raise InputError(f"{path}: modality_config {way} cannot be computed")
+    for name in PASSED_ON:
+        if more := sorted(set(config.get(name) or {}) - HARMLESS):
+            raise InputError(f"{path}: {name} has {more[0]}, which cannot be applied")
+
+
+def _read_model(path: Path, pools_prompts: bool) -> dict[str, Any]:
+    """Prompts, similarity and dimensions of the whole model."""
+    config = read_json(path, _Model) if path.exists() else {}
+    kind = config.get("model_type", "SentenceTransformer")
+    if kind != "SentenceTransformer":
+        raise InputError(f"{path}: model_type {kind!r} is no SentenceTransformer")
+    similarity = config.get("similarity_fn_name")
+    if similarity not in ("dot", "cosine", None):
+        raise InputError(
+            f"{path}: similarity_fn_name {similarity!r} cannot be computed, only dot or cosine"
+        )
+    texts = {name: text or "" for name, text in (config.get("prompts") or {}).items()}
+    try:
+        prompts = Prompts(texts, config.get("default_prompt_name"), pools_prompts)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return {
+        "prompts": prompts,
+        "similarity": similarity,
+        "truncate_dim": config.get("truncate_dim"),
+    }
 
 
 def _folder_of(folder: Path, path: str) -> Path:
@@ -97,24 +218,26 @@ def _folder_of(folder: Path, path: str) -> Path:
     return folder if path in ("", ".") else safe_join(folder, path)
 
 
-def _read_pooling(path: Path) -> str:
-    """The one pooling mode of a Pooling module, "mean" or "cls"."""
+def _read_pooling(path: Path) -> tuple[str, bool]:
+    """The one mode of a Pooling module, "mean" or "cls"; whether prompts count in the mean."""
     config = read_json(path, dict[str, Any])
-    modes = config.get("pooling_mode")  # since version 5.5
+    check_type(config, _Pooling, path)
+    modes = config.get("pooling_mode")  # since version 5.4
     if modes is None:  # older: a flag for each mode
-        flags = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
-        modes = [
-            flags.get(flag, flag) for flag, on in config.items() if on is True and "mode" in flag
-        ]
+        flags = [flag for flag, on in config.items() if on and flag.startswith("pooling_mode_")]
+        modes = [MODES.get(flag, flag) for flag in flags] or ["mean"]
     modes = [modes] if isinstance(modes, str) else modes
     if modes not in (["mean"], ["cls"]):
         raise InputError(f"{path}: pools by {modes}; only mean or cls, alone, can be computed")
-    return modes[0]
+    return modes[0], config.get("include_prompt", True)
 
 
 def _read_dense(folder: Path, pooling: str) -> dict[str, np.ndarray]:
     """The tensors of a Dense module that is a pooler: a square tanh layer after cls."""
     config = read_json(folder / "config.json", _Dense)
+    for name in ("module_input_name", "module_output_name"):
+        if config.get(name) not in ("sentence_embedding", None):
+            raise InputError(f"{folder / 'config.json'}: {name} {config[name]!r}: not the vector")
     square = config["in_features"] == config["out_features"] and config["bias"]
     if pooling != "cls" or config["activation_function"] != TANH or not square:
         raise InputError(f"{folder}: only a square tanh layer with bias after cls can be computed")
@@ -132,32 +255,29 @@ def _read_dense(folder: Path, pooling: str) -> dict[str, np.ndarray]:
 
 
 def write_modules(
-    folder: Path,
-    *,
-    pooling: str,
-    normalize: bool,
-    tensors: dict[str, np.ndarray],
-    settings: dict[str, Any],
+    folder: Path, encoder: Encoder, tensors: dict[str, np.ndarray], settings: dict[str, Any]
 ) -> None:
     """Writes the files with which SentenceTransformer(folder) computes the encoder's vectors.
 
     Args:
       folder: holds the network and its tokenizer.
-      pooling: "mean", "pooler" or "cls".
-      normalize: whether vectors have unit length.
+      encoder: the encoder.
       tensors: the network's, by published name.
-      settings: of the encoder: query_length and code_length, the larger of which is the maximum
-        length here, and perhaps data flow.
+      settings: of the encoder, for this package alone: lengths, and perhaps data flow.
     """
-    width = tensors["pooler.dense.bias"].size
+    prompts = encoder.tokenizer.prompts
     chain = {"Transformer": "", "Pooling": "1_Pooling"}
-    mode = "mean" if pooling == "mean" else "cls"
-    config = {"word_embedding_dimension": width, "pooling_mode_mean_tokens": mode == "mean"}
-    write_json(folder / "1_Pooling/config.json", config | {"pooling_mode_cls_token": mode == "cls"})
-    if pooling == "pooler":
+    mode = "mean" if encoder.pooling == "mean" else "cls"
+    config = {"word_embedding_dimension": tensors["pooler.dense.bias"].size}
+    config |= {flag: name == mode for flag, name in MODES.items()}
+    config |= {"include_prompt": prompts.pooled}
+    write_json(folder / "1_Pooling/config.json", config)
+    if encoder.pooling == "pooler":
         chain["Dense"] = "2_Dense"
         _write_dense(folder / "2_Dense", tensors)
-    if normalize:
+    # Dimensions are cut after all modules: what has unit length then is told by the similarity.
+    cut = encoder.truncate_dim is not None
+    if encoder.truncates_unit or (encoder.normalize and not cut):
         chain["Normalize"] = f"{len(chain)}_Normalize"
         (folder / chain["Normalize"]).mkdir()
     modules = [
@@ -165,11 +285,13 @@ def write_modules(
         for index, (kind, path) in enumerate(chain.items())
     ]
     write_json(folder / "modules.json", modules)
-    longest = max(settings["query_length"], settings["code_length"])
-    limits = {"max_seq_length": longest, "do_lower_case": False}
-    write_json(folder / "sentence_bert_config.json", limits)
-    similarity = {"similarity_fn_name": "dot", "prompts": {}, "default_prompt_name": None}
-    write_json(folder / "config_sentence_transformers.json", similarity)
+    longest = max(encoder.query_length, encoder.code_length)
+    # Lower case is in the tokenizer.
+    write_json(folder / READING, {"max_seq_length": longest, "do_lower_case": False})
+    model = {"similarity_fn_name": "cosine" if cut and encoder.normalize else encoder.similarity}
+    model |= {"prompts": dict(prompts.texts), "default_prompt_name": prompts.default}
+    model |= {"truncate_dim": encoder.truncate_dim} if cut else {}
+    write_json(folder / MODEL, model)
     write_json(folder / SETTINGS, settings)
 
 

@@ -22,6 +22,7 @@ from transformers import PreTrainedTokenizerFast, RobertaConfig
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.roberta import RobertaModule
 from softnce_jax.encoders.tokenizer import LONGEST_TEXT, Tokenizer, as_fast
+from softnce_jax.errors import check_texts
 from softnce_jax.pretrained.presets import PRESETS
 
 __all__ = ["SPECIAL_TOKENS", "TinyConfig", "tiny", "train_tokenizer"]
@@ -185,6 +186,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 4096) -> PreTrainedT
       >>> fast.tokenize("getMaxValue")[-2:]
       ['max', 'value']
     """
+    check_texts(texts, "texts")
     backend = Backend(models.BPE(unk_token=SPECIAL_TOKENS["unk_token"]))
     backend.normalizer = normalizers.Sequence(
         [normalizers.Replace(Regex(WORD_STARTS), " "), normalizers.Lowercase()]

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 import bm25s
 import numpy as np
 
+from softnce_jax.errors import check_texts
 from softnce_jax.retrieval.blocks import block_shape
 from softnce_jax.retrieval.metrics import Ranks
 from softnce_jax.retrieval.ranking import score_ranks, top_scores
@@ -58,6 +59,7 @@ class Bm25:
     """
 
     def __init__(self, codes: Sequence[str]):
+        check_texts(codes, "codes")
         words_M = [words(code) for code in codes]
         if not any(words_M):
             raise ValueError(f"{len(codes)} codes hold no word: give BM25 text to index")
@@ -67,6 +69,7 @@ class Bm25:
 
     def score_blocks(self, queries: Sequence[str]) -> Iterator[np.ndarray]:
         """Yields float32 scores (R, M) of R queries at a time, so that no (Q, M) matrix exists."""
+        check_texts(queries, "queries")
         rows = block_shape(self._codes).queries
         for start in range(0, len(queries), rows):
             yield np.stack([self._row(query) for query in queries[start : start + rows]])

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from softnce_jax.errors import check_texts
 from softnce_jax.retrieval.blocks import pair_dots
 from softnce_jax.retrieval.bm25 import Bm25
 from softnce_jax.retrieval.ranking import top_candidates, top_scores
@@ -134,6 +135,7 @@ def bm25_search(queries: Sequence[str], codes: Sequence[str], index_Q: np.ndarra
       codes: M codes.
       index_Q: the queries' positives.
     """
+    check_texts(queries, "queries")
     index = Bm25(codes)
 
     def search(rows: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

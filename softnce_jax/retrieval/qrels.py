@@ -27,7 +27,7 @@ from softnce_jax.data.rows import (
     text_of,
     utf8,
 )
-from softnce_jax.errors import InputError
+from softnce_jax.errors import InputError, check_texts
 from softnce_jax.files import whole_file
 
 if TYPE_CHECKING:
@@ -363,6 +363,7 @@ def _strictly_falling(score_QK: np.ndarray) -> np.ndarray:
 
 def _encode(ids: Sequence[str], kind: str) -> list[str]:
     """Ids without spaces. Raises ValueError where they are empty or repeat."""
+    check_texts(ids, f"{kind}_ids")
     encoded = [quote(name, safe=UNENCODED) for name in ids]
     if not all(encoded):
         raise ValueError(f"{kind} id {encoded.index('')} of {len(ids)} is empty: name it")

@@ -242,7 +242,7 @@ class SentenceTask:
         self.queries = unique_queries(pairs)
         self._embedder = embedder
         texts = [pair.query for pair in self.queries]
-        self._query_ids = encoder.tokenizer.tokenize(texts, encoder.query_length)
+        self._query_ids = Processor.of(encoder).queries(texts)
         self._paraphrases = np.array(paraphrases(pairs, self.queries), int).reshape(-1, 2)
         self._with_dropout: list[Embedder] = []
         self.positives = "two queries with the same code"

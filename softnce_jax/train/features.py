@@ -78,16 +78,19 @@ def make_features(
 
 def bm25(pairs: Sequence[Pair], processor: Processor, config: Config) -> Features:
     """BM25 of a batch's queries, with document frequencies of the batch or of all pairs."""
-    ids = processor.queries([pair.query for pair in pairs])
+    # Without a prompt, which all queries would share.
+    ids = processor.words([pair.query for pair in pairs])
     corpus = config.bm25_statistics == "corpus"
     average, idf = average_length(ids), corpus_idf(ids) if corpus else None
     # A word of one query alone counts only towards its positive, or a hard negative that has it.
     lone_words = config.negatives is not None or _reads_positives(config)
 
     def features(index_B, query_ids, index_N):
+        if processor.query_prompt:
+            query_ids = processor.words([pairs[i].query for i in index_B])
         ids_of = dict(zip(index_B.tolist(), query_ids, strict=True))
         new = [i for i in dict.fromkeys(index_N.tolist()) if i not in ids_of]
-        ids_of |= zip(new, processor.queries([pairs[i].query for i in new]), strict=True)
+        ids_of |= zip(new, processor.words([pairs[i].query for i in new]), strict=True)
         documents = [ids_of[i] for i in index_N.tolist()]
         return bm25_features(
             query_ids, average, documents=documents, idf=idf, lone_words=lone_words

@@ -140,15 +140,17 @@ def build_encoder(config: Config, train: Sequence[Pair]) -> tuple[Encoder, Any]:
         attention_dropout=config.attention_dropout,
         gradient_checkpointing=config.gradient_checkpointing,
     )
+    if config.similarity == "dot":
+        encoder = dataclasses.replace(encoder, normalize=False, truncates_unit=False)
     encoder = dataclasses.replace(
         encoder,
         module=module,
-        normalize={"auto": encoder.normalize, "dot": False, "cosine": True}[config.similarity],
+        similarity=encoder.similarity if config.similarity == "auto" else config.similarity,
         query_length=config.query_length,
         code_length=config.code_length,
         dataflow=config.dataflow,
         flow_length=config.flow_length,
-    )
+    ).for_ranking()
     return encoder, jax.device_get(params)
 
 

@@ -33,10 +33,12 @@ from softnce_jax.mesh import make_mesh, shard_rows
 from softnce_jax.pretrained.load import load
 from softnce_jax.retrieval.tasks import SentenceTask
 from softnce_jax.train import run_folder as run_module
+from softnce_jax.train import setup
 from softnce_jax.train.batches import batch_indices, batches
 from softnce_jax.train.setup import build_step, schedule_of
 from tests import reference
 from tests.data.folders import write_folder
+from tests.pretrained.folders import sentence_files
 from tests.retrieval import reference as geometry
 from tests.train.corpus import write_tasks
 from tests.train.runs import logged_lines, metrics, same_run, to_be_killed
@@ -88,6 +90,27 @@ def test_a_query_stands_for_both_texts_of_its_code():
     pair = Pair("sort a list", "def f ( )", "u", "ruby", source="def f()")
     (found,) = with_themselves([pair])
     assert (found.code, found.source, found.url) == ("sort a list", "sort a list", "u")
+
+
+def test_both_passes_read_the_prompt_of_queries(tasks, tmp_path, monkeypatch):
+    model = write_distilbert(tmp_path / "model")
+    about = {"prompts": {"query": "find the ", "document": "open a "}}
+    sentence_files(model, model=about)
+
+    class Seen(Exception):
+        pass
+
+    def batches_of(config, pairs, processor, *rest):
+        raise Seen(processor, pairs[0])
+
+    monkeypatch.setattr(setup, "make_batches", batches_of)
+    with pytest.raises(Seen) as caught:
+        train_simcse(flags(tasks, model, tmp_path / "run"))
+    processor, pair = caught.value.args
+    plain = load(model)[0].tokenizer.tokenize([f"find the {pair.query}"], 16)
+    for (found,) in (processor.queries([pair.query]), processor.codes([pair])):
+        assert [found.tolist()] == plain
+    assert plain != load(model)[0].tokenizer.tokenize([pair.query], 16)
 
 
 def test_only_a_default_batch_size_shrinks():

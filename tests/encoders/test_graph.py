@@ -15,13 +15,16 @@ from transformers import RobertaConfig
 from softnce_jax.dataflow.example import Example
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.graph import graph_mask, node_words
+from softnce_jax.encoders.prompts import NO_PROMPTS
 from softnce_jax.encoders.roberta import RobertaModule
 from tests.dataflow.toy import example_of, golden_cases
 from tests.rows import padded_rows, row_vectors
 from tests.shared import shared_path
 
 L = 184  # of the longest golden
-TOY = SimpleNamespace(pad_id=1, first_position=2, head=[0], tail=[2], vocab_size=1000)
+TOY = SimpleNamespace(
+    pad_id=1, first_position=2, head=[0], tail=[2], vocab_size=1000, prompts=NO_PROMPTS
+)
 
 
 def slow_mask(example, length):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from functools import cache, partial
+from unittest.mock import patch
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -36,7 +38,9 @@ def programs(model):
         return states, module.apply({"params": params}, states[:, 0], method="pooled")
 
     def stock(params, ids, mask):
-        found = model(ids, mask, params=params)
+        exact = partial(nn.LayerNorm, use_fast_variance=False)
+        with patch.object(nn, "LayerNorm", exact):  # while it is traced
+            found = model(ids, mask, params=params)
         return found.last_hidden_state, found.pooler_output
 
     return [partial(jax.jit(program), model.params) for program in (ours, stock)]
@@ -57,6 +61,21 @@ def test_equals_transformers_to_the_bit(kind, dimensions, request):
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
     assert np.abs(found[0] - stock(ids, np.ones_like(mask))[0]).max() > 1e-2
+
+
+def test_a_constant_in_all_features_changes_nothing(roberta):
+    # LayerNorm takes it away again; by the mean square less the squared mean it leaves 1e-3.
+    ids, mask, positions = inputs(roberta)
+    program = programs(roberta)[0].func
+    params = jax.tree.map(lambda leaf: leaf, roberta.params)
+    table = params["embeddings"]["word_embeddings"]
+    found = {}
+    for shift in (0, 30, 31):
+        table["embedding"] = roberta.params["embeddings"]["word_embeddings"]["embedding"] + shift
+        table["embedding"][:, 0] += shift == 31  # the control: not all features
+        found[shift] = np.asarray(program(params, ids, mask, positions)[0])
+    np.testing.assert_allclose(found[30], found[0], atol=2e-4)
+    assert np.abs(found[31] - found[0]).max() > 0.1
 
 
 def test_parameters_have_the_published_names(roberta):

@@ -120,9 +120,9 @@ class Counting:
         self.seen = Counter()
         self.pad_id, self.pad = self.inner.pad_id, self.inner.pad
 
-    def tokenize(self, texts, max_length):
+    def tokenize(self, texts, max_length, *, prompt=None):
         self.seen.update(texts)
-        return self.inner.tokenize(texts, max_length)
+        return self.inner.tokenize(texts, max_length, prompt=prompt)
 
 
 def test_cached_ids_are_the_same_at_every_length():
@@ -146,7 +146,7 @@ def test_no_caller_can_change_cached_ids():
 def test_threads_that_tokenize_at_once_get_the_same():
     counting, together = Counting(), Barrier(4)
     inner = counting.tokenize
-    counting.tokenize = lambda *given: (together.wait(10), inner(*given))[1]
+    counting.tokenize = lambda *given, **named: (together.wait(10), inner(*given, **named))[1]
     cached = CachedTokenizer(counting)
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: cached.tokenize(QUERIES, 16), range(4)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import shutil
 
 import jax
 import numpy as np
@@ -67,6 +69,26 @@ def test_sentence_is_the_cosine_of_mean_pooled_queries(model_folder, one_by_one,
     # The controls: not normalized, and pooled as the folder says.
     assert np.abs(v @ v.T - expected).max() > 0.1
     assert np.abs(unit(p) @ unit(p).T - expected).max() > 0.01
+
+
+def test_models_with_prompts_and_cosines_are_read_as_their_folder_says(
+    model_folder, one_by_one, tmp_path
+):
+    folder = tmp_path / "prompted"
+    shutil.copytree(model_folder, folder)
+    (folder / "SHA256SUMS").unlink()
+    about = {"prompts": {"query": "find ", "passage": "def "}, "similarity_fn_name": "cosine"}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(about))
+    found = one_by_one(model_folder, [f"find {query}" for query in QUERIES], 12)
+    q, v = found["pooler"], found["mean"]
+    c = one_by_one(model_folder, [f"def {code}" for code in CODES], 24)["pooler"]
+    a, b = features(teacher(str(folder)), tmp_path)
+    np.testing.assert_allclose(a, unit(q), atol=1e-5)
+    np.testing.assert_allclose(b, unit(c), atol=1e-5)
+    np.testing.assert_allclose(features(sentence(str(folder)), tmp_path)[0], unit(v), atol=1e-5)
+    # The control: without the prompts, on each side.
+    plain_a, plain_b = features(teacher(str(model_folder)), tmp_path)
+    assert np.abs(unit(plain_a) - a).max() > 0.01 and np.abs(unit(plain_b) - b).max() > 0.01
 
 
 def test_teacher_is_the_dot_product_of_its_own_vectors(

@@ -9,7 +9,10 @@ import jax
 import numpy as np
 import safetensors.numpy
 
+from softnce_jax.pretrained.convert import INDEX
 from tests.stock_models import TEXTS
+
+MEAN = {"word_embedding_dimension": 16, "pooling_mode_mean_tokens": True}
 
 
 def edit(path: Path, **values):
@@ -29,3 +32,37 @@ def assert_same(params, expected):
 
 def ids_of(encoder, length=24):
     return encoder.tokenizer.pad(encoder.tokenizer.tokenize(TEXTS, length), length)
+
+
+def sharded(folder, tensors, count=3):
+    """Writes weights as several files and their index; returns the index."""
+    (folder / "flax_model.msgpack").unlink()
+    names = [f"model-{n + 1:05d}-of-{count:05d}.safetensors" for n in range(count)]
+    placed = {tensor: names[n % count] for n, tensor in enumerate(sorted(tensors))}
+    for file in names:
+        part = {name: tensors[name] for name, place in placed.items() if place == file}
+        safetensors.numpy.save_file(part, folder / file, metadata={"format": "pt"})
+    index = {"metadata": {"total_size": 1}, "weight_map": placed}
+    (folder / INDEX).write_text(json.dumps(index))
+    return index
+
+
+def sentence_files(
+    folder, modes=MEAN, kinds=("Transformer", "Pooling"), *, model=None, reading=None
+):
+    """Makes a folder one of sentence-transformers."""
+    modules = [
+        {
+            "idx": n,
+            "name": str(n),
+            "path": f"{n}_{kind}" if n else "",
+            "type": f"sentence_transformers.models.{kind}",
+        }
+        for n, kind in enumerate(kinds)
+    ]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "1_Pooling").mkdir(exist_ok=True)
+    (folder / "1_Pooling/config.json").write_text(json.dumps(modes))
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(model or {}))
+    (folder / "sentence_bert_config.json").write_text(json.dumps(reading or {}))
+    return folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import jax
@@ -13,9 +14,15 @@ from flax.serialization import to_bytes
 from transformers import DistilBertConfig
 
 from softnce_jax.errors import InputError
-from softnce_jax.pretrained.convert import _bert_name, as_bert_config, read_tensors, to_published
-from softnce_jax.pretrained.load import load
-from tests.pretrained.folders import assert_same, edit, ids_of, rewrite
+from softnce_jax.pretrained.convert import (
+    INDEX,
+    _bert_name,
+    as_bert_config,
+    read_tensors,
+    to_published,
+)
+from softnce_jax.pretrained.load import fingerprint, load
+from tests.pretrained.folders import assert_same, edit, ids_of, rewrite, sharded
 from tests.stock_models import TEXTS
 
 
@@ -41,6 +48,86 @@ def test_loads_the_old_names_of_layer_norm(bert, bert_folder):
         tensors = {key.replace(new, name): tensor for key, tensor in tensors.items()}
     rewrite(bert_folder, tensors)
     assert_same(load(bert_folder)[1], bert.params)
+
+
+def test_loads_weights_in_several_files(bert, bert_folder):
+    whole = load(bert_folder)[1]
+    tensors = to_published(bert.params)
+    sharded(bert_folder, tensors)
+    assert_same(load(bert_folder)[1], whole)
+    before = fingerprint(bert_folder)
+    (last,) = bert_folder.glob("model-00003*")
+    part = safetensors.numpy.load_file(last)
+    safetensors.numpy.save_file({name: -tensor for name, tensor in part.items()}, last)
+    assert fingerprint(bert_folder) != before
+    # A file with all of them comes first, as in transformers.
+    safetensors.numpy.save_file(tensors, bert_folder / "model.safetensors")
+    assert_same(load(bert_folder)[1], whole)
+
+
+def damaged_shards(folder, index, kind):
+    first, second, _ = sorted(folder.glob("model-0*"))
+    tensors = safetensors.numpy.load_file(first)
+    name, tensor = next(iter(tensors.items()))
+    if kind == "gone":
+        first.unlink()
+    elif kind == "torn":
+        first.write_bytes(first.read_bytes()[:-9])
+    elif kind == "untold":
+        safetensors.numpy.save_file(tensors | {"more": tensor}, first)
+    elif kind == "elsewhere":
+        safetensors.numpy.save_file({key: tensors[key] for key in tensors if key != name}, first)
+        others = safetensors.numpy.load_file(second)
+        safetensors.numpy.save_file(others | {name: tensor}, second)
+    elif kind == "infinite":
+        safetensors.numpy.save_file(tensors | {name: tensor * np.inf}, first)
+    elif kind == "outside":
+        first.rename(folder.parent / first.name)
+        placed = {
+            key: f"../{file}" if file == first.name else file
+            for key, file in index["weight_map"].items()
+        }
+        (folder / INDEX).write_text(json.dumps({"weight_map": placed}))
+    elif kind == "no index":
+        (folder / INDEX).write_text(json.dumps({"weight_map": [first.name]}))
+    else:  # named by no line of the index
+        index["weight_map"].pop(name)
+        (folder / INDEX).write_text(json.dumps(index))
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("gone", r"model-00001-of-00003.safetensors: missing, but model.safetensors.index.json"),
+        ("torn", r"model-00001-of-00003.safetensors: not a whole safetensors file"),
+        ("untold", r"00001-of-00003.safetensors: a tensor more, which model.safetensors.index"),
+        ("elsewhere", r"00001-of-00003.safetensors: no tensor .*, which model.safetensors.index"),
+        ("infinite", r"model.safetensors.index.json: .* is not finite"),
+        ("outside", r"index.json: '../model-00001-of-00003.safetensors' is not the name of a f"),
+        ("no index", r"index.json: weight_map: expected object, got array"),
+        ("unnamed", r"00001-of-00003.safetensors: a tensor .*, which model.safetensors.index"),
+    ],
+)
+def test_shards_that_are_not_what_their_index_says_are_one_line(kind, message, bert, bert_folder):
+    index = sharded(bert_folder, to_published(bert.params))
+    load(bert_folder)
+    damaged_shards(bert_folder, index, kind)
+    with pytest.raises(InputError, match=message) as caught:
+        load(bert_folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_loads_the_shards_that_transformers_saved(bert, bert_folder, torch):
+    from transformers import BertModel
+
+    (bert_folder / "flax_model.msgpack").unlink()
+    model = BertModel(bert.config)
+    model.save_pretrained(bert_folder)
+    whole = load(bert_folder)[1]
+    (bert_folder / "model.safetensors").unlink()
+    model.save_pretrained(bert_folder, max_shard_size="8KB")
+    assert len([*bert_folder.glob("model-0*.safetensors")]) > 2
+    assert_same(load(bert_folder)[1], whole)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
@@ -130,7 +217,7 @@ def test_distilbert_embeds_as_transformers_does(distilbert, distilbert_folder):
     found = np.asarray(jax.jit(encoder.embed)(params, ids))
     np.testing.assert_allclose(found, pooled(states, mask), atol=1e-6)
     first = load(distilbert_folder, pooling="cls")[0]
-    np.testing.assert_allclose(jax.jit(first.embed)(params, ids), states[:, 0], atol=1e-6)
+    np.testing.assert_allclose(jax.jit(first.embed)(params, ids), states[:, 0], atol=2e-6)
     # The control: the published estimator runs without a mask, and padding reaches its vectors.
     unmasked = np.asarray(stock(ids, np.ones_like(mask)).last_hidden_state)
     assert np.abs(found - pooled(unmasked, mask)).max() > 1e-2

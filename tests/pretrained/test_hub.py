@@ -7,9 +7,10 @@ from huggingface_hub import constants
 
 from softnce_jax.errors import InputError
 from softnce_jax.pretrained import hub
+from softnce_jax.pretrained.convert import to_published
 from softnce_jax.pretrained.load import load
 from softnce_jax.pretrained.presets import preset
-from tests.pretrained.folders import assert_same
+from tests.pretrained.folders import assert_same, sharded
 
 
 def test_a_hub_id_is_taken_from_the_cache_only(roberta, roberta_folder, tmp_path, monkeypatch):
@@ -49,6 +50,22 @@ def test_download_fetches_one_weight_file(roberta_folder, monkeypatch):
         preset("codebert").revision,
     )
     assert asked["allow_patterns"] == [*hub.SMALL_FILES, "flax_model.msgpack"]
+
+
+def test_download_fetches_the_files_that_an_index_names(bert, bert_folder, monkeypatch):
+    index = sharded(bert_folder, to_published(bert.params))
+    asked = []
+
+    def snapshot(name, *, revision, allow_patterns):
+        asked.append(allow_patterns)
+        return str(bert_folder)
+
+    files = [path.name for path in bert_folder.iterdir()] + ["pytorch_model.bin", "model-9.x"]
+    monkeypatch.setattr(hub.HfApi, "list_repo_files", lambda self, name, revision: files)
+    monkeypatch.setattr(hub, "snapshot_download", snapshot)
+    assert_same(load("codebert", download=True)[1], bert.params)
+    assert asked[0] == hub.SMALL_FILES
+    assert set(asked[1]) == {*hub.SMALL_FILES, *index["weight_map"].values()}
 
 
 def test_download_offline_says_so_in_one_line():

@@ -28,11 +28,11 @@ def test_loads_flax_weights_and_embeds_as_transformers_does(bert, bert_folder):
     states, pooled = map(np.asarray, jax.jit(bert)(ids, mask).to_tuple())
     counts = mask.sum(axis=1, keepdims=True)
     expected = (states * mask[:, :, None]).sum(axis=1) / counts
-    np.testing.assert_allclose(jax.jit(encoder.embed)(params, ids), expected, atol=1e-6)
+    np.testing.assert_allclose(jax.jit(encoder.embed)(params, ids), expected, atol=5e-6)
     pooler = load(bert_folder, pooling="pooler")[0]
-    np.testing.assert_array_equal(jax.jit(pooler.embed)(params, ids), pooled)
+    np.testing.assert_allclose(jax.jit(pooler.embed)(params, ids), pooled, atol=5e-6)
     first = load(bert_folder, pooling="cls")[0]
-    np.testing.assert_array_equal(jax.jit(first.embed)(params, ids), states[:, 0])
+    np.testing.assert_allclose(jax.jit(first.embed)(params, ids), states[:, 0], atol=5e-6)
 
 
 def test_a_missing_pooler_matters_only_where_it_is_used(bert, bert_folder):

@@ -18,7 +18,7 @@ class Words:
 
     pad_id = 1
 
-    def tokenize(self, texts, max_length):
+    def tokenize(self, texts, max_length, *, prompt=None):
         return [[int(word) for word in text.split()][:max_length] for text in texts]
 
 
@@ -154,7 +154,7 @@ def test_processes_hold_the_hard_negatives_of_their_rows(processes, padded):
     seen = []
 
     class Counting(Words):
-        def tokenize(self, texts, max_length):
+        def tokenize(self, texts, max_length, *, prompt=None):
             seen.append([text for text in texts if text.endswith(" 7")])
             return super().tokenize(texts, max_length)
 

@@ -62,11 +62,12 @@ def config(tasks, out, encoder="tiny", **given) -> Config:
     return Config(lang="python", data=str(tasks), out=str(out), **(settings | given))
 
 
-def drawn(tasks, **given):
+def drawn(tasks, prompt="", **given):
     """The similarity of batch 2, its indices, the pairs and the token ids of their queries."""
     settled, data = prepare(config(tasks, "run", **given))
     pairs = data.train
     processor = Processor(Tokenizer(train_tokenizer([pair.query for pair in pairs], 300)), 40, 12)
+    processor = processor._replace(query_prompt=prompt)
     precomputed = precomputed_estimators(settled)
     features = make_features(settled, pairs, processor, precomputed, tasks / "features")
     indices = batch_indices(len(pairs), 8, seed=0)
@@ -93,6 +94,15 @@ def test_bm25_of_the_batch_or_of_the_training_set(statistics, tasks):
     for idf, equal in ((None, statistics == "batch"), (corpus_idf(ids), statistics == "corpus")):
         a, b = bm25_features([ids[i] for i in index], average_length(ids), idf=idf)
         assert np.allclose(found[NEGATIVES], (a @ b.T)[NEGATIVES], atol=1e-5) == equal
+
+
+@pytest.mark.parametrize("statistics", ["batch", "corpus"])
+def test_bm25_counts_no_word_of_a_prompt(statistics, tasks):
+    found, index, _, ids = drawn(tasks, "sort the list: ", bm25_statistics=statistics)
+    np.testing.assert_array_equal(found, drawn(tasks, bm25_statistics=statistics)[0])
+    idf = corpus_idf(ids) if statistics == "corpus" else None  # the control: with it
+    a, b = bm25_features([ids[i] for i in index], average_length(ids), idf=idf)
+    assert np.abs((a @ b.T - found)[NEGATIVES]).max() > 0.1
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import jax
@@ -73,3 +74,30 @@ def test_similarity_is_the_encoders_and_the_exports(similarity, before, unit, tm
     assert encoder.normalize is unit
     export_model(tmp_path / "model", encoder, params)
     assert load(tmp_path / "model")[0].normalize is unit
+
+
+def test_a_run_keeps_what_a_sentence_transformers_folder_says(tmp_path):
+    tasks = write_tasks(tmp_path / "tasks")
+    folder = write_encoder(tmp_path / "encoder", tasks, normalize=False)
+    (folder / "SHA256SUMS").unlink()
+    about = {"prompts": {"query": "find ", "document": "def "}, "default_prompt_name": "query"}
+    about |= {"similarity_fn_name": "cosine", "truncate_dim": 8}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(about))
+    given = {"encoder": str(folder), "lang": "python", "data": str(tasks), "batch_size": 8}
+    settled, data = prepare(Config(**given))
+    encoder, params = build_encoder(settled, data.train)
+    assert encoder.normalize and encoder.truncate_dim == 8
+    processor, plain = Processor.of(encoder), Tokenizer(encoder.tokenizer.fast)
+    pair = data.train[0]
+    assert processor.queries([pair.query]) == plain.tokenize(
+        [f"find {pair.query}"], encoder.query_length
+    )
+    assert processor.codes([pair]) == plain.tokenize([f"def {pair.code}"], encoder.code_length)
+    export_model(tmp_path / "model", encoder, params)
+    said = json.loads((tmp_path / "model/config_sentence_transformers.json").read_text())
+    assert said == about
+    assert load(tmp_path / "model")[0].for_ranking().normalize
+    # Asked for dot products, a run has no unit length anywhere.
+    settled, _ = prepare(Config(**given, similarity="dot"))
+    encoder, _ = build_encoder(settled, data.train)
+    assert not encoder.normalize and encoder.similarity == "dot"

@@ -10,9 +10,11 @@ import jax
 import jax.numpy as jnp
 
 from softnce_jax._scores import (
+    Dim,
     call_with_auto_axes,
     check_default_positives,
     check_pairs,
+    is_smaller,
     pair_masks,
 )
 
@@ -60,8 +62,9 @@ def negative_weights(
     Raises:
       ValueError: beta − alpha / m is not positive for m = N − 1 (the weights would be undefined or
         reversed), temperature or floor is out of range, shapes disagree, or N < 2. Numbers known
-        only at run time cannot raise: a row whose own m (fewer under `where`), or whose traced
-        alpha and beta, make beta − alpha / m ≤ 0 has NaN weights, which show in the loss.
+        only at run time cannot raise: a row whose own m (fewer under `where`; N − 1 where
+        `jax.export` leaves N open), or whose traced alpha and beta, make beta − alpha / m ≤ 0 has
+        NaN weights, which show in the loss.
       TypeError: `positive` holds no integers or `where` no booleans.
 
     Example:
@@ -193,18 +196,18 @@ def _check_similarity(similarity: Array, positive: Array | None, where: Array | 
 
 
 def check_weight_settings(
-    m: int,
+    m: Dim,
     alpha: float | Array,
     beta: float | Array,
     temperature: float | Array,
     floor: float | Array,
 ) -> None:
-    """Raises where Eq. 4 has no meaning for m negatives; arrays, maybe traced, are not read."""
+    """Raises where Eq. 4 has no meaning for m negatives; what is traced or symbolic is not read."""
     _check_temperature(temperature)
     if isinstance(floor, Real) and not floor >= 0:
         raise ValueError(f"floor is {floor}; weights must not go below 0")
-    known = isinstance(alpha, Real) and isinstance(beta, Real)
-    if known and m > 1 and not beta - alpha / m > 0:
+    known = isinstance(alpha, Real) and isinstance(beta, Real) and is_smaller(1, m)
+    if known and not beta - alpha / m > 0:
         raise ValueError(
             f"beta = {beta} is not above alpha / m = {alpha} / {m} = {alpha / m:.4g}, so the "
             "weights have no meaning; lower alpha, raise beta or give more candidates"
@@ -269,7 +272,7 @@ def weight_diagnostics(
         raise ValueError(f"similarity {similarity.shape} and w {w.shape} differ in shape")
     _check_temperature(temperature)
     if positive is None:
-        positive = jnp.arange(len(similarity), dtype=jnp.int32)
+        positive = jnp.arange(similarity.shape[0], dtype=jnp.int32)
     _, is_negative_BN, _ = pair_masks(similarity.shape, positive, where)
     temperature, floor = jnp.float32(temperature), jnp.float32(floor)
     p_BN = _masked_softmax(similarity.astype(jnp.float32), is_negative_BN, temperature)

@@ -48,7 +48,7 @@ The other losses are called alike, with p (`negative_distribution`) or the simil
 0.1629
 
 Under `jit` sharded arrays need nothing more. Under `pmap` or `shard_map` name the axis with
-`axis_name`, see `soft_infonce`.
+`axis_name`, see `soft_infonce`, and make w or p with `positive`, see `negative_weights`.
 
 Each loss hands a function of its rows to `compute_loss` in `_scores.py`, which checks arguments,
 gathers candidates, masks, scores and reduces for all of them alike. What is left to read here is

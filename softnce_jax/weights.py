@@ -51,7 +51,8 @@ def negative_weights(
       temperature: of the softmax over negatives; above 0.
       floor: smallest weight, at least 0.
       positive: column of each row's own candidate, (B,) integers; by default column i. Where the
-        rows are a device's and the columns global, name the global columns here.
+        rows are a device's and the columns global, as under `pmap` and `shard_map`, give the global
+        columns, axis_index · n + arange(B) with n candidates a device: they cannot be known here.
       where: booleans, (B,) or (B, N), as in `soft_infonce`: m counts the negatives left in.
       renormalize: whether to bring a row's mean back to 1 after the floor.
 

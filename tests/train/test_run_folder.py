@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import math
 import shutil
 import sys
 from pathlib import Path
@@ -90,6 +91,20 @@ def test_metrics_end_with_the_step_of_the_checkpoint(tmp_path):
     run.cut_metrics(2)
     assert [line["step"] for line in read_metrics(run.folder)] == [1, 2, 2]
     assert read_metrics(run.folder)[0] == {"step": 1, "loss": 1 / 3}
+
+
+def test_metrics_are_json(tmp_path):
+    """What is undefined is null, also in the lines of an older run that is resumed."""
+    run = RunFolder(tmp_path / "run", {})
+    run.start()
+    run.log({"step": 1, "loss": 0.5, "p_mean": math.nan, "pairs_per_second": math.inf})
+    path = run.folder / "metrics.jsonl"
+    expected = '{"step": 1, "loss": 0.5, "p_mean": null, "pairs_per_second": null}\n'
+    assert path.read_text() == expected
+    path.write_text('{"step": 1, "loss": 0.5, "p_mean": NaN, "pairs_per_second": Infinity}\n')
+    run.cut_metrics(1)
+    assert path.read_text() == expected
+    assert read_metrics(run.folder)[0]["p_mean"] is None
 
 
 def test_a_run_is_complete_once_its_results_are_there(tmp_path):

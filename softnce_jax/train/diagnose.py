@@ -88,13 +88,15 @@ class WeightWatch:
 
     def _warning(self) -> str | None:
         first = f"warning: in the first {self._steps} steps"
-        if all(values.get("loss") == values.get("grad_norm") == 0 for values in self._seen):
-            return (
-                f"{first} loss and gradient were 0, so nothing was learned: if no row had negatives, "
-                "for all pairs of a batch share a text, use --duplicates keep or other data"
-            )
-        # Of steps in which any row had negatives, where the loss has weights.
+        # Where the loss has weights, p_mean is NaN in a step in which no row had negatives.
         seen = [values for values in self._seen if not math.isnan(values.get("p_mean", math.nan))]
+        if all(values.get("loss") == values.get("grad_norm") == 0 for values in self._seen):
+            known = "p_mean" in self._seen[-1] and not seen
+            return (
+                f"{first} {'no row had negatives' if known else 'loss and gradient were 0'}, so "
+                "nothing was learned: where all pairs of a batch share a text, use --duplicates "
+                "keep or other data"
+            )
         if not seen:
             return None
         p_max, flat = seen[-1]["p_max"], seen[-1]["p_mean"]

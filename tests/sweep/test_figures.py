@@ -94,8 +94,8 @@ def test_labels_and_curves(runs, pyplot):
 
 
 def test_steps_without_a_number_are_not_drawn(tmp_path):
-    undefined = [{"step": 1, "loss": None}, {"step": 2, "loss": 0.5}, {"step": 2, "valid_mrr": None}]
-    write_run(tmp_path / "runs", {"go": VALUE}, loss="infonce", steps=undefined)
+    lines = [{"step": 1, "loss": None}, {"step": 2, "loss": 0.5}, {"step": 2, "valid_mrr": None}]
+    write_run(tmp_path / "runs", {"go": VALUE}, loss="infonce", steps=lines)
     scores = Scores(read_runs(tmp_path / "runs"), "mrr")
     (system,) = scores.runs
     at, value_RS = _curves(scores, system, "loss")

@@ -55,6 +55,13 @@ def test_one_step_that_differs_is_enough_to_stay_silent(values):
     assert warnings([FINE] * 30) == []
 
 
+def test_why_nothing_was_learned():
+    saturated = ALONE | {"p_mean": 0.1}
+    for values, why in ((ALONE, "no row had negatives"), (saturated, "loss and gradient were 0")):
+        ((_, line),) = warnings([values] * 10)
+        assert f"{why}, so nothing was learned" in line
+
+
 def test_steps_in_which_no_row_had_negatives_say_nothing_of_the_weights():
     ((_, line),) = warnings([FLAT] * 9 + [ALONE])
     assert "within 0.01 of 1" in line and "flat is 0.100" in line

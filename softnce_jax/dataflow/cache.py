@@ -185,7 +185,7 @@ class GraphCodes:
 
 
 def _cut(code: str, size: int) -> str:
-    r"""At most `size` characters of a function, to the end of a line if one ends in the second half.
+    r"""At most `size` characters of a function; whole lines if one ends in the second half.
 
     Example:
       >>> _cut("a = 1\nb = 2\nc = 3", 13), _cut("abcdef", 4)

@@ -182,7 +182,7 @@ def _parquet_rows(path: Path, groups: range | None) -> Iterator[tuple[str, Field
 
 
 def _reasons(skipped: RowErrors) -> Iterator[tuple[str, str]]:
-    """Takes the rows out that were skipped since; each has the location of the first of its kind."""
+    """Takes out the rows that were skipped since, each with the location of the first like it."""
     for reason in skipped.count.elements():
         yield skipped.first[reason], reason
     skipped.count.clear()

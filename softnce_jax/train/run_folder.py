@@ -29,7 +29,7 @@ from softnce_jax.pretrained.export import export_model
 from softnce_jax.retrieval.per_query import QueryScores, write_queries
 from softnce_jax.train import distributed
 from softnce_jax.train.config import differences
-from softnce_jax.typed import Size, check_type
+from softnce_jax.typed import Factor, Metric, Size, check_type
 
 METRICS_FILE = "metrics.jsonl"
 LOCK = ".lock"
@@ -45,8 +45,8 @@ class _Metrics(TypedDict):
     """A line of metrics.jsonl, as far as it is read."""
 
     step: Size
-    loss: NotRequired[float | None]
-    valid_mrr: NotRequired[float | None]
+    loss: NotRequired[Factor | None]
+    valid_mrr: NotRequired[Metric | None]
 
 
 def read_metrics(folder: Path) -> list[dict]:

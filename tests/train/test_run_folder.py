@@ -170,6 +170,10 @@ def test_a_complete_run_knows_whether_its_model_is_whole(complete, caplog, damag
         (b'{"step": 2, "x": "\xff"}', "not JSON"),
         (b"[" * 100_000, "not JSON"),
         (b"", "not JSON"),
+        (b'{"step": 2, "loss": 1e400}', "loss: expected float, finite"),
+        (b'{"step": 2, "loss": 1e308}', "loss: expected float, finite"),
+        (b'{"step": 2, "valid_mrr": NaN}', "valid_mrr: expected float"),
+        (b'{"step": 2, "valid_mrr": 1.5}', "valid_mrr: expected float"),
     ],
 )
 def test_a_bad_line_of_metrics_is_named(line, reason, tmp_path):

@@ -7,6 +7,7 @@ mask what does not count, score, call the row function of the loss, reduce.
 from __future__ import annotations
 
 import functools
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from jax import Array
     from jaxtyping import Bool, Float, Int, Num
+
+
+Dim = Any  # of an array: an int, or symbolic under `jax.export`
 
 
 class PairScores(NamedTuple):
@@ -36,7 +40,19 @@ class PairScores(NamedTuple):
         return self.score_BN - self.positive_score_B[:, None]
 
 
-# Argument validation.
+# Argument validation. What takes the value of a symbolic dimension, known only at run time, is
+# left unchecked.
+
+
+def is_smaller(size: Dim, other: Dim) -> bool:
+    """Whether a dimension is below another, False where one is symbolic.
+
+    Example:
+      >>> (b,) = jax.export.symbolic_shape("b")
+      >>> is_smaller(2, 3), is_smaller(b, 3)
+      (True, False)
+    """
+    return isinstance(size, Integral) and isinstance(other, Integral) and size < other
 
 
 def check_embeddings(q: Array, c: Array) -> None:
@@ -47,9 +63,9 @@ def check_embeddings(q: Array, c: Array) -> None:
         raise ValueError(f"q has {q.shape[1]} dimensions, c has {c.shape[1]}; give both the same")
 
 
-def check_default_positives(rows: int, columns: int) -> None:
+def check_default_positives(rows: Dim, columns: Dim) -> None:
     """Raises unless column i exists for every row i, whose positive it is by default."""
-    if columns < rows:
+    if is_smaller(columns, rows):
         raise ValueError(
             f"{rows} rows but {columns} candidates: the positive of row i is column i unless "
             "`positive` names another"
@@ -57,7 +73,7 @@ def check_default_positives(rows: int, columns: int) -> None:
 
 
 def check_pairs(
-    shape: tuple[int, int],
+    shape: tuple[Dim, Dim],
     *,
     positive: Array | None = None,
     where: Array | None = None,
@@ -65,7 +81,7 @@ def check_pairs(
 ) -> None:
     """Raises unless the arrays beside a (B, N) score matrix fit it and it has a negative."""
     rows, columns = shape
-    if columns < 2:
+    if is_smaller(columns, 2):
         raise ValueError(f"{rows} rows and {columns} candidate: no negatives; give 2 candidates")
     if positive is not None and positive.shape != (rows,):
         raise ValueError(f"positive has shape {positive.shape}; give one column a row, ({rows},)")
@@ -199,7 +215,7 @@ def unit_length(x_RD: Num[Array, "R D"]) -> Float[Array, "R D"]:
 
 
 def pair_masks(
-    shape: tuple[int, int],
+    shape: tuple[Dim, Dim],
     positive_B: Int[Array, " B"],
     where: Bool[Array, " B"] | Bool[Array, "B N"] | None,
 ) -> tuple[Bool[Array, "B N"], Bool[Array, "B N"], Bool[Array, " B"]]:

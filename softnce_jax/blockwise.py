@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from softnce_jax._scores import (
+    Dim,
     call_with_auto_axes,
     check_default_positives,
     check_embeddings,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BLOCK_PAIRS", "blockwise_soft_infonce"]
 
+OPEN_ROWS = 256  # of a block, where `jax.export` leaves the number of rows or candidates open
 BLOCK_PAIRS = 2**22  # of a block: its scores take 16 MiB in float32; a few such arrays live at once
 
 
@@ -156,9 +158,12 @@ def blockwise_soft_infonce(
     check_pairs(shape, positive=positive, where=where_array, similarity=matrix)
     if a is not None:
         check_weight_settings(shape[1] - 1, *eq4)
+    if shape[0] == 0:  # a process's share of the last batch; functions of rows have none to read
+        nothing_B = jnp.sum(q.astype(jnp.float32), axis=1)
+        return reduce_rows(nothing_B, None if where is None else nothing_B > 0, reduce_fn)
     if rows is None:
         rows = jnp.arange(shape[0], dtype=jnp.int32)
-    block_rows = block_rows or max(1, min(shape[0], BLOCK_PAIRS // shape[1]))
+    block_rows = block_rows or _rows_of_a_block(*shape)
     similarity_inputs, similarity_function, similarity_constants = _function_of_rows(
         a, b, rows, shape, block_rows
     )
@@ -175,11 +180,18 @@ def blockwise_soft_infonce(
     return call_with_auto_axes(loss, q, c, scale, *leaves, scalar=reduce_fn is not None)
 
 
+def _rows_of_a_block(rows: Dim, columns: Dim) -> int:
+    """So many that a block has about BLOCK_PAIRS pairs; OPEN_ROWS where a number is symbolic."""
+    if not (isinstance(rows, int) and isinstance(columns, int)):
+        return OPEN_ROWS
+    return max(1, min(rows, BLOCK_PAIRS // columns))
+
+
 def _function_of_rows(
     a: Array | Callable | None,
     b: Float[Array, "N F"] | None,
     rows: PyTree,
-    shape: tuple[int, int],
+    shape: tuple[Dim, Dim],
     block_rows: int,
 ) -> tuple[PyTree, Callable[..., Array] | None, tuple]:
     """Arrays of the rows, and a function of a block of these and constants that gives (R, N).
@@ -200,13 +212,13 @@ def _function_of_rows(
         return rows, *_closed(a, rows, shape, block_rows)
     if b is None:
         return a, lambda matrix_RN: matrix_RN, ()
-    if a.ndim != 2 or b.ndim != 2 or (len(a), len(b)) != shape or a.shape[1] != b.shape[1]:
+    if a.ndim != 2 or b.ndim != 2 or (a.shape[0], b.shape[0]) != shape or a.shape[1] != b.shape[1]:
         raise ValueError(f"features {a.shape} and {b.shape}: give (B, F), (N, F) for {shape} pairs")
     return a, functools.partial(scores, scale=1.0), (b,)
 
 
 def _closed(
-    function: Callable[[PyTree], Array], rows: PyTree, shape: tuple[int, int], block_rows: int
+    function: Callable[[PyTree], Array], rows: PyTree, shape: tuple[Dim, Dim], block_rows: int
 ) -> tuple[Callable[..., Array], tuple]:
     """The function with what it closes over as arguments, and what it closes over.
 
@@ -242,7 +254,7 @@ def _masked_loss(
     positive_B, counted_B, where, similarity, shared = others
     all_count = counted_B is None and settings.where_function is None
     if counted_B is None:
-        counted_B = jnp.ones(len(q_BD), bool)
+        counted_B = jnp.ones(q_BD.shape[0], bool)
     rows = BlockRows(None, positive_B, counted_B, None, where, similarity)
     if settings.where_function is not None:
         counted_B, used_N = _used_rows_and_columns(settings, rows, shared)
@@ -260,7 +272,7 @@ def _masked_loss(
         return reduce_rows(loss_B, None if all_count else counted_B, settings.reduce_fn)
 
     # `reduce_fn` is linear, so its derivative is known before any loss is.
-    coefficient_B = jax.grad(reduced)(jnp.zeros(len(q_BD), jnp.float32))
+    coefficient_B = jax.grad(reduced)(jnp.zeros(q_BD.shape[0], jnp.float32))
     return _total(settings, *_varying_alike(coefficient_B, q_BD, c_ND, scale), rows, shared)
 
 
@@ -280,7 +292,7 @@ def _used_rows_and_columns(
     like_N, _ = step(False, jax.tree.map(lambda x: x[0], blocks))
     # All False, but varying over mapped axes as what is joined to it does.
     used_N, counted = jax.lax.scan(step, jnp.where(True, False, like_N), blocks)
-    return _join(counted, len(rows.counted_R)), used_N
+    return _join(counted, rows.counted_R.shape[0]), used_N
 
 
 def _where_pairs(
@@ -366,11 +378,11 @@ def _scan_blocks(
     blocks = _blocks(settings, rows._replace(q_RD=q_BD, coefficient_R=coefficient_B))
     if coefficient_B is None:
         _, (loss, _) = jax.lax.scan(step, None, blocks)
-        return _join(loss, len(q_BD)), None
+        return _join(loss, q_BD.shape[0]), None
     # Zeros that vary over mapped axes as what is added to them does.
     zeros = jnp.where(True, 0, c_ND.astype(jnp.float32)), jnp.where(True, 0, scale)
     (dc_ND, dscale), (loss, dq) = jax.lax.scan(step, zeros, blocks)
-    return _join(loss, len(q_BD)), (_join(dq, len(q_BD)), dc_ND, dscale)
+    return _join(loss, q_BD.shape[0]), (_join(dq, q_BD.shape[0]), dc_ND, dscale)
 
 
 def _block_losses(
@@ -406,12 +418,12 @@ def _split(x_B: Array, *, block_rows: int) -> Array:
     Block k has rows k, k + blocks, k + 2·blocks, …: rows that are sharded over devices stay where
     they are, for every block has some of each device.
     """
-    blocks = -(-len(x_B) // block_rows)
-    fill = [(0, blocks * block_rows - len(x_B)), *[(0, 0)] * (x_B.ndim - 1)]
+    blocks = -(-x_B.shape[0] // block_rows)
+    fill = [(0, blocks * block_rows - x_B.shape[0]), *[(0, 0)] * (x_B.ndim - 1)]
     return jnp.pad(x_B, fill).reshape(block_rows, blocks, *x_B.shape[1:]).swapaxes(0, 1)
 
 
-def _join(blocks: Array, rows: int) -> Array:
+def _join(blocks: Array, rows: Dim) -> Array:
     """The inverse of `_split`: the first `rows` rows, in their order."""
     x_B = blocks.swapaxes(0, 1)
     return x_B.reshape(-1, *x_B.shape[2:])[:rows]

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
@@ -33,6 +34,7 @@ __all__ = [
     "changed_file",
     "discard_folder",
     "file_digest",
+    "json_text",
     "lock",
     "open_part",
     "printable",
@@ -222,9 +224,35 @@ def write_text(path: StrPath, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def json_text(value: Any, **options: Any) -> str:
+    """A value as JSON, which has no NaN and no infinity: such numbers become null.
+
+    Args:
+      value: dictionaries, lists, texts, numbers.
+      **options: of `json.dumps`.
+
+    Example:
+      >>> json_text({"mrr": [0.5, float("nan")]})
+      '{"mrr": [0.5, null]}'
+    """
+    try:
+        return json.dumps(value, allow_nan=False, **options)
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False, **options)
+
+
+def _finite(value: Any) -> Any:
+    """The value with None in the place of numbers that are not finite."""
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def write_json(path: StrPath, value: Any) -> None:
-    """Writes a whole JSON file, indented by two."""
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    """Writes a whole JSON file, indented by two, by the rule of `json_text`."""
+    text = json_text(value, indent=2, ensure_ascii=False) + "\n"
     # Names of files in other encodings hold lone surrogates, which UTF-8 has no bytes for. Python's
     # escape of one, \udc80, is also JSON's.
     write_bytes(path, text.encode("utf-8", "backslashreplace"))

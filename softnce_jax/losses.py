@@ -48,7 +48,7 @@ The other losses are called alike, with p (`negative_distribution`) or the simil
 0.1629
 
 Under `jit` sharded arrays need nothing more. Under `pmap` or `shard_map` name the axis with
-`axis_name`, see `soft_infonce`.
+`axis_name`, see `soft_infonce`, and make w or p with `positive`, see `negative_weights`.
 
 Each loss hands a function of its rows to `compute_loss` in `_scores.py`, which checks arguments,
 gathers candidates, masks, scores and reduces for all of them alike. What is left to read here is
@@ -65,12 +65,14 @@ import jax
 import jax.numpy as jnp
 
 from softnce_jax._scores import (
+    Dim,
     call_with_auto_axes,
     check_default_positives,
     check_embeddings,
     check_pairs,
     compute_loss,
     distinct_pairs,
+    is_smaller,
     log1p_weighted_sum,
     log_softmax_and_complement,
     masked_logsumexp,
@@ -526,7 +528,7 @@ def cancel_top_k(
         A NaN among a row's negatives makes its loss NaN. No gradient flows through.
       k: how many negatives of each row are cancelled, 0 to N − 2; 0 is InfoNCE. Of equally similar
         ones the lower column is cancelled first. A row that `where` leaves no more than k negatives
-        gives 0 and no gradient.
+        gives 0 and no gradient. Where `jax.export` leaves N open, give it the constraint N > k.
       positive: column of each row's own candidate, (B,); by default column i.
       where: which rows count, (B,), or which pairs do, (B, N); see `soft_infonce`.
       scale: factor on the scores (an inverse temperature).
@@ -567,9 +569,9 @@ def cancel_top_k(
     )
 
 
-def _check_k(k: int, negatives: int) -> None:
+def _check_k(k: int, negatives: Dim) -> None:
     """Raises unless at least one of the negatives is left when k are taken."""
-    if negatives > 0 and not 0 <= k < negatives:
+    if k < 0 or (is_smaller(0, negatives) and not is_smaller(k, negatives)):
         raise ValueError(f"k is {k}, but a row has {negatives} negatives; give 0 to one fewer")
 
 
@@ -716,19 +718,19 @@ def without_duplicates(
     Source: ours; the paper's code keeps duplicates as negatives.
     """
     _check_keys(query_keys, code_keys)
-    if answers is not None and (answers.ndim != 2 or len(answers) != len(code_keys)):
-        raise ValueError(f"answers has shape {answers.shape}; give ({len(code_keys)}, P)")
-    first_column = 0
+    if answers is not None and (answers.ndim != 2 or answers.shape[:1] != code_keys.shape):
+        raise ValueError(f"answers has shape {answers.shape}; give ({code_keys.shape[0]}, P)")
+    rows, first_column = query_keys.shape[0], 0
     if axis_name is not None:
-        first_column = jax.lax.axis_index(axis_name) * len(code_keys)
+        first_column = jax.lax.axis_index(axis_name) * code_keys.shape[0]
     if positive is None:
-        check_default_positives(len(query_keys), len(code_keys))
-        positive = jnp.arange(len(query_keys), dtype=jnp.int32) + first_column
+        check_default_positives(rows, code_keys.shape[0])
+        positive = jnp.arange(rows, dtype=jnp.int32) + first_column
     of_all_rows = query_keys, positive
     if axis_name is not None:
         gathered = jax.lax.all_gather((code_keys, answers, *of_all_rows), axis_name, tiled=True)
         code_keys, answers, *of_all_rows = gathered
-    check_pairs((len(query_keys), len(code_keys)), positive=positive)
+    check_pairs((rows, code_keys.shape[0]), positive=positive)
     return call_with_auto_axes(
         distinct_pairs, query_keys, positive, code_keys, *of_all_rows, answers
     )

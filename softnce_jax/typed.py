@@ -19,6 +19,8 @@ __all__ = [
     "Factor",
     "Fraction",
     "Length",
+    "Metric",
+    "Name",
     "NotNegative",
     "OutPath",
     "Positive",
@@ -38,6 +40,8 @@ Factor = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
 Positive = Annotated[float, Meta(gt=0, le=LARGEST)]
 NotNegative = Annotated[float, Meta(ge=0, le=LARGEST)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
+Metric = Annotated[float, Meta(ge=0, le=1 + 1e-6)]  # of a ranking; above 1 by rounding alone
+Name = Annotated[str, Meta(min_length=1, max_length=4096)]  # as long as a path may be
 # A path of this machine: not of cloud storage, which is not written to yet.
 OutPath = Annotated[str, Meta(min_length=1, pattern=r"^(?![A-Za-z][A-Za-z0-9+.-]*://)[^\x00]*$")]
 

@@ -10,9 +10,11 @@ import jax
 import jax.numpy as jnp
 
 from softnce_jax._scores import (
+    Dim,
     call_with_auto_axes,
     check_default_positives,
     check_pairs,
+    is_smaller,
     pair_masks,
 )
 
@@ -49,7 +51,8 @@ def negative_weights(
       temperature: of the softmax over negatives; above 0.
       floor: smallest weight, at least 0.
       positive: column of each row's own candidate, (B,) integers; by default column i. Where the
-        rows are a device's and the columns global, name the global columns here.
+        rows are a device's and the columns global, as under `pmap` and `shard_map`, give the global
+        columns, axis_index · n + arange(B) with n candidates a device: they cannot be known here.
       where: booleans, (B,) or (B, N), as in `soft_infonce`: m counts the negatives left in.
       renormalize: whether to bring a row's mean back to 1 after the floor.
 
@@ -60,8 +63,9 @@ def negative_weights(
     Raises:
       ValueError: beta − alpha / m is not positive for m = N − 1 (the weights would be undefined or
         reversed), temperature or floor is out of range, shapes disagree, or N < 2. Numbers known
-        only at run time cannot raise: a row whose own m (fewer under `where`), or whose traced
-        alpha and beta, make beta − alpha / m ≤ 0 has NaN weights, which show in the loss.
+        only at run time cannot raise: a row whose own m (fewer under `where`; N − 1 where
+        `jax.export` leaves N open), or whose traced alpha and beta, make beta − alpha / m ≤ 0 has
+        NaN weights, which show in the loss.
       TypeError: `positive` holds no integers or `where` no booleans.
 
     Example:
@@ -193,18 +197,18 @@ def _check_similarity(similarity: Array, positive: Array | None, where: Array | 
 
 
 def check_weight_settings(
-    m: int,
+    m: Dim,
     alpha: float | Array,
     beta: float | Array,
     temperature: float | Array,
     floor: float | Array,
 ) -> None:
-    """Raises where Eq. 4 has no meaning for m negatives; arrays, maybe traced, are not read."""
+    """Raises where Eq. 4 has no meaning for m negatives; what is traced or symbolic is not read."""
     _check_temperature(temperature)
     if isinstance(floor, Real) and not floor >= 0:
         raise ValueError(f"floor is {floor}; weights must not go below 0")
-    known = isinstance(alpha, Real) and isinstance(beta, Real)
-    if known and m > 1 and not beta - alpha / m > 0:
+    known = isinstance(alpha, Real) and isinstance(beta, Real) and is_smaller(1, m)
+    if known and not beta - alpha / m > 0:
         raise ValueError(
             f"beta = {beta} is not above alpha / m = {alpha} / {m} = {alpha / m:.4g}, so the "
             "weights have no meaning; lower alpha, raise beta or give more candidates"
@@ -269,7 +273,7 @@ def weight_diagnostics(
         raise ValueError(f"similarity {similarity.shape} and w {w.shape} differ in shape")
     _check_temperature(temperature)
     if positive is None:
-        positive = jnp.arange(len(similarity), dtype=jnp.int32)
+        positive = jnp.arange(similarity.shape[0], dtype=jnp.int32)
     _, is_negative_BN, _ = pair_masks(similarity.shape, positive, where)
     temperature, floor = jnp.float32(temperature), jnp.float32(floor)
     p_BN = _masked_softmax(similarity.astype(jnp.float32), is_negative_BN, temperature)

@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -131,6 +132,35 @@ def test_the_losses_in_your_own_code():
     given = names["q"], names["c"], names["similarity"]
     later = names["step"](names["params"], names["opt_state"], *given)[2]
     assert later < names["loss"]
+
+
+@pytest.mark.parametrize("target", ["weights", "distribution"])
+def test_a_map_over_devices(target):
+    """The document's step is that of one device; without `positive` it is another."""
+    source = example("devices.md")
+    if target == "distribution":
+        source = source.replace("negative_weights", "negative_distribution").replace(
+            "alpha=1.3, beta=0.7, ", ""
+        )
+        source = source.replace("soft_infonce", "weighted_infonce")
+    alone = source.replace(", positive=own", "").replace(', axis_name="data"', "")
+    alone = alone.replace('jax.lax.axis_index("data")', "0")
+    random = np.random.default_rng(0)
+    shapes = (8, 8), (16, 8), (16, 8), (16, 16)
+    given = [jnp.asarray(random.normal(size=shape), jnp.float32) for shape in shapes]
+    given[3] += 4 * jnp.eye(16)  # a row's own candidate is the most similar
+
+    def run(source, name):
+        names: dict = {}
+        exec(source, names)
+        return names[name](*given) if name == "step" else jax.value_and_grad(names[name])(*given)
+
+    value, gradients = run(source, "step")
+    expected, slopes = run(alone, "loss")
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+    np.testing.assert_allclose(gradients, slopes, atol=1e-6)
+    bare, others = run(source.replace(", positive=own", ""), "step")
+    assert abs(bare - expected) > 1e-3 and np.abs(others - slopes).max() > 1e-3
 
 
 def test_the_table_of_losses():

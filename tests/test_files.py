@@ -10,6 +10,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import math
 import os
 import stat
 import subprocess
@@ -17,6 +18,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from softnce_jax import files
@@ -25,6 +27,7 @@ from softnce_jax.files import (
     append_line,
     discard_folder,
     file_digest,
+    json_text,
     lock,
     open_part,
     printable,
@@ -233,6 +236,15 @@ def test_json_comes_back(tmp_path):
         assert json.loads(path.read_bytes().decode("utf-8")) == value
     write_json(path, {"a": "ü"})
     assert path.read_text("utf-8") == '{\n  "a": "ü"\n}\n'
+
+
+def test_what_is_no_number_is_null(tmp_path):
+    """JSON has no NaN: other readers than Python's refuse it."""
+    path, numbers = tmp_path / "a.json", [math.nan, math.inf, -np.inf, np.float64("nan"), 1e308, 5]
+    write_json(path, {"a": numbers, "b": (math.nan, {"c": math.nan}), "NaN": "NaN"})
+    value = json.loads(path.read_text("utf-8"), parse_constant=pytest.fail)
+    assert value == {"a": [None] * 4 + [1e308, 5], "b": [None, {"c": None}], "NaN": "NaN"}
+    assert json_text(math.nan) == "null" and json_text([0.1]) == "[0.1]"
 
 
 @pytest.mark.parametrize(

@@ -124,12 +124,20 @@ def _check_flags(flags: Flags) -> None:
 
 
 def _check_functions(flags: Flags, corpus: Corpus, functions: Functions) -> None:
-    """Raises InputError where the first rank wanted is beyond all functions."""
+    """Raises InputError where no function can be one: too few for the ranks, or without words."""
     if (wrong := len(functions.pair_M) - 1) < flags.ranks[0]:
         raise InputError(
             f"--ranks {flags.ranks[0]} {flags.ranks[1]}, but {corpus.language} has {wrong} wrong "
             "functions to train on"
         )
+    if flags.model == "bm25":
+        from softnce_jax.retrieval.bm25 import words
+
+        if not any(words(corpus.train[r].code) for r in functions.pair_M):
+            raise InputError(
+                f"--model bm25 finds no word in any of the {wrong + 1} {corpus.language} functions "
+                "to train on: rank them by a model"
+            )
 
 
 def _mine(

@@ -31,7 +31,7 @@ from softnce_jax.data.rows import (
     url_of,
 )
 from softnce_jax.errors import InputError
-from softnce_jax.files import file_digest, whole_file
+from softnce_jax.files import file_digest, json_text, whole_file
 
 __all__ = ["LARGEST_K", "HardNegatives", "read_negatives", "training_hashes", "write_negatives"]
 
@@ -59,7 +59,7 @@ def write_negatives(path: Path, about: dict[str, Any], rows: Iterable[dict[str, 
     """Writes the first line and a line for each query."""
     with whole_file(path, "w") as file:
         for row in ({"hard_negatives": FORMAT, **about}, *rows):
-            file.write(json.dumps(row) + "\n")
+            file.write(json_text(row) + "\n")
 
 
 def read_negatives(

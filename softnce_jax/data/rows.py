@@ -442,7 +442,7 @@ def parquet_rows(
       path: of the file.
       row_errors: takes the rows whose text is not UTF-8.
       columns: those that are wanted, if they are there; by default all.
-      groups: row groups, by default all; rows are counted from the first of them, from 1.
+      groups: row groups, by default all; rows are counted from the file's first.
 
     Raises:
       InputError: a file that is not whole, or encrypted, or larger than LARGEST_FILE.
@@ -454,7 +454,8 @@ def parquet_rows(
             plain = [field.name for field in wanted if _is_plain(field.type)]
             batches = file.iter_batches(PARQUET_ROWS, row_groups=groups, columns=plain)
             others = {field.name: OTHER_TYPE for field in wanted if not _is_plain(field.type)}
-            for location, row in arrow_rows(path, _limited(path, batches), row_errors):
+            skipped = sum(file.metadata.row_group(n).num_rows for n in range((groups or [0])[0]))
+            for location, row in arrow_rows(path, _limited(path, batches), row_errors, skipped):
                 yield location, row | others
     except InputError:
         raise
@@ -476,12 +477,20 @@ def _limited(path: Path, batches: Iterable[Any]) -> Iterator[Any]:
         yield batch
 
 
-def arrow_rows(path: Path, batches: Iterable[Any], row_errors: RowErrors) -> Iterator[LocatedRow]:
+def arrow_rows(
+    path: Path, batches: Iterable[Any], row_errors: RowErrors, skipped: int = 0
+) -> Iterator[LocatedRow]:
     """Yields each row of Arrow's batches or tables, with the location `path:row`, from 1.
 
     Only texts, numbers and lists of those are read. Other fields are there, but are no text.
+
+    Args:
+      path: of the file.
+      batches: of its rows.
+      row_errors: takes the rows whose text is not UTF-8.
+      skipped: rows before the first batch.
     """
-    number = 0
+    number = skipped
     for batch in batches:
         plain = [field.name for field in batch.schema if _is_plain(field.type)]
         others = dict.fromkeys({*batch.schema.names} - {*plain}, OTHER_TYPE)

@@ -27,7 +27,13 @@ log = logging.getLogger(__name__)
 
 __all__ = ["GraphCodes", "Settings"]
 
-FORMAT = 2  # increased when the same inputs come to give other rows
+# A function is cut before it is parsed: five seconds a megabyte is a lot for what no row holds. The
+# rows of a function up to the cut are those of the whole; beyond it, where an end is missing, the
+# parser may lose a part of the flow, never tokens.
+CHARACTERS = 32  # of a function for each position of a row; code has 3 or 4 for each piece
+LONGEST_CODE = 1 << 17  # characters that are read at least; no function that people write has them
+
+FORMAT = 3  # increased when the same inputs come to give other rows
 MAX_TOKENS = 200_000  # whose ids are remembered
 GRAMMARS = [language.grammar.partition(":")[0] for language in LANGUAGES.values()]
 PACKAGES = ("tree-sitter", *(module.replace("_", "-") for module in GRAMMARS))
@@ -132,10 +138,15 @@ class GraphCodes:
         problems: Counter[str] = Counter()
         examples = []
         _, code_length, flow_length = self.settings
-        flows = extract_all(functions, self.settings.rules)
-        for (language, _), flow in zip(functions, flows, strict=True):
-            if flow.problem is not None:
-                problems[f"{language}: {flow.problem}"] += 1
+        longest = max(LONGEST_CODE, CHARACTERS * self.length)
+        cut = [(language, _cut(code, longest)) for language, code in functions]
+        flows = extract_all(cut, self.settings.rules)
+        for (language, code), flow in zip(functions, flows, strict=True):
+            problem = flow.problem
+            if len(code) > longest:
+                problem = problem or f"it has more than {longest:,} characters"
+            if problem is not None:
+                problems[f"{language}: {problem}"] += 1
             examples.append(
                 make_example(
                     self._pieces_of(flow.tokens),
@@ -171,6 +182,19 @@ class GraphCodes:
         for function in functions:
             key.update(function)
         return key.hexdigest()[:32]
+
+
+def _cut(code: str, size: int) -> str:
+    r"""At most `size` characters of a function; whole lines if one ends in the second half.
+
+    Example:
+      >>> _cut("a = 1\nb = 2\nc = 3", 13), _cut("abcdef", 4)
+      ('a = 1\nb = 2\n', 'abcd')
+    """
+    if len(code) <= size:
+        return code
+    end = code.rfind("\n", size // 2, size) + 1
+    return code[: end or size]
 
 
 def _digest(function: Function) -> bytes:

@@ -21,6 +21,8 @@ from softnce_jax.retrieval.ranking import score_ranks, top_scores
 
 __all__ = ["Bm25", "bm25_ranks", "bm25_top", "words"]
 
+log = logging.getLogger(__name__)
+
 K1, B = 1.2, 0.75  # Lucene's defaults
 
 logging.getLogger("bm25s").setLevel(logging.WARNING)  # it logs every index at level debug
@@ -45,10 +47,10 @@ class Bm25:
         score = Σ_v log(1 + (M − n_v + ½)/(n_v + ½)) · c_v / (c_v + k1·(1 − b + b·length/mean))
 
     Args:
-      codes: M texts.
+      codes: M texts. Where none has a word, every score is 0.
 
-    Raises:
-      ValueError: if no code has a word.
+    Attributes:
+      has_words: whether any code has a word.
 
     Example:
       >>> index = Bm25(["def open_file(path): ...", "def closeSocket(s): ..."])
@@ -61,11 +63,10 @@ class Bm25:
     def __init__(self, codes: Sequence[str]):
         check_texts(codes, "codes")
         words_M = [words(code) for code in codes]
-        if not any(words_M):
-            raise ValueError(f"{len(codes)} codes hold no word: give BM25 text to index")
-        self._codes = len(codes)
-        self._index = bm25s.BM25(method="lucene", k1=K1, b=B, backend="numpy")
-        self._index.index(words_M, show_progress=False)
+        self._codes, self.has_words = len(codes), any(words_M)
+        if self.has_words:  # bm25s takes no empty vocabulary
+            self._index = bm25s.BM25(method="lucene", k1=K1, b=B, backend="numpy")
+            self._index.index(words_M, show_progress=False)
 
     def score_blocks(self, queries: Sequence[str]) -> Iterator[np.ndarray]:
         """Yields float32 scores (R, M) of R queries at a time, so that no (Q, M) matrix exists."""
@@ -75,6 +76,8 @@ class Bm25:
             yield np.stack([self._row(query) for query in queries[start : start + rows]])
 
     def _row(self, query: str) -> np.ndarray:
+        if not self.has_words:
+            return np.zeros(self._codes, np.float32)
         known = self._index.get_tokens_ids(words(query))
         return self._index.get_scores_from_ids(known)
 
@@ -85,7 +88,7 @@ def bm25_ranks(
     relevant_QG: np.ndarray,
     grade_QG: np.ndarray,
 ) -> Ranks:
-    """Ranks of the graded candidates by BM25.
+    """Ranks of the graded candidates by BM25; where no code has a word, all tie, which is logged.
 
     Args:
       queries: Q texts.
@@ -101,7 +104,10 @@ def bm25_ranks(
       >>> bm25_ranks(["close the socket"], ["openFile(p)", "closeSocket(s)"], one, one).worst_QG
       array([[1]], dtype=int32)
     """
-    return score_ranks(Bm25(codes).score_blocks(queries), relevant_QG, grade_QG)
+    index = Bm25(codes)
+    if not index.has_words:
+        log.warning(f"BM25 found no word in any of {len(codes)} codes: all of them tie")
+    return score_ranks(index.score_blocks(queries), relevant_QG, grade_QG)
 
 
 def bm25_top(queries: Sequence[str], codes: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:

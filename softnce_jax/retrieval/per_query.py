@@ -65,7 +65,8 @@ def read_queries(folder: Path) -> QueryScores:
     """Reads the `queries.npz` of a folder.
 
     Raises:
-      InputError: a damaged file, or arrays of other names, types or shapes; it names the array.
+      InputError: a damaged file, or arrays of other names, types, shapes or numbers than metrics
+        have, 0 to 1; it names the array.
     """
     path = folder / QUERIES_FILE
     values: dict = {}
@@ -79,6 +80,9 @@ def read_queries(folder: Path) -> QueryScores:
             raise InputError(
                 f"{path}: {key[:80]} is {array.dtype}{[*array.shape]}, no metric or hash"
             )
+        # A mean of discounts may be above 1 by rounding; NaN is neither above nor below.
+        if system and not ((array >= 0) & (array <= 1 + 1e-6)).all():
+            raise InputError(f"{path}: {key[:80]} has numbers that are no metric's, 0 to 1")
         of = values.setdefault(language, {}).setdefault(system, {}) if system else hashes
         (of if system else of.setdefault(language, {}))[name] = array
     _check_lengths(path, values, hashes)
@@ -98,6 +102,8 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 def _check_lengths(path: Path, values: Mapping, hashes: Mapping) -> None:
     """Raises InputError unless every array of a language has a number for each of its queries."""
+    if not values:
+        raise InputError(f"{path}: no metrics of queries")
     for language, systems in values.items():
         arrays = [array for metrics in systems.values() for array in metrics.values()]
         known = hashes.get(language, {})

@@ -328,7 +328,7 @@ def _judgement(query: str | None, url: str | None, grade: str | None) -> Judgeme
         if not value:
             raise UnusableRow(f"no {name}")
     try:
-        number = float(grade)
+        number = math.nan if "_" in grade else float(grade)  # Python's 1_0 is no number elsewhere
     except ValueError:
         number = math.nan
     if not 0 <= number <= LARGEST_GRADE:

@@ -116,7 +116,7 @@ def _training(pyplot: Any, scores: Scores) -> Figure:
 def _curves(scores: Scores, system: System, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Steps (S,) at which all runs of a system logged a value, and the values (R, S)."""
     runs = [
-        {line["step"]: line[name] for line in read_metrics(run.folder) if name in line}
+        {x["step"]: x[name] for x in read_metrics(run.folder) if x.get(name) is not None}
         for run in scores.runs[system]
     ]
     steps = sorted(set.intersection(*(set(run) for run in runs)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import re
 import tomllib
 import typing
@@ -15,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 from softnce_jax import registry
 from softnce_jax.data.code_search_net.published import COUNTS
 from softnce_jax.errors import InputError, first_line
+from softnce_jax.estimators.spec import parse
 from softnce_jax.train.config import LOSS_SETTINGS, NOT_COMPARED, Config
 from softnce_jax.typed import check_fields
 
@@ -31,6 +33,7 @@ TYPES = typing.get_type_hints(Config)
 # Settings of one estimator, which cells with others do not take.
 ESTIMATOR_OF = {"bm25_statistics": "bm25"}
 ESTIMATOR_OF |= {row.model: name for name, row in registry.ESTIMATORS.items() if row.model}
+LARGEST_GRID = 10_000  # cells: years of training
 NAMED = ("lang", "encoder", "loss", "estimator", "seed")  # the value alone is in a cell's name
 
 
@@ -110,6 +113,8 @@ def product(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
     }
     if empty := [name for name, items in lists.items() if not items]:
         raise InputError(f"{empty[0]} has no values: give one, or leave it out")
+    if (cells := math.prod(map(len, lists.values()))) > LARGEST_GRID:
+        raise InputError(f"a grid of {cells:,} cells, at most {LARGEST_GRID:,}: give fewer values")
     for combination in itertools.product(*lists.values()):
         yield dict(zip(lists, combination, strict=True))
 
@@ -149,6 +154,8 @@ def _check(name: str, value: Any) -> Any:
         raise InputError(f"no setting {name!r}: a grid takes those of finetune.py --help, with _")
     if name == "loss" and isinstance(value, str):
         registry.loss(value)  # any text fits the type; this refuses unknown losses
+    if name == "estimator" and isinstance(value, str) and value != "none":
+        parse(value)
     options = typing.get_args(TYPES[name]) or (TYPES[name],)
     options = (TYPES[name],) if typing.get_origin(TYPES[name]) is Literal else options
     for option in options:

@@ -233,7 +233,7 @@ def _differing(configs: list[dict]) -> set[str]:
 
 
 def _names(config: dict) -> tuple[str, str, str]:
-    return Path(config["encoder"]).name, config["loss"], config["estimator"]
+    return Path(config["encoder"]).name or config["encoder"], config["loss"], config["estimator"]
 
 
 def _system(config: dict, differing: set[str]) -> System:

@@ -18,6 +18,7 @@ from softnce_jax.typed import (
     Count,
     Factor,
     Length,
+    Name,
     NotNegative,
     OutPath,
     Positive,
@@ -140,7 +141,7 @@ class Config:
 StoredConfig = TypedDict(
     "StoredConfig",
     get_type_hints(Config, include_extras=True)
-    | {name: Required[str] for name in ("lang", "encoder", "loss", "estimator")}
+    | {name: Required[Name] for name in ("lang", "data", "encoder", "loss", "estimator")}
     | {"seed": Required[Seed]},
     total=False,
 )

@@ -66,7 +66,7 @@ def _evenly_spaced(x_B: jax.Array, *, rows: int) -> jax.Array:
 
 
 class WeightWatch:
-    """Watches the first steps' metrics and warns once where Soft-InfoNCE is just InfoNCE.
+    """Watches the first steps' metrics; warns once where nothing, or only InfoNCE, was learned.
 
     Example:
       >>> watch = WeightWatch(steps_left=1)
@@ -81,22 +81,33 @@ class WeightWatch:
 
     def __call__(self, values: dict[str, float]) -> str | None:
         """Takes a step's metrics; the warning, after the last of the first steps."""
-        if "weight_spread" not in values or len(self._seen) == self._steps:
+        if len(self._seen) == self._steps:
             return None
         self._seen.append(values)
         return self._warning() if len(self._seen) == self._steps else None
 
     def _warning(self) -> str | None:
         first = f"warning: in the first {self._steps} steps"
-        p_max, flat = self._seen[-1]["p_max"], self._seen[-1]["p_mean"]
+        # Where the loss has weights, p_mean is NaN in a step in which no row had negatives.
+        seen = [values for values in self._seen if not math.isnan(values.get("p_mean", math.nan))]
+        if all(values.get("loss") == values.get("grad_norm") == 0 for values in self._seen):
+            known = "p_mean" in self._seen[-1] and not seen
+            return (
+                f"{first} {'no row had negatives' if known else 'loss and gradient were 0'}, so "
+                "nothing was learned: where all pairs of a batch share a text, use --duplicates "
+                "keep or other data"
+            )
+        if not seen:
+            return None
+        p_max, flat = seen[-1]["p_max"], seen[-1]["p_mean"]
         if flat > ONE_HOT:
             return f"{first} the only negative had weight 1: use a larger --batch-size"
-        if all(values["weight_spread"] <= FLAT for values in self._seen):
+        if all(values["weight_spread"] <= FLAT for values in seen):
             return (
                 f"{first} every weight was within {FLAT} of 1, so Soft-InfoNCE is InfoNCE "
                 f"(p_max {p_max:.3f}, flat is {flat:.3f}): lower --temperature or raise --alpha"
             )
-        if all(values["p_max"] >= ONE_HOT for values in self._seen):
+        if all(values["p_max"] >= ONE_HOT for values in seen):
             return (
                 f"{first} one negative of each row had all of p, so Soft-InfoNCE is InfoNCE with "
                 f"that one weakened (p_max {p_max:.3f}): raise --temperature"

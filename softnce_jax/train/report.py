@@ -24,14 +24,15 @@ from softnce_jax.train.config import Config
 from softnce_jax.train.diagnose import Evaluated, analyse
 from softnce_jax.train.loop import Schedule
 from softnce_jax.train.setup import TrainingData, cache_folder
+from softnce_jax.typed import Metric
 
 log = logging.getLogger(__name__)
 
 
 class _Interval(TypedDict):
-    value: float
-    low: float
-    high: float
+    value: Metric
+    low: Metric
+    high: Metric
 
 
 class _Protocol(TypedDict):

@@ -16,12 +16,20 @@ import filelock
 
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.errors import InputError, first_line
-from softnce_jax.files import append_line, changed_file, lock, read_json, write_bytes, write_json
+from softnce_jax.files import (
+    append_line,
+    changed_file,
+    json_text,
+    lock,
+    read_json,
+    write_json,
+    write_text,
+)
 from softnce_jax.pretrained.export import export_model
 from softnce_jax.retrieval.per_query import QueryScores, write_queries
 from softnce_jax.train import distributed
 from softnce_jax.train.config import differences
-from softnce_jax.typed import Size, check_type
+from softnce_jax.typed import Factor, Metric, Size, check_type
 
 METRICS_FILE = "metrics.jsonl"
 LOCK = ".lock"
@@ -37,8 +45,8 @@ class _Metrics(TypedDict):
     """A line of metrics.jsonl, as far as it is read."""
 
     step: Size
-    loss: NotRequired[float | None]
-    valid_mrr: NotRequired[float | None]
+    loss: NotRequired[Factor | None]
+    valid_mrr: NotRequired[Metric | None]
 
 
 def read_metrics(folder: Path) -> list[dict]:
@@ -47,11 +55,11 @@ def read_metrics(folder: Path) -> list[dict]:
     Raises:
       InputError: no such file, or a line that is none; it names file and line.
     """
-    return [values for _, values in _metric_lines(folder / METRICS_FILE)]
+    return list(_metric_lines(folder / METRICS_FILE))
 
 
-def _metric_lines(path: Path, *, whole_only: bool = False) -> Iterator[tuple[bytes, dict]]:
-    """Yields each line, and its values; `whole_only` leaves out what a kill left half-written."""
+def _metric_lines(path: Path, *, whole_only: bool = False) -> Iterator[dict]:
+    """Yields the values of each line; `whole_only` leaves out what a kill left half-written."""
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
@@ -62,7 +70,7 @@ def _metric_lines(path: Path, *, whole_only: bool = False) -> Iterator[tuple[byt
             values = json.loads(line.decode("utf-8"))
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}:{number}: not JSON ({first_line(error)})") from None
-        yield line, check_type(values, _Metrics, f"{path}:{number}")
+        yield check_type(values, _Metrics, f"{path}:{number}")
 
 
 class RunFolder:
@@ -168,17 +176,17 @@ class RunFolder:
             export_model(self.model, encoder, params)
 
     def log(self, line: dict[str, Any]) -> None:
-        """Appends a line to metrics.jsonl."""
+        """Appends a line to metrics.jsonl; what is undefined, as the mean of nothing, is null."""
         if distributed.is_first():
-            append_line(self._metrics, json.dumps(line))
+            append_line(self._metrics, json_text(line))
 
     def cut_metrics(self, step: int) -> None:
         """Drops the lines after a step, and a line that a kill left half-written."""
         if not distributed.is_first() or not self._metrics.exists():
             return
         lines = [
-            line
-            for line, values in _metric_lines(self._metrics, whole_only=True)
+            json_text(values)
+            for values in _metric_lines(self._metrics, whole_only=True)
             if values["step"] <= step
         ]
-        write_bytes(self._metrics, b"".join(line + b"\n" for line in lines))
+        write_text(self._metrics, "".join(f"{line}\n" for line in lines))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import shutil
 
@@ -23,6 +24,7 @@ from softnce_jax.pretrained.load import load
 from softnce_jax.retrieval.bm25 import Bm25
 from softnce_jax.train.config import Config
 from tests.commands.mined import mined, write_repeated_tasks
+from tests.data.folders import write_folder
 from tests.small_model import write_model
 from tests.train.prepare import prepare
 
@@ -137,3 +139,17 @@ def test_bad_input_before_any_work(tasks, given, message):
     with pytest.raises(InputError, match=message):
         mined(tasks, **given)
     assert not (tasks / "negatives").exists()
+
+
+def test_bm25_of_functions_without_words_is_one_line_before_any_work(tasks, tmp_path, caplog):
+    rows = [json.loads(line) for line in (tasks / "train.jsonl").read_text().splitlines()]
+    for row in rows:
+        row["code"] = "[" + ">+" * len(row["url"]) + "]"
+    data = write_folder(tmp_path / "data", train=rows)
+    with pytest.raises(InputError, match="--model bm25 finds no word in any of the 12 python") as e:
+        mined(data)
+    assert "\n" not in str(e.value) and not (data / "negatives").exists() and not caplog.messages
+    # The control: one word is enough.
+    rows[0]["code"] = rows[9]["query"]
+    _, about, _ = mined(write_folder(data, train=rows), tmp_path / "x.jsonl")
+    assert about["queries"]["python"]["none"] < 24

@@ -171,3 +171,29 @@ def test_a_folder_that_cannot_be_written_is_logged(tokenizer, tmp_path, cached, 
 def test_few_functions_need_no_cache(tokenizer, tmp_path):
     codes(tokenizer, folder=tmp_path)(PAIRS)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_no_row_can_hold_is_not_parsed(tokenizer, caplog, monkeypatch):
+    """A function far beyond the cut has the row of the whole, from its beginning."""
+    code = "def f(x):\n" + "    x = x + g(x)\n" * 1_000
+    longest = len(code) - 5
+    rows = {}
+    for limit in (2 * len(code), longest, 16):
+        monkeypatch.setattr(cache, "LONGEST_CODE", limit)
+        read = []
+
+        def counted(functions, rules, read=read):
+            read.extend(len(code) for _, code in functions)
+            return extract_all(functions, rules)
+
+        monkeypatch.setattr(cache, "extract_all", counted)
+        caplog.clear()
+        rows[limit] = codes(tokenizer)([Pair("q", code, "u", "python")])
+        assert read[0] <= max(limit, cache.CHARACTERS * 64)
+        said = [line for line in caplog.messages if "python: it has more than" in line]
+        assert len(said) == (limit < len(code))
+    whole, *others = rows.values()
+    assert all(same(whole, row) for row in others) and len(whole[0].edges) > 10
+    # The control: with the cut a tenth as far, a row is another one.
+    monkeypatch.setattr(cache, "CHARACTERS", 1)
+    assert not same(whole, codes(tokenizer)([Pair("q", code, "u", "python")]))

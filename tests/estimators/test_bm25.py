@@ -148,6 +148,16 @@ def test_rows_without_words(average):
         assert average_length([[0, 2], [1, 1], []]) == 0
 
 
+def test_a_training_set_without_words():
+    """All statistics of nothing: no word is rare, and every similarity is 0."""
+    ids = [[0, 2], [0, 3, 2], []]
+    average, idf = average_length(ids), corpus_idf(ids)
+    assert average == 0 and not idf.any()
+    for statistics in (None, idf):
+        a, b = bm25_features(ids, average, idf=statistics, documents=[*ids, [0, 2]])
+        assert a.shape == (3, 128) and b.shape == (4, 128) and not a.any() and not b.any()
+
+
 def test_average_length_zero_leaves_length_out():
     ids = [[5, 6], [5], [7, 7, 7]]
     with np.errstate(all="raise"):

@@ -81,6 +81,15 @@ def test_top_codes_are_the_highest_scores(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_codes_without_words_are_an_error():
-    with pytest.raises(ValueError, match="2 codes hold no word"):
-        Bm25(["", "+-"])
+def test_codes_without_words_tie_with_one_another(caplog):
+    """As for a query without a known word; a line says so."""
+    one, codes = np.ones((1, 1), np.int32), ["", "+-", "[.>]"]
+    ranks = bm25_ranks(["read a file"], codes, one, one)
+    assert (ranks.best_QG[0, 0], ranks.worst_QG[0, 0]) == (1, 3)
+    assert caplog.messages == ["BM25 found no word in any of 3 codes: all of them tie"]
+    index, score = bm25_top(["read a file", ""], codes, 2)
+    assert index.tolist() == [[0, 1]] * 2 and not score.any()
+    assert next(Bm25(codes).score_blocks(["a"])).dtype == np.float32
+    caplog.clear()
+    bm25_ranks(["read a file"], [*codes, "read"], one, one)
+    assert not caplog.messages

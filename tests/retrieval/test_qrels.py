@@ -199,6 +199,7 @@ BAD_GRADES = {
     b"q\xff 1\tu\t1": "bytes that are not UTF-8",
     b"q 1\tu\tnan": "the grade 'nan' is no number from 0 to 1,000",
     b"q 1\tu\t1e999": "the grade '1e999' is no number",
+    b"q 1\tu\t1_0": "the grade '1_0' is no number",
     b"q 1\tu\t1001": "the grade '1001' is no number",
     b"q 1\tu\t" + b"9" * 5000: "the grade '9999",
     b"q 1\t \t1": "no url",

@@ -93,6 +93,16 @@ def test_labels_and_curves(runs, pyplot):
     assert "alpha" in left.get_xlabel() and len(right.lines) == 2
 
 
+def test_steps_without_a_number_are_not_drawn(tmp_path):
+    lines = [{"step": 1, "loss": None}, {"step": 2, "loss": 0.5}, {"step": 2, "valid_mrr": None}]
+    write_run(tmp_path / "runs", {"go": VALUE}, loss="infonce", steps=lines)
+    scores = Scores(read_runs(tmp_path / "runs"), "mrr")
+    (system,) = scores.runs
+    at, value_RS = _curves(scores, system, "loss")
+    assert at.tolist() == [2] and value_RS.tolist() == [[0.5]]
+    assert not len(_curves(scores, system, "valid_mrr")[0])
+
+
 def test_the_weights_drawn_are_those_of_the_loss():
     similarity = np.log([[1.0, 3.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
     w = reference.negative_weights(similarity, alpha=1.1, beta=0.9, temperature=1.0)

@@ -112,6 +112,11 @@ BAD = {
     "not among the choices": ({"settings": ("layout=rows",)}, "layout = 'rows' is none of"),
     "no such loss": ({"loss": "infonce,hinge"}, "--loss hinge: no such loss; give soft_infonce"),
     "no such function": ({"loss": "nowhere:hinge"}, "nowhere cannot be imported"),
+    "no such estimator": ({"estimator": "bm25,bm52"}, "--estimator bm52: 'bm52' at character 1"),
+    "too many": (
+        {"settings": (f"alpha={','.join(map(str, range(1, 3000)))}",), "seed": "1,2,3,4"},
+        "a grid of 143,952 cells, at most 10,000",
+    ),
     "nothing": ({"seed": ","}, "seed has no values"),
     "a folder of its own": ({"settings": ("out=there",)}, "no setting 'out'"),
     "two cells, one name": ({"settings": ("keep=2,3",)}, "two cells would be called"),

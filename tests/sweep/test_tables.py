@@ -19,7 +19,7 @@ from tests.data.hostile import bounded, values
 from tests.sweep.folders import write_run
 
 RANDOM = np.random.default_rng(0)
-BASE = RANDOM.random(60) * 0.5
+BASE = 0.1 + RANDOM.random(60) * 0.5
 
 
 def write_grid(folder, **given):
@@ -136,7 +136,7 @@ def test_settings_that_differ_make_rows(tmp_path):
 
 def test_an_unfinished_grid_is_paired_by_common_seeds_and_says_so(tmp_path):
     write_run(tmp_path, {"go": BASE}, loss="infonce", seed=1)
-    write_run(tmp_path, {"go": BASE - 0.3}, loss="infonce", seed=2)
+    write_run(tmp_path, {"go": 0.4 * BASE}, loss="infonce", seed=2)
     write_run(tmp_path, {"go": BASE + RANDOM.normal(0, 0.01, 60)}, loss="soft_infonce", seed=1)
     (table,) = make_tables(read_runs(tmp_path))
     assert "*" not in rows(table)["tiny, Soft-InfoNCE, BM25"][0]
@@ -228,6 +228,9 @@ DAMAGES = {
     "a seed": (lambda r: r["config"].update(seed="1"), "config: seed: expected int, got str"),
     "a fold": (lambda r: r["config"].update(fold=[]), "config: fold: expected int | null"),
     "no encoder": (lambda r: r["config"].pop("encoder") and r, "required field encoder"),
+    "no data": (lambda r: r["config"].pop("data") and r, "required field data"),
+    "no name": (lambda r: r["config"].update(loss=""), "config: loss: expected str of length >= 1"),
+    "a name too long": (lambda r: r["config"].update(encoder="x" * 5000), "length <= 4096"),
     "a loss": (lambda r: r["config"].update(loss={}), "config: loss: expected str, got object"),
     "an estimator": (lambda r: r["config"].update(estimator="a b"), "config.estimator: "),
     "no alpha": (lambda r: r["config"].update(alpha=None), "config: alpha: expected float"),

@@ -21,6 +21,8 @@ SCALE = 3.0
 FINE = {"loss": 1.0, "p_mean": 0.1, "p_max": 0.5, "weight_spread": 0.6}
 FLAT = FINE | {"p_max": 0.101, "weight_spread": 0.01}
 ONE_HOT = FINE | {"p_max": 0.995, "weight_spread": 0.9}
+# No row has a negative.
+ALONE = {"loss": 0.0, "grad_norm": 0.0, "p_mean": math.nan, "p_max": 0.0, "weight_spread": 0.0}
 
 
 def warnings(steps: list[dict], *, left: int = 100) -> list[tuple[int, str]]:
@@ -36,6 +38,8 @@ def warnings(steps: list[dict], *, left: int = 100) -> list[tuple[int, str]]:
         (FLAT, "lower --temperature or raise --alpha"),
         (ONE_HOT, "raise --temperature"),
         (FLAT | {"p_mean": 1.0, "p_max": 1.0}, "larger --batch-size"),
+        (ALONE, "use --duplicates keep or other data"),
+        ({"loss": 0.0, "grad_norm": 0.0}, "use --duplicates keep or other data"),
     ],
 )
 def test_told_once_after_the_first_steps(values, cure):
@@ -49,6 +53,20 @@ def test_told_once_after_the_first_steps(values, cure):
 def test_one_step_that_differs_is_enough_to_stay_silent(values):
     assert warnings([values] * 3 + [FINE] + [values] * 30) == []
     assert warnings([FINE] * 30) == []
+
+
+def test_why_nothing_was_learned():
+    saturated = ALONE | {"p_mean": 0.1}
+    for values, why in ((ALONE, "no row had negatives"), (saturated, "loss and gradient were 0")):
+        ((_, line),) = warnings([values] * 10)
+        assert f"{why}, so nothing was learned" in line
+
+
+def test_steps_in_which_no_row_had_negatives_say_nothing_of_the_weights():
+    ((_, line),) = warnings([FLAT] * 9 + [ALONE])
+    assert "within 0.01 of 1" in line and "flat is 0.100" in line
+    assert warnings([ALONE] * 9 + [FINE]) == []
+    assert warnings([ALONE] * 9 + [{"loss": 0.0, "grad_norm": 1e-9}]) == []
 
 
 def test_losses_without_weights_have_no_warning():

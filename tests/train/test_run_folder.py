@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import math
 import shutil
 import sys
 from pathlib import Path
@@ -92,6 +93,20 @@ def test_metrics_end_with_the_step_of_the_checkpoint(tmp_path):
     assert read_metrics(run.folder)[0] == {"step": 1, "loss": 1 / 3}
 
 
+def test_metrics_are_json(tmp_path):
+    """What is undefined is null, also in the lines of an older run that is resumed."""
+    run = RunFolder(tmp_path / "run", {})
+    run.start()
+    run.log({"step": 1, "loss": 0.5, "p_mean": math.nan, "pairs_per_second": math.inf})
+    path = run.folder / "metrics.jsonl"
+    expected = '{"step": 1, "loss": 0.5, "p_mean": null, "pairs_per_second": null}\n'
+    assert path.read_text() == expected
+    path.write_text('{"step": 1, "loss": 0.5, "p_mean": NaN, "pairs_per_second": Infinity}\n')
+    run.cut_metrics(1)
+    assert path.read_text() == expected
+    assert read_metrics(run.folder)[0]["p_mean"] is None
+
+
 def test_a_run_is_complete_once_its_results_are_there(tmp_path):
     run = RunFolder(tmp_path / "run", {"seed": 1})
     run.start()
@@ -155,6 +170,10 @@ def test_a_complete_run_knows_whether_its_model_is_whole(complete, caplog, damag
         (b'{"step": 2, "x": "\xff"}', "not JSON"),
         (b"[" * 100_000, "not JSON"),
         (b"", "not JSON"),
+        (b'{"step": 2, "loss": 1e400}', "loss: expected float, finite"),
+        (b'{"step": 2, "loss": 1e308}', "loss: expected float, finite"),
+        (b'{"step": 2, "valid_mrr": NaN}', "valid_mrr: expected float"),
+        (b'{"step": 2, "valid_mrr": 1.5}', "valid_mrr: expected float"),
     ],
 )
 def test_a_bad_line_of_metrics_is_named(line, reason, tmp_path):

@@ -168,12 +168,15 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                       mininterval=interval, disable=len(new) < 2):  # fmt: skip
             pass
         dropped: Counter[str] = Counter()
+        first: dict[str, str] = {}
         for raw_shard in raw.shards:
             shard = read_shard(raw_shard, folder)
-            dropped.update(shard.dropped)
+            for reason, (count, location) in shard.dropped.items():
+                dropped[reason] += count
+                first.setdefault(reason, location)
             yield shard
         for reason, count in dropped.most_common():
-            log.info(f"{self.language}: left out {count:,}: {reason}")
+            log.info(f"{self.language}: left out {count:,}: {reason} (first: {first[reason]})")
 
     def _write_split(
         self, name: str, split: Split, sources: tuple[Path, ...]

@@ -130,10 +130,10 @@ def _add_parquet(path: Path, language: str, raw: Raw) -> None:
             start, rows = number, 0
 
 
-def _language(rows: Iterator[Fields | str]) -> str | None:
+def _language(rows: Iterator[tuple[str, Fields | str]]) -> str | None:
     """The language that the first row has of those at a file's beginning, None if none has."""
     with contextlib.closing(rows):
-        for row in itertools.islice(rows, BEGINNING):
+        for _, row in itertools.islice(rows, BEGINNING):
             if isinstance(row, dict) and isinstance(language := row.get("language"), str):
                 return language
     return None
@@ -150,8 +150,8 @@ def _split_of(name: PurePosixPath, path: Path) -> str:
     )
 
 
-def read_raw(shard: RawShard) -> Iterator[Fields | str]:
-    """Yields the rows of a shard; for one that cannot be read, the reason.
+def read_raw(shard: RawShard) -> Iterator[tuple[str, Fields | str]]:
+    """Yields the location (file:line) of each row of a shard and the row; or why it is none.
 
     Raises:
       InputError: the file is not whole.
@@ -161,29 +161,30 @@ def read_raw(shard: RawShard) -> Iterator[Fields | str]:
     return _parquet_rows(shard.path, range(*shard.groups))
 
 
-def _json_rows(path: Path, member: str | None) -> Iterator[Fields | str]:
+def _json_rows(path: Path, member: str | None) -> Iterator[tuple[str, Fields | str]]:
     skipped = RowErrors()
-    for _, line in lines_of(path, skipped, member=member):
+    for location, line in lines_of(path, skipped, member=member):
         yield from _reasons(skipped)
         try:
             if (row := json_row(line)) is not None:
-                yield row
+                yield location, row
         except UnusableRow as error:
-            yield f"{error}"
+            yield location, f"{error}"
     yield from _reasons(skipped)
 
 
-def _parquet_rows(path: Path, groups: range | None) -> Iterator[Fields | str]:
+def _parquet_rows(path: Path, groups: range | None) -> Iterator[tuple[str, Fields | str]]:
     skipped = RowErrors()
-    for _, row in parquet_rows(path, skipped, columns=COLUMNS, groups=groups):
+    for location, row in parquet_rows(path, skipped, columns=COLUMNS, groups=groups):
         yield from _reasons(skipped)
-        yield row
+        yield location, row
     yield from _reasons(skipped)
 
 
-def _reasons(skipped: RowErrors) -> Iterator[str]:
-    """Takes the rows out that were skipped since."""
-    yield from skipped.count.elements()
+def _reasons(skipped: RowErrors) -> Iterator[tuple[str, str]]:
+    """Takes out the rows that were skipped since, each with the location of the first like it."""
+    for reason in skipped.count.elements():
+        yield skipped.first[reason], reason
     skipped.count.clear()
 
 

@@ -12,7 +12,6 @@ import contextlib
 import functools
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -35,6 +34,7 @@ from softnce_jax.data.code_search_net.records import (
     to_features,
     url_key,
 )
+from softnce_jax.data.corpus import RowErrors
 from softnce_jax.files import whole_file, whole_file_path
 
 __all__ = [
@@ -49,7 +49,7 @@ __all__ = [
     "write_split_file",
 ]
 
-FORMAT = 2  # raised when the same raw shard comes to give another shard
+FORMAT = 3  # raised when the same raw shard comes to give another shard
 FILE_RECORDS = 16_384  # in a file of a split
 COPIED_AT_ONCE = 256  # records in memory while a file is written
 UNLISTED = "a function that is in no list"
@@ -68,7 +68,7 @@ class Shard(NamedTuple):
       digests: (R, 32) uint8, of their texts.
       pair: (R,) bool, whether the split wants the record.
       candidate: (R,) bool, whether the codebase does.
-      dropped: reason -> number of functions left out for it.
+      dropped: reason -> number of functions left out for it, and the location of the first.
     """
 
     records: Path
@@ -77,7 +77,7 @@ class Shard(NamedTuple):
     digests: np.ndarray
     pair: np.ndarray
     candidate: np.ndarray
-    dropped: dict[str, int]
+    dropped: dict[str, tuple[int, str]]
 
 
 def make_shard(raw: RawShard, language: str, folder: Path, lists: Path | None) -> None:
@@ -95,16 +95,16 @@ def make_shard(raw: RawShard, language: str, folder: Path, lists: Path | None) -
     path = _shard_path(folder, raw)
     select = _by_rules if lists is None else functools.partial(_by_lists, lists=_load_lists(lists))
     keys, digests, pair, candidate = [], [], [], []
-    dropped: Counter[str] = Counter()
+    dropped = RowErrors()
     with _record_writer(path) as write:
-        for row in read_raw(raw):
+        for location, row in read_raw(raw):
             features = _features(row, language)
             if isinstance(features, str):
-                dropped[features] += 1
+                dropped.add(features, location)
                 continue
             as_pair, as_candidate, reason = select(features, raw.split)
             if reason is not None:
-                dropped[reason] += 1
+                dropped.add(reason, location)
             if as_pair or as_candidate:
                 write(to_bytes(features))
                 keys.append(url_key(features["url"]))
@@ -118,7 +118,9 @@ def make_shard(raw: RawShard, language: str, folder: Path, lists: Path | None) -
             digests=np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32),
             pair=np.array(pair, bool),
             candidate=np.array(candidate, bool),
-            dropped=np.array(json.dumps(dropped)),
+            dropped=np.array(
+                json.dumps({why: (n, dropped.first[why]) for why, n in dropped.count.items()})
+            ),
         )
 
 
@@ -129,7 +131,8 @@ def read_shard(raw: RawShard, folder: Path) -> Shard | None:
         return None
     with np.load(path.with_suffix(".npz"), allow_pickle=False) as index:
         arrays = [index[name] for name in ("keys", "digests", "pair", "candidate")]
-        return Shard(path, raw.split, *arrays, json.loads(str(index["dropped"])))
+        dropped = {why: (n, first) for why, (n, first) in json.loads(str(index["dropped"])).items()}
+        return Shard(path, raw.split, *arrays, dropped)
 
 
 def _shard_path(folder: Path, raw: RawShard) -> Path:

@@ -324,9 +324,14 @@ def test_by_rules(run, tmp_path):
     }  # fmt: skip
     assert corpus.protocol == "CodeSearchNet, cleaned by rules: not the published protocol"
     assert not [line for line in messages if "as published" in line]
-    assert "ruby: left out 2: code that does not parse" in messages
-    assert "ruby: left out 1: a row without code" in messages
-    assert "ruby: left out 1: its language is 'go'" in messages
+    # Each reason with the line of its first row, by the rules of the reader.
+    for place, line in {
+        "test_0.jsonl.gz:3": "left out 2: code that does not parse",
+        "train_1.jsonl.gz:3": "left out 1: a row without code",
+        "train_1.jsonl.gz:4": "left out 1: its language is 'go'",
+    }.items():
+        (said,) = [message for message in messages if line in message]
+        assert f" (first: {tmp_path}/by_hand/r.zip!" in said and said.endswith(f"{place})")
 
 
 def test_what_is_prepared_stays(run, by_hand, tmp_path, monkeypatch):

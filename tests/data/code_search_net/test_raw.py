@@ -7,6 +7,8 @@ import json
 import zipfile
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from softnce_jax.data.code_search_net.raw import (
@@ -45,8 +47,9 @@ def test_lines_that_are_no_rows_have_reasons(find, packed):
     name = "train.jsonl.gz" if packed else "train.jsonl"
     (shard,) = find({name: gzip.compress(content) if packed else content})
     found = list(read_raw(shard))
-    assert [r for r in found if isinstance(r, dict)] == ROWS
-    assert [r for r in found if isinstance(r, str)] == 2 * [
+    assert [r for _, r in found if isinstance(r, dict)] == ROWS
+    assert [place for place, _ in found[:7]] == [f"{shard.path}:{n}" for n in range(1, 8)]
+    assert [r for _, r in found if isinstance(r, str)] == 2 * [
         "malformed JSON: brackets nested too deep",
         "malformed JSON: an integer of too many digits",
         "bytes that are not UTF-8",
@@ -69,6 +72,16 @@ def test_the_language_is_looked_for_in_parquet_too(find):
     first = row("train", 0, language=None)
     assert len(find({"train.parquet": parquet([first, *ROWS[1:]])})) == 1
     assert not find({"train.parquet": parquet([first, row("train", 1, language="go")])})
+
+
+def test_rows_of_parquet_are_counted_from_the_files_first(tmp_path):
+    rows = [row("train", n) for n in range(5)]
+    table = pa.Table.from_pylist(rows)
+    pq.write_table(table, tmp_path / "train.parquet", row_group_size=2)
+    shard = RawShard(tmp_path / "train.parquet", None, (1, 3), "train")
+    found = list(read_raw(shard))
+    assert [place.rpartition(":")[2] for place, _ in found] == ["3", "4", "5"]
+    assert [row["url"] for _, row in found] == [row["url"] for row in rows[2:]]
 
 
 def test_files_that_are_not_ours_are_left_alone(find):
@@ -95,7 +108,8 @@ def test_damage_is_one_line(find):
 def test_zips_that_are_locked_or_packed_otherwise(find):
     whole = zipped({"ruby_train_0.jsonl": jsonl(ROWS)})
     (shard,) = find({"train.zip": whole})
-    assert list(read_raw(shard)) == ROWS
+    assert [row for _, row in read_raw(shard)] == ROWS
+    assert next(read_raw(shard))[0].endswith("train.zip!ruby_train_0.jsonl:1")
     start, directory = whole.index(b"PK\x03\x04"), whole.index(b"PK\x01\x02")
     for offset, value, reason in ((6, 1, "encrypted"), (8, 97, "compression")):
         content = bytearray(whole)

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import multiprocessing
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from typing import Any
 
-__all__ = ["imap"]
+__all__ = ["imap", "usable_cores"]
 
 CHUNKS_AHEAD = 4  # per process: keeps all of them busy while the reader works
+
+
+def usable_cores() -> int:
+    """The cores that this process may use: a scheduler or a container may give it few of many.
+
+    Example:
+      >>> 1 <= usable_cores() <= os.cpu_count()
+      True
+    """
+    if hasattr(os, "process_cpu_count"):  # from Python 3.13 on
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def imap(function: Callable[[Any], Any], chunks: Sequence[Any], processes: int) -> Iterator[Any]:
@@ -31,9 +47,7 @@ def imap(function: Callable[[Any], Any], chunks: Sequence[Any], processes: int) 
         return
     # A fork of a process that has threads, as one with jax has, may hang: spawn instead.
     context = multiprocessing.get_context("spawn")
-    # Ctrl-C reaches all processes. This one alone answers it, and then ends the others.
-    ignore_interrupts = functools.partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
-    with ProcessPoolExecutor(processes, context, initializer=ignore_interrupts) as executor:
+    with ProcessPoolExecutor(processes, context, initializer=_end_with_parent) as executor:
         yield from _in_order(executor, function, chunks, ahead=CHUNKS_AHEAD * processes)
 
 
@@ -44,7 +58,8 @@ def _in_order(
     pending: deque = deque()
     try:
         for chunk in chunks:
-            pending.append(executor.submit(function, chunk))
+            with _without_interrupts():
+                pending.append(executor.submit(function, chunk))
             if len(pending) >= ahead:
                 yield pending.popleft().result()
         while pending:
@@ -52,3 +67,26 @@ def _in_order(
     finally:
         for future in pending:
             future.cancel()
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Holds Ctrl-C back, for good in the processes that start meanwhile.
+
+    It reaches all processes. The first one alone answers it, and then ends the others.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the one that started it is gone: killed, it cannot tell."""
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -165,7 +165,7 @@ def _check(name: str, value: Any) -> Any:
 
 def _read(path: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(Path(path).read_text("utf-8"))
+        return tomllib.loads(Path(path).read_text("utf-8-sig"))  # editors may begin with a byte order mark
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; --grid takes a TOML file") from None
     except (ValueError, RecursionError, OSError) as error:  # no TOML, not UTF-8, too many digits

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import shutil
 import sys
 from collections import Counter
@@ -40,7 +39,7 @@ from softnce_jax.data.code_search_net.shards import (
 )
 from softnce_jax.errors import InputError
 from softnce_jax.files import write_json
-from softnce_jax.processes import imap
+from softnce_jax.processes import imap, usable_cores
 
 __all__ = ["Builder"]
 
@@ -83,7 +82,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     ):
         super().__init__(**{"file_format": "array_record", **settings})
         self.select = select
-        self.processes = processes or os.cpu_count() or 1
+        self.processes = processes or usable_cores()
 
     @property
     def language(self) -> str:

@@ -32,7 +32,7 @@ from softnce_jax.data.mining.report import Counts, format_report
 from softnce_jax.errors import InputError
 from softnce_jax.files import printable, whole_file, whole_folder, write_json
 from softnce_jax.languages import LANGUAGES
-from softnce_jax.processes import imap
+from softnce_jax.processes import imap, usable_cores
 
 __all__ = ["mine"]
 
@@ -169,7 +169,7 @@ def _read_all(
 ) -> Iterator[_Row]:
     """Yields the rows of all files, in order, under a progress bar."""
     are_few = len(sources) <= FEW_FILES
-    processes = processes or (1 if are_few else os.cpu_count() or 1)
+    processes = processes or (1 if are_few else usable_cores())
     chunks = [sources[start : start + CHUNK] for start in range(0, len(sources), CHUNK)]
     read = functools.partial(_read_chunk, language=language, split_by=split_by)
     interval = 0.2 if sys.stderr.isatty() else 20

@@ -134,6 +134,10 @@ def run(name: str, arguments: Sequence[str] | None = None, *, program: str | Non
         sys.exit(128 + signal.SIGPIPE)
     except (InputError, OSError, FloatingPointError) as error:
         _fail(f"{error}")
+    except (RuntimeError, AssertionError):
+        if (missing := _missing_device()) is None:
+            raise
+        _fail(missing)
     except ImportError as error:
         if (missing := _missing_extra(error)) is None:
             raise
@@ -161,6 +165,19 @@ def _missing_extra(error: BaseException | None) -> str | None:
                 if package in packages:
                     return f'{package} is not installed: pip install "softnce_jax[{extra}]"'
         error = error.__cause__  # a package may raise an error of its own, transformers for one
+    return None
+
+
+def _missing_device() -> str | None:
+    """Why jax has no device, whatever it raised; None if it has one or is not used."""
+    if "jax" not in sys.modules:
+        return None
+    from softnce_jax.mesh import devices
+
+    try:
+        devices()
+    except InputError as error:
+        return f"{error}"
     return None
 
 

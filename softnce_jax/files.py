@@ -65,13 +65,15 @@ def to_path(path: StrPath) -> Path:
     """A path as the functions of this module use it.
 
     All of them pass their paths through here: the one place to change for storage that is not
-    local. `~` stays as it is, as in the modules that read; a shell has expanded it.
+    local. So do the paths that a person gives, in flags, grids, variables and configurations: a
+    `~` at the beginning is a home folder, which no shell expands in `--out=~/run`. Configurations
+    are stored as they were given.
 
     Example:
-      >>> to_path("runs/ruby").name
-      'ruby'
+      >>> to_path("runs/ruby").name, to_path("~/runs") == Path.home() / "runs"
+      ('ruby', True)
     """
-    return Path(path)
+    return Path(os.path.expanduser(path))
 
 
 @contextlib.contextmanager

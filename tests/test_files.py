@@ -313,7 +313,44 @@ def test_names_below_a_folder():
 
 def test_a_path_is_the_same_for_all_modules():
     """Where one module expanded ~ and another did not, a run would lie in two folders."""
-    assert to_path("~/x") == Path("~/x") == to_path(Path("~/x"))
+    home = Path(os.path.expanduser("~"))
+    assert to_path("~/x") == home / "x" == to_path(Path("~/x")) and to_path("~") == home
+    for plain in ("a/~", "./a~", "~nobody-of-this-name/x"):
+        assert to_path(plain) == Path(plain)
+
+
+# What `Path` is made of outside of files.py: no name that a user gives.
+NOT_USERS = {
+    "sys.argv[0]", "__file__", "temporary", "part", "remote.name", "config['encoder']",  # their names
+    "self.data_dir", "builder.data_dir", "dl_manager.download_dir",  # of data_folder()
+    "template.sharded_filepath", "snapshot_download", "HfApi", "root",  # absolute
+}  # fmt: skip
+
+
+def paths_made(source: str) -> list[str]:
+    """What the calls of `Path` and of `expanduser` in a source are given."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    return [
+        ast.unparse(call.args[0]) if call.args else "expanduser"
+        for call in calls
+        if ast.unparse(call.func) == "Path" or ast.unparse(call.func).endswith("expanduser")
+    ]
+
+
+def test_what_a_user_names_goes_through_to_path():
+    """`Path(config.out)` in a module would be another folder than files.py's."""
+    found = {
+        (path.name, made.partition("(")[0])
+        for path in PACKAGE.rglob("*.py")
+        if path != PACKAGE / "files.py" and "sample" not in path.parent.parent.name
+        for made in paths_made(path.read_text("utf-8"))
+    }
+    assert {made for _, made in found} <= NOT_USERS, found
+    assert paths_made("Path(config.out); Path('~').expanduser()") == [
+        "config.out",
+        "expanduser",
+        "'~'",
+    ]
 
 
 def test_text_for_a_terminal():

@@ -36,7 +36,7 @@ MAY_USE = {
     "sweep": "weights registry typed files data encoders pretrained retrieval estimators train",
     "commands": "typed files languages mesh data encoders pretrained retrieval estimators train "
     "sweep",
-    "cli": "typed files languages",
+    "cli": "typed files languages mesh",
     "__main__": "cli",
 }
 DEVICE_CODE = {"jax", "jaxlib", "flax", "optax", "orbax", "transformers"}

@@ -11,7 +11,6 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 
-import bm25s
 import numpy as np
 
 from softnce_jax.retrieval.blocks import block_shape
@@ -59,6 +58,8 @@ class Bm25:
 
     def __init__(self, codes: Sequence[str]):
         words_M = [words(code) for code in codes]
+        import bm25s  # here, for it uses a device when it is imported
+
         if not any(words_M):
             raise ValueError(f"{len(codes)} codes hold no word: give BM25 text to index")
         self._codes = len(codes)

@@ -38,7 +38,7 @@ from softnce_jax.data.code_search_net.shards import (
     write_split_file,
 )
 from softnce_jax.errors import InputError
-from softnce_jax.files import write_json
+from softnce_jax.files import to_path, write_json
 from softnce_jax.processes import imap, usable_cores
 
 __all__ = ["Builder"]
@@ -120,7 +120,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     ) -> tuple[list[Shard], dict[str, Split]]:
         """The shards, made from the raw data, and the splits that they make."""
         downloads = Path(dl_manager.download_dir) / self.name
-        raw = self._find_raw(downloads, by_hand and Path(by_hand))
+        raw = self._find_raw(downloads, by_hand and to_path(by_hand))
         lists = None
         if self.select == "lists":
             lists = {split: read_list(*raw.lists[split]) for split in SPLITS}

@@ -30,7 +30,7 @@ from softnce_jax.data.mining.files import SourceFile, read_regular, read_source,
 from softnce_jax.data.mining.functions import functions
 from softnce_jax.data.mining.report import Counts, format_report
 from softnce_jax.errors import InputError
-from softnce_jax.files import printable, whole_file, whole_folder, write_json
+from softnce_jax.files import printable, to_path, whole_file, whole_folder, write_json
 from softnce_jax.languages import LANGUAGES
 from softnce_jax.processes import imap, usable_cores
 
@@ -68,7 +68,7 @@ def mine(
     Raises:
       InputError: an unknown language, no such folder, a folder that exists, too few pairs.
     """
-    folder = Path(out) / language
+    path, folder = f"{to_path(path)}", to_path(out) / language
     _check(path, language, folder)
     started = time.perf_counter()
     is_new = not folder.parent.exists()

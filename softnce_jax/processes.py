@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing.connection import Connection
 from typing import Any
 
 __all__ = ["imap", "usable_cores"]
@@ -47,8 +48,14 @@ def imap(function: Callable[[Any], Any], chunks: Sequence[Any], processes: int) 
         return
     # A fork of a process that has threads, as one with jax has, may hang: spawn instead.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, initializer=_end_with_parent) as executor:
-        yield from _in_order(executor, function, chunks, ahead=CHUNKS_AHEAD * processes)
+    reader, writer = context.Pipe(duplex=False)
+    options = {"initializer": _end_with, "initargs": (reader,)}
+    with reader, writer, ProcessPoolExecutor(processes, context, **options) as executor:
+        try:
+            yield from _in_order(executor, function, chunks, ahead=CHUNKS_AHEAD * processes)
+        except BaseException:
+            writer.close()  # nobody reads what the processes are at: do not wait for it
+            raise
 
 
 def _in_order(
@@ -56,17 +63,13 @@ def _in_order(
 ) -> Iterator[Any]:
     """Yields results in order; at most `ahead` chunks are submitted before theirs are read."""
     pending: deque = deque()
-    try:
-        for chunk in chunks:
-            with _without_interrupts():
-                pending.append(executor.submit(function, chunk))
-            if len(pending) >= ahead:
-                yield pending.popleft().result()
-        while pending:
+    for chunk in chunks:
+        with _without_interrupts():
+            pending.append(executor.submit(function, chunk))
+        if len(pending) >= ahead:
             yield pending.popleft().result()
-    finally:
-        for future in pending:
-            future.cancel()
+    while pending:
+        yield pending.popleft().result()
 
 
 @contextlib.contextmanager
@@ -82,11 +85,15 @@ def _without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _end_with_parent() -> None:
-    """Ends this process when the one that started it is gone: killed, it cannot tell."""
+def _end_with(reader: Connection) -> None:
+    """Ends this process once nobody can write to the pipe.
+
+    Which the first process alone could: it has closed its end, or was killed and cannot tell.
+    """
 
     def wait() -> None:
-        multiprocessing.parent_process().join()
+        with contextlib.suppress(EOFError, OSError):
+            reader.recv_bytes()
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -321,7 +321,7 @@ def test_a_path_is_the_same_for_all_modules():
 
 # What `Path` is made of outside of files.py: no name that a user gives.
 NOT_USERS = {
-    "sys.argv[0]", "__file__", "temporary", "part", "remote.name", "config['encoder']",  # their names
+    "sys.argv[0]", "__file__", "temporary", "part", "remote.name", "config['encoder']",  # names
     "self.data_dir", "builder.data_dir", "dl_manager.download_dir",  # of data_folder()
     "template.sharded_filepath", "snapshot_download", "HfApi", "root",  # absolute
 }  # fmt: skip

@@ -73,12 +73,20 @@ def mine_negatives(flags: Flags) -> Path:
     Raises:
       InputError: a model, data or numbers that cannot be used, before any work.
     """
+    from softnce_jax.mesh import devices, without_x64
+
+    _check_flags(flags)
+    devices()
+    with without_x64():
+        return _mine_negatives(flags)
+
+
+def _mine_negatives(flags: Flags) -> Path:
     from softnce_jax.data.corpus import unique_functions
     from softnce_jax.data.hard_negatives import training_hashes, write_negatives
     from softnce_jax.estimators.precomputed import teacher
     from softnce_jax.train.setup import check_splits, read_corpora
 
-    _check_flags(flags)
     corpora, notes = read_corpora(flags)
     check_splits(corpora, ("train",))
     functions = [unique_functions(corpus.train) for corpus in corpora]

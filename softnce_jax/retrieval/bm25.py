@@ -21,8 +21,6 @@ __all__ = ["Bm25", "bm25_ranks", "bm25_top", "words"]
 
 K1, B = 1.2, 0.75  # Lucene's defaults
 
-logging.getLogger("bm25s").setLevel(logging.WARNING)  # it logs every index at level debug
-
 # An acronym before a capitalised word, a word, an acronym at the end, a number.
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][^\W\d_A-Z])|[A-Z]?[^\W\d_A-Z]+|[A-Z]+|\d+")
 
@@ -60,6 +58,7 @@ class Bm25:
         words_M = [words(code) for code in codes]
         import bm25s  # here, for it uses a device when it is imported
 
+        logging.getLogger("bm25s").setLevel(logging.WARNING)  # it logs every index at level debug
         if not any(words_M):
             raise ValueError(f"{len(codes)} codes hold no word: give BM25 text to index")
         self._codes = len(codes)

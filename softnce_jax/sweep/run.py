@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from softnce_jax.errors import InputError, first_line
 from softnce_jax.files import printable
+from softnce_jax.mesh import devices
 from softnce_jax.sweep.grid import Cell
 from softnce_jax.train.compile_cache import cached_compilations
 from softnce_jax.train.fit import fit, read_inputs
@@ -42,10 +43,11 @@ def run_cells(cells: Sequence[Cell], out: Path) -> list[str]:
       The names of the cells that failed.
 
     Raises:
-      InputError: a folder holds the results of another run, or a finished cell's data or models
-        are gone.
+      InputError: jax has no device; a folder holds the results of another run, or a finished cell's
+        data or models are gone.
       SystemExit: a signal came; the cell's state is saved and the same call goes on from it.
     """
+    devices()  # none is no matter of a cell
     out.mkdir(parents=True, exist_ok=True)
     failed = []
     StopSignal.latest = None

@@ -92,6 +92,7 @@ def whole_file(path: StrPath, mode: Literal["w", "wb"] = "wb", **options: Any) -
       OSError: it cannot be written; the old file is as it was.
 
     Example:
+      >>> import tempfile
       >>> with tempfile.TemporaryDirectory() as folder:
       ...     with whole_file(f"{folder}/a.txt", "w") as file:
       ...         _ = file.write("whole")
@@ -162,6 +163,7 @@ def whole_folder(
       OSError: it cannot be written; nothing of it is left.
 
     Example:
+      >>> import tempfile
       >>> with tempfile.TemporaryDirectory() as parent:
       ...     with whole_folder(f"{parent}/model") as folder:
       ...         write_text(folder / "a.txt", "whole")
@@ -292,6 +294,7 @@ def changed_file(folder: StrPath) -> Path | None:
       InputError: SHA256SUMS itself is damaged.
 
     Example:
+      >>> import tempfile
       >>> with tempfile.TemporaryDirectory() as folder:
       ...     write_text(f"{folder}/a.txt", "whole")
       ...     write_digests(folder)

@@ -105,6 +105,7 @@ def test_what_a_kill_left_of_the_configuration_is_no_other_content(tmp_path):
     (tmp_path / ".config.json.0a1b2c3d").write_text('{"see')
     RunFolder(tmp_path, {"seed": 1}).start()
     assert json.loads((tmp_path / "config.json").read_text()) == {"seed": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
 def test_two_programs_do_not_train_into_one_folder(tmp_path):

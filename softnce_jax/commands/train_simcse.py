@@ -195,6 +195,7 @@ def settle(flags: Flags, *, queries: int) -> tuple[Flags, Config, list[str]]:
     Raises:
       InputError: choices that contradict one another or the data, with both values.
     """
+    check_fields(flags)
     notes = []
     if flags.batch_size is None:
         flags = dataclasses.replace(flags, batch_size=min(BATCH_SIZE, queries))

@@ -183,6 +183,14 @@ def test_values_of_flags_that_are_none_are_one_line(value):
     assert "\n" not in str(caught.value)
 
 
+def test_a_grid_may_lie_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "grid.toml").write_text('lang = "go"\nloss = "infonce"\nseed = 1\n')
+    assert names(file="~/grid.toml") == ["go-auto-infonce-none-1"]
+    with pytest.raises(InputError, match="~/other.toml: no such file"):
+        names(file="~/other.toml")
+
+
 def test_a_grid_may_begin_with_a_byte_order_mark(tmp_path):
     path = tmp_path / "grid.toml"
     text = 'lang = "go"\nloss = "infonce"\nseed = 1\n'

@@ -68,7 +68,7 @@ def mine(
     Raises:
       InputError: an unknown language, no such folder, a folder that exists, too few pairs.
     """
-    path, folder = f"{to_path(path)}", to_path(out) / language
+    folder = to_path(out) / language
     _check(path, language, folder)
     started = time.perf_counter()
     is_new = not folder.parent.exists()
@@ -96,7 +96,7 @@ def _check(path: str, language: str, folder: Path) -> None:
         raise InputError(f"unknown language {language!r}: --lang takes {known}")
     if "://" in path or path.startswith("git@"):
         raise InputError(f"{path}: clone it first, then give the folder")
-    if not os.path.isdir(path):
+    if not to_path(path).is_dir():
         raise InputError(f"{path}: no such folder")
     if folder.exists():
         raise _taken(folder)
@@ -110,7 +110,7 @@ def _mine_into(
     folder: Path, path: str, language: str, split_by: SplitBy, processes: int | None
 ) -> dict[str, Any]:
     """Writes the data of a tree into a folder; returns the report, which is written beside them."""
-    root = os.path.realpath(path)
+    root = os.path.realpath(to_path(path))
     counts = Counts()
     sources = list(source_files(root, language, counts))
     with tempfile.TemporaryDirectory(dir=folder) as temporary:

@@ -187,7 +187,7 @@ def test_a_grid_may_lie_in_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "grid.toml").write_text('lang = "go"\nloss = "infonce"\nseed = 1\n')
     assert names(file="~/grid.toml") == ["go-auto-infonce-none-1"]
-    with pytest.raises(InputError, match="~/other.toml: no such file"):
+    with pytest.raises(InputError, match=r"~/other.toml: no such file"):
         names(file="~/other.toml")
 
 

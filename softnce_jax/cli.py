@@ -12,8 +12,10 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
 from softnce_jax.errors import InputError
 from softnce_jax.files import printable
@@ -34,6 +36,9 @@ COMMANDS = {
     "figures": "Draw the figures of finished runs.",
     "negatives": "Measure how losses order the negatives.",
 }
+SECONDS_TO_END = 5.0  # after Ctrl-C
+_INTERRUPTED = 128 + signal.SIGINT
+
 # What each extra installs, by the names of the packages in an import.
 EXTRAS = {
     "train": [
@@ -115,6 +120,11 @@ def run(name: str, arguments: Sequence[str] | None = None, *, program: str | Non
       program: its name in help, by default that of the file that was started.
     """
     _log_to_terminal()
+    with _Interrupts():
+        _run(name, arguments, program)
+
+
+def _run(name: str, arguments: Sequence[str] | None, program: str | None) -> None:
     try:
         try:
             import tyro
@@ -134,12 +144,55 @@ def run(name: str, arguments: Sequence[str] | None = None, *, program: str | Non
         sys.exit(128 + signal.SIGPIPE)
     except (InputError, OSError, FloatingPointError) as error:
         _fail(f"{error}")
+    except (RuntimeError, AssertionError):
+        if (missing := _missing_device()) is None:
+            raise
+        _fail(missing)
     except ImportError as error:
         if (missing := _missing_extra(error)) is None:
             raise
         _fail(f"softnce {name}: {missing}")
     except KeyboardInterrupt:  # before or after training, which stops by itself
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
+
+
+class _Interrupts:
+    """While entered, Ctrl-C ends the command, after what is unfinished was removed.
+
+    KeyboardInterrupt alone does not: raised while a package is imported it may end in a crash, in
+    a callback it is only printed. So during an import the process ends at once, and else after
+    some seconds at the latest, as it does at a second Ctrl-C.
+    """
+
+    def __init__(self):
+        self._received = False
+
+    def __enter__(self) -> None:
+        self._in_main_thread = threading.current_thread() is threading.main_thread()
+        if self._in_main_thread:
+            self._before = signal.signal(signal.SIGINT, self._receive)
+
+    def __exit__(self, *_: object) -> None:
+        if self._in_main_thread:
+            signal.signal(signal.SIGINT, self._before)
+        if self._received:
+            sys.exit(_INTERRUPTED)
+
+    def _receive(self, _: int, frame: FrameType | None) -> None:
+        if self._received or _is_import(frame):
+            os._exit(_INTERRUPTED)
+        self._received = True
+        timer = threading.Timer(SECONDS_TO_END, os._exit, [_INTERRUPTED])
+        timer.daemon = True
+        timer.start()
+        raise KeyboardInterrupt
+
+
+def _is_import(frame: FrameType | None) -> bool:
+    """Whether a module is being imported in a frame or in what called it."""
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
 
 
 def _fail(line: str) -> None:
@@ -161,6 +214,19 @@ def _missing_extra(error: BaseException | None) -> str | None:
                 if package in packages:
                     return f'{package} is not installed: pip install "softnce_jax[{extra}]"'
         error = error.__cause__  # a package may raise an error of its own, transformers for one
+    return None
+
+
+def _missing_device() -> str | None:
+    """Why jax has no device, whatever it raised; None if it has one or is not used."""
+    if "jax" not in sys.modules:
+        return None
+    from softnce_jax.mesh import devices
+
+    try:
+        devices()
+    except InputError as error:
+        return f"{error}"
     return None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import math
@@ -17,8 +18,7 @@ import re
 import secrets
 import shutil
 import stat
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -67,13 +67,15 @@ def to_path(path: StrPath) -> Path:
     """A path as the functions of this module use it.
 
     All of them pass their paths through here: the one place to change for storage that is not
-    local. `~` stays as it is, as in the modules that read; a shell has expanded it.
+    local. So do the paths that a person gives, in flags, grids, variables and configurations: a
+    `~` at the beginning is a home folder, which no shell expands in `--out=~/run`. Configurations
+    are stored as they were given.
 
     Example:
-      >>> to_path("runs/ruby").name
-      'ruby'
+      >>> to_path("runs/ruby").name, to_path("~/runs") == Path.home() / "runs"
+      ('ruby', True)
     """
-    return Path(path)
+    return Path(os.path.expanduser(path))
 
 
 @contextlib.contextmanager
@@ -92,6 +94,7 @@ def whole_file(path: StrPath, mode: Literal["w", "wb"] = "wb", **options: Any) -
       OSError: it cannot be written; the old file is as it was.
 
     Example:
+      >>> import tempfile
       >>> with tempfile.TemporaryDirectory() as folder:
       ...     with whole_file(f"{folder}/a.txt", "w") as file:
       ...         _ = file.write("whole")
@@ -102,15 +105,12 @@ def whole_file(path: StrPath, mode: Literal["w", "wb"] = "wb", **options: Any) -
     path.parent.mkdir(parents=True, exist_ok=True)
     if "b" not in mode:
         options.setdefault("encoding", "utf-8")
-    temporary = _temporary_name(path)
-    try:
+    with _temporary_file(path) as temporary:
         with temporary.open(mode, **options) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())  # else a crash may leave the new name without its bytes
         os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 
@@ -122,12 +122,9 @@ def whole_file_path(path: StrPath) -> Iterator[Path]:
     """
     path = to_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary_name(path)
-    try:
+    with _temporary_file(path) as temporary:
         yield temporary
         publish(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def open_part(path: StrPath, *, append: bool) -> IO[bytes]:
@@ -168,6 +165,7 @@ def whole_folder(
       OSError: it cannot be written; nothing of it is left.
 
     Example:
+      >>> import tempfile
       >>> with tempfile.TemporaryDirectory() as parent:
       ...     with whole_folder(f"{parent}/model") as folder:
       ...         write_text(folder / "a.txt", "whole")
@@ -176,9 +174,7 @@ def whole_folder(
     """
     path = to_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = _temporary_name(path)
-    new.mkdir()
-    try:
+    with _temporary_folder(path) as new:
         yield new
         _set_modes(new)
         _sync_tree(new)
@@ -186,8 +182,6 @@ def whole_folder(
         with _moved_aside(path) if replace else contextlib.nullcontext():
             if not _rename_unless_taken(new, path) and exclusive:
                 raise FileExistsError(errno.EEXIST, "the folder exists", str(path))
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
     _sync_folder(path.parent)
 
 
@@ -328,6 +322,7 @@ def changed_file(folder: StrPath) -> Path | None:
       InputError: SHA256SUMS itself is damaged.
 
     Example:
+      >>> import tempfile
       >>> with tempfile.TemporaryDirectory() as folder:
       ...     write_text(f"{folder}/a.txt", "whole")
       ...     write_digests(folder)
@@ -398,20 +393,98 @@ def printable_line(text: str) -> str:
     return printable(text).replace("\n", r"\n").replace("\t", r"\t")
 
 
-def _temporary_name(path: Path) -> Path:
-    """A hidden name beside a path, for one writer alone.
+@contextlib.contextmanager
+def _temporary_file(path: Path) -> Iterator[Path]:
+    """An empty hidden file beside a path, for one writer alone, removed at the end if still there.
 
-    Random, for a process id does not tell hosts apart that share a file system.
+    As of `_temporary`.
     """
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with _temporary(path, lambda new: new.open("xb").close()) as temporary:
+        try:
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _temporary_folder(path: Path) -> Iterator[Path]:
+    """As `_temporary_file`, an empty folder."""
+    with _temporary(path, Path.mkdir) as temporary:
+        try:
+            yield temporary
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _temporary(path: Path, create: Callable[[Path], None]) -> Iterator[Path]:
+    """What has a hidden name beside a path, locked while this writer is at it.
+
+    The name is random, for a process id does not tell hosts apart that share a file system. The
+    lock ends with its process, however that ends: what bears such a name and no lock was left by a
+    killed one, and the next writer of the same path removes it. A lock and no age, for a writer may
+    be slow, and clocks differ.
+    """
+    _remove_left_behind(path)
+    while True:
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        create(temporary)
+        with _locked(temporary) as is_ours:
+            if is_ours:
+                yield temporary
+                return
+        # Another writer took it for left behind before it was locked.
+
+
+def _remove_left_behind(path: Path) -> None:
+    """Removes the temporary files and folders beside a path whose writers were killed."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}")
+    with os.scandir(path.parent) as entries:
+        found = [Path(entry) for entry in entries if name.fullmatch(entry.name)]
+    for left in found:
+        with _locked(left, only_if_free=True) as is_ours:
+            if is_ours and left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            elif is_ours:
+                left.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _locked(path: Path, *, only_if_free: bool = False) -> Iterator[bool]:
+    """Holds the lock of a temporary file or folder. Yields whether it is held.
+
+    Where the file system has no such locks, a writer goes on without one, and what others leave
+    behind stays.
+    """
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:  # removed meanwhile, or not ours
+        yield False
+        return
+    try:
+        yield _lock(number, path, only_if_free)
+    finally:
+        os.close(number)
+
+
+def _lock(number: int, path: Path, only_if_free: bool) -> bool:
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        is_held = error.errno in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
+        return not (is_held or only_if_free)
+    try:
+        return os.path.samestat(os.fstat(number), path.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return False
 
 
 @contextlib.contextmanager
 def _moved_aside(path: Path) -> Iterator[None]:
     """Frees a folder's name; removes the folder at the end."""
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as trash:
+    with _temporary_folder(path) as trash:
         with contextlib.suppress(FileNotFoundError):  # another process was first, or it is new
-            os.rename(path, Path(trash, path.name))
+            os.rename(path, trash / path.name)
         yield
 
 

@@ -5,26 +5,67 @@ Batches are split by rows over the axis; what every device needs whole is replic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from softnce_jax.errors import InputError
+from softnce_jax.errors import InputError, first_line
 
 __all__ = [
     "AXIS",
     "by_rows",
     "check_batch_size",
+    "devices",
     "make_mesh",
     "put_global",
     "replicated",
     "shard_rows",
+    "without_x64",
 ]
 
 AXIS = "data"
+
+
+def devices() -> list[jax.Device]:
+    """The devices of all processes, as `jax.devices()`.
+
+    Raises:
+      InputError: jax has none, usually because JAX_PLATFORMS names a platform that is not here.
+
+    Example:
+      >>> devices() == jax.devices()
+      True
+    """
+    try:
+        return jax.devices()
+    except (RuntimeError, AssertionError) as error:  # the second from jax[cpu] asked for cuda
+        asked = jax.config.jax_platforms
+        reason = first_line(error) if str(error) else "no such platform is installed"
+        raise InputError(
+            f"JAX_PLATFORMS={asked}: jax finds no such device here ({reason})"
+            if asked
+            else f"jax finds no device ({reason})"
+        ) from error
+
+
+@contextlib.contextmanager
+def without_x64() -> Iterator[None]:
+    """Computes as without JAX_ENABLE_X64, which may be set for another program.
+
+    Numbers without a type, such as Optax's powers of the step, would have 64 bits with it, and
+    results would differ. Also a decorator.
+
+    Example:
+      >>> with without_x64():
+      ...     jax.numpy.zeros(3).dtype
+      dtype('float32')
+    """
+    with jax.enable_x64(False):
+        yield
 
 
 def make_mesh(devices: Sequence[jax.Device]) -> Mesh:

@@ -18,7 +18,7 @@ import pytest
 import softnce_jax
 from softnce_jax import cli
 from softnce_jax.errors import InputError
-from tests.command_lines import lines_without
+from tests.command_lines import lines, lines_without
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "softnce_jax"
@@ -156,6 +156,52 @@ def test_what_a_user_can_cure_is_one_line(error, status, printed, monkeypatch, c
     assert shown.err.startswith(printed) and shown.err.count("\n") == bool(printed)
 
 
+# Without data or work: each looks for a device before it reads anything.
+DEVICE_COMMANDS = {
+    "finetune": ["--data", "sample"],
+    "train-simcse": ["--data", "sample"],
+    "evaluate": ["--model", "nowhere", "--data", "sample"],
+    "mine-negatives": ["--model", "bm25", "--data", "sample"],
+    "sweep": ["--data", "sample"],
+    "negatives": [],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("platform", ["cuda", "gpo"])
+def test_no_such_device_is_one_line(platform, tmp_path, monkeypatch):
+    monkeypatch.setenv("JAX_PLATFORMS", platform)
+    commands = [[command, *flags] for command, flags in DEVICE_COMMANDS.items()]
+    shown = lines(*commands, ["tables", "nowhere"], cwd=tmp_path)
+    for (status, _, err), command in zip(shown[:-1], commands, strict=True):
+        assert status == 1 and err.count("\n") == 1, (command, err)
+        assert err.startswith(f"error: JAX_PLATFORMS={platform}: jax finds no such device here (")
+    assert shown[-1].err.startswith("error: nowhere: no finished runs")  # it needs no device
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no backend"), AssertionError()])
+def test_no_device_met_in_a_library_is_one_line(error, monkeypatch, capsys):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("softnce_jax.commands.mine.main", fail)
+    monkeypatch.setattr("jax.devices", fail)
+    with pytest.raises(SystemExit) as exit:
+        cli.run("mine", ["source", "--lang", "ruby", "--out", "out"])
+    assert exit.value.code == 1
+    assert capsys.readouterr().err.startswith("error: jax finds no device (")
+
+
+def test_other_errors_of_a_device_keep_their_trace(monkeypatch):
+    def fail(_):
+        raise RuntimeError("ours")
+
+    monkeypatch.setattr("softnce_jax.commands.mine.main", fail)
+    with pytest.raises(RuntimeError, match="ours"):
+        cli.run("mine", ["source", "--lang", "ruby", "--out", "out"])
+
+
 def test_a_reader_that_has_enough_is_no_error(tmp_path):
     """As `softnce finetune --help | head -1`."""
     program = [sys.executable, "-m", "softnce_jax", "finetune", "--help"]
@@ -164,6 +210,66 @@ def test_a_reader_that_has_enough_is_no_error(tmp_path):
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 128 + signal.SIGPIPE
+
+
+def test_ctrl_c_ends_a_command(monkeypatch, capsys):
+    seen = []
+
+    def interrupted(_):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            seen.append("removed")
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr("softnce_jax.commands.mine.main", interrupted)
+    monkeypatch.setattr(cli, "SECONDS_TO_END", 600)
+    with pytest.raises(SystemExit) as exit:
+        cli.run("mine", ["source", "--lang", "ruby", "--out", "out"])
+    assert exit.value.code == 130 and seen == ["removed"]
+    assert capsys.readouterr() == ("", "") and signal.getsignal(signal.SIGINT) is before
+
+
+# Ctrl-C where the exception is lost, as in a callback of C, or in an import, where it may crash.
+SWALLOWED = """
+import signal, sys, time
+from pathlib import Path
+from softnce_jax import cli
+from softnce_jax.commands import mine
+cli.SECONDS_TO_END = float(sys.argv[1])
+def main(_):
+    if sys.argv[2] == "import":
+        import swallows
+    if sys.argv[2] != "nothing":
+        exec(Path("swallows.py").read_text())
+    time.sleep(0.5)
+    print("went on")
+mine.main = main
+cli.run("mine", ["source", "--lang", "ruby", "--out", "out"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "place", "status", "out"),
+    [
+        (0.1, "callback", 130, ""),
+        (600, "import", 130, ""),
+        (600, "callback", 130, "went on\n"),  # sooner than the time is up
+        (0.1, "nothing", 0, "went on\n"),  # negative control
+    ],
+)
+def test_ctrl_c_ends_a_command_wherever_it_comes(seconds, place, status, out, tmp_path):
+    text = "import signal\ntry: signal.raise_signal(2)\nexcept KeyboardInterrupt: pass\n"
+    (tmp_path / "swallows.py").write_text(text)
+    (tmp_path / "program.py").write_text(SWALLOWED)
+    done = subprocess.run(
+        [sys.executable, "program.py", str(seconds), place],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (status, out, "")
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import errno
+import fcntl
 import functools
 import hashlib
 import json
 import math
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -88,6 +91,91 @@ def test_a_kill_before_the_rename_leaves_the_old_file(tmp_path):
     assert (tmp_path / "a").read_bytes() == b"old" and visible(tmp_path) == ["a"]
     killed("write_bytes('a', b'new')\nos._exit(9)", tmp_path)
     assert (tmp_path / "a").read_bytes() == b"new"
+
+
+KILLED = {
+    "file": "with whole_file('a') as f: os._exit(9)",
+    "file of a library": "with whole_file_path('a') as p: p.write_text('x'); os._exit(9)",
+    "folder": "with whole_folder('a') as f: write_text(f / 'b', 'x'); os._exit(9)",
+    "replaced folder": "os.mkdir('a'); import softnce_jax.files as f\n"
+    "with f._moved_aside(f.to_path('a')): os._exit(9)",
+}
+
+
+def write_folder(path: Path) -> None:
+    with whole_folder(path, replace=True):
+        pass
+
+
+@pytest.mark.parametrize("left", KILLED)
+@pytest.mark.parametrize("write", [lambda path: write_text(path, "new"), write_folder])
+def test_what_a_killed_writer_left_goes_with_the_next_one(left, write, tmp_path):
+    killed(KILLED[left], tmp_path)
+    (left_behind,) = os.listdir(tmp_path)
+    assert re.fullmatch(r"\.a\.[0-9a-f]{8}", left_behind)
+    others = [".a.0a1b2c3", ".a.0a1b2c3d4", ".b.0a1b2c3d", ".aa.0a1b2c3d", "a.0a1b2c3d"]
+    for name in others:  # none of ours
+        (tmp_path / name).touch()
+    (tmp_path / ".a.00000000").symlink_to(tmp_path / "a.0a1b2c3d")
+    write(tmp_path / "a")
+    assert sorted(os.listdir(tmp_path)) == sorted([*others, ".a.00000000", "a"])
+
+
+def test_what_a_live_writer_has_stays(tmp_path):
+    """Of this process or another one, however old it looks."""
+    path = tmp_path / "a"
+    program = """
+    with whole_folder('a') as folder, whole_file('a') as file:
+        print(flush=True)
+        input()
+        write_text(folder / 'c', 'whole')
+        os._exit(0)
+    """
+    source = "import os\nfrom softnce_jax.files import *\n" + textwrap.dedent(program)
+    options = {"cwd": tmp_path, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", source], **options) as process:
+        process.stdout.readline()
+        others = set(os.listdir(tmp_path))
+        assert len(others) == 2
+        for name in others:
+            os.utime(tmp_path / name, (0, 0))
+        with whole_file(path) as file:
+            file.write(b"first")
+            write_bytes(path, b"second")
+            assert {*os.listdir(tmp_path)} > others | {"a"}
+        assert path.read_bytes() == b"first"
+        assert {*os.listdir(tmp_path)} == others | {"a"}
+        process.communicate(b"\n")
+    assert process.returncode == 0
+    write_bytes(path, b"third")
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_where_there_are_no_locks_nothing_is_removed(tmp_path, monkeypatch):
+    (tmp_path / ".a.0a1b2c3d").touch()
+
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    write_bytes(tmp_path / "a", b"new")
+    assert sorted(os.listdir(tmp_path)) == [".a.0a1b2c3d", "a"]
+
+
+def test_a_writer_that_is_taken_for_killed_takes_another_name(tmp_path, monkeypatch):
+    """Between the making of a temporary file and its lock, another writer may remove it."""
+    tokens = iter(["00000000", "11111111"])
+    monkeypatch.setattr(files.secrets, "token_hex", lambda _: next(tokens))
+    real = files._lock
+
+    def removed_first(number, path, only_if_free):
+        if path.name.endswith("00000000"):
+            path.unlink()
+        return real(number, path, only_if_free)
+
+    monkeypatch.setattr(files, "_lock", removed_first)
+    write_bytes(tmp_path / "a", b"whole")
+    assert (tmp_path / "a").read_bytes() == b"whole" and next(tokens, None) is None
 
 
 def test_bytes_are_on_the_disk_before_the_name(tmp_path, monkeypatch):
@@ -325,7 +413,44 @@ def test_names_below_a_folder():
 
 def test_a_path_is_the_same_for_all_modules():
     """Where one module expanded ~ and another did not, a run would lie in two folders."""
-    assert to_path("~/x") == Path("~/x") == to_path(Path("~/x"))
+    home = Path(os.path.expanduser("~"))
+    assert to_path("~/x") == home / "x" == to_path(Path("~/x")) and to_path("~") == home
+    for plain in ("a/~", "./a~", "~nobody-of-this-name/x"):
+        assert to_path(plain) == Path(plain)
+
+
+# What `Path` is made of outside of files.py: no name that a user gives.
+NOT_USERS = {
+    "sys.argv[0]", "__file__", "temporary", "part", "remote.name", "config['encoder']",  # names
+    "self.data_dir", "builder.data_dir", "dl_manager.download_dir",  # of data_folder()
+    "template.sharded_filepath", "snapshot_download", "HfApi", "root",  # absolute
+}  # fmt: skip
+
+
+def paths_made(source: str) -> list[str]:
+    """What the calls of `Path` and of `expanduser` in a source are given."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    return [
+        ast.unparse(call.args[0]) if call.args else "expanduser"
+        for call in calls
+        if ast.unparse(call.func) == "Path" or ast.unparse(call.func).endswith("expanduser")
+    ]
+
+
+def test_what_a_user_names_goes_through_to_path():
+    """`Path(config.out)` in a module would be another folder than files.py's."""
+    found = {
+        (path.name, made.partition("(")[0])
+        for path in PACKAGE.rglob("*.py")
+        if path != PACKAGE / "files.py" and "sample" not in path.parent.parent.name
+        for made in paths_made(path.read_text("utf-8"))
+    }
+    assert {made for _, made in found} <= NOT_USERS, found
+    assert paths_made("Path(config.out); Path('~').expanduser()") == [
+        "config.out",
+        "expanduser",
+        "'~'",
+    ]
 
 
 def test_text_for_a_terminal():

@@ -14,10 +14,12 @@ from softnce_jax.errors import InputError
 from softnce_jax.mesh import (
     by_rows,
     check_batch_size,
+    devices,
     make_mesh,
     put_global,
     replicated,
     shard_rows,
+    without_x64,
 )
 
 FOUR = make_mesh(jax.devices()[:4])
@@ -70,3 +72,40 @@ def test_batches_that_devices_cannot_share():
         check_batch_size(6, FOUR)
     with pytest.raises(InputError, match="--micro-batch 2 is not divisible by 4 devices"):
         check_batch_size(8, FOUR, 2)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            RuntimeError("Unable to initialize 'tpu': no libtpu.so\nand more"),
+            "no libtpu.so",
+        ),
+        (AssertionError(), "no such platform is installed"),
+    ],
+)
+def test_no_device_is_one_line(error, said, monkeypatch):
+    def fail():
+        raise error
+
+    assert devices() == jax.devices()  # negative control
+    monkeypatch.setattr(jax, "devices", fail)
+    with pytest.raises(InputError, match=r"^jax finds no device") as without:
+        devices()
+    before = jax.config.jax_platforms
+    jax.config.update("jax_platforms", "tpu")
+    try:
+        with pytest.raises(InputError, match=r"^JAX_PLATFORMS=tpu: ") as caught:
+            devices()
+    finally:
+        jax.config.update("jax_platforms", before)
+    for shown in (f"{caught.value}", f"{without.value}"):
+        assert said in shown and "\n" not in shown
+
+
+def test_numbers_have_32_bits_whatever_the_flag():
+    with jax.enable_x64(True):
+        wide = jax.numpy.zeros(2)
+        with without_x64():
+            narrow = jax.numpy.zeros(2)
+    assert (wide.dtype, narrow.dtype) == ("float64", "float32")

@@ -33,10 +33,11 @@ MAY_USE = {
     "estimators": "files mesh registry data encoders pretrained",
     "train": "_scores weights blockwise registry typed files languages mesh dataflow packing data "
     "encoders pretrained retrieval estimators",
-    "sweep": "weights registry typed files data encoders pretrained retrieval estimators train",
+    "sweep": "weights registry typed files mesh data encoders pretrained retrieval estimators "
+    "train",
     "commands": "typed files languages mesh data encoders pretrained retrieval estimators train "
     "sweep",
-    "cli": "typed files languages",
+    "cli": "typed files languages mesh",
     "__main__": "cli",
 }
 DEVICE_CODE = {"jax", "jaxlib", "flax", "optax", "orbax", "transformers"}

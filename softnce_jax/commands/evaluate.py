@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import arg
 
+from softnce_jax.files import to_path
 from softnce_jax.languages import LANGUAGES
-from softnce_jax.typed import Count, Length, OutPath, Seed
+from softnce_jax.typed import Count, Length, OutPath, Seed, check_fields
 
 if TYPE_CHECKING:
     from softnce_jax.encoders.encoder import Encoder
@@ -66,13 +67,19 @@ def evaluate(flags: Flags) -> dict[str, Any]:
     Raises:
       InputError: a model or data that cannot be used, before any work.
     """
-    import jax
+    from softnce_jax.mesh import without_x64
 
+    check_fields(flags)
+    with without_x64():
+        return _evaluate(flags)
+
+
+def _evaluate(flags: Flags) -> dict[str, Any]:
     from softnce_jax.data.load import load_corpora
     from softnce_jax.encoders.embed import UNFINISHED, Embedder
     from softnce_jax.errors import InputError
     from softnce_jax.files import write_json
-    from softnce_jax.mesh import make_mesh
+    from softnce_jax.mesh import devices, make_mesh
     from softnce_jax.retrieval.per_query import QueryScores, write_queries
     from softnce_jax.retrieval.tasks import GradedTask, SplitTask, choose_split
     from softnce_jax.train.report import show, summaries
@@ -81,9 +88,10 @@ def evaluate(flags: Flags) -> dict[str, Any]:
 
     if flags.judgements and flags.split:
         raise InputError(f"--split {flags.split}: judged queries are in no split")
+    mesh = make_mesh(devices())
     corpora, notes = load_corpora(flags.data, flags.lang, strict=flags.strict)
     tasks = [
-        GradedTask(Path(flags.judgements), corpus, strict=flags.strict)
+        GradedTask(to_path(flags.judgements), corpus, strict=flags.strict)
         if flags.judgements
         else SplitTask(corpus, choose_split(corpus, flags.split), flags.depth)
         for corpus in corpora
@@ -97,9 +105,9 @@ def evaluate(flags: Flags) -> dict[str, Any]:
     for line in notes:
         log.info(line)
     processor = make_processor(encoder, (corpus.codebase for corpus in corpora), flags.data)
-    out = Path(flags.out or default_out(flags))
+    out = to_path(flags.out or default_out(flags))
     out.mkdir(parents=True, exist_ok=True)
-    embedder = Embedder(encoder, make_mesh(jax.devices()))
+    embedder = Embedder(encoder, mesh)
     values: dict[str, dict] = {}
     for task in tasks:
         log.info(task.describe())
@@ -119,7 +127,8 @@ def evaluate(flags: Flags) -> dict[str, Any]:
 
 def default_out(flags: Flags) -> str:
     """The folder of an evaluation, named after the model."""
-    name = Path(flags.model).resolve().name if Path(flags.model).exists() else flags.model
+    path = to_path(flags.model)
+    name = path.resolve().name if path.exists() else flags.model
     kind = "judged" if flags.judgements else "evaluate"
     return f"runs/{kind}-{name.replace('/', '_')}-{flags.lang}"
 
@@ -128,7 +137,7 @@ def open_model(flags: Flags) -> tuple[Encoder, Any]:
     """The encoder and parameters of a run folder, a checkpoint of it, a folder or a Hub id."""
     from softnce_jax.pretrained.load import load
 
-    path = Path(flags.model)
+    path = to_path(flags.model)
     if path.name.isdigit() and path.parent.name == "checkpoints":
         return _open_checkpoint(path, precision=flags.precision, download=flags.download)
     encoder, params = load(flags.model, dtype=flags.precision, download=flags.download)
@@ -146,13 +155,17 @@ def _open_checkpoint(path: Path, *, precision: str, download: bool) -> tuple[Enc
     Raises:
       InputError: no such checkpoint, or not one of fine-tuning.
     """
-    import jax
-
     from softnce_jax.errors import InputError
-    from softnce_jax.mesh import make_mesh
+    from softnce_jax.mesh import devices, make_mesh
     from softnce_jax.train.checkpoint import Checkpoints, read_config
-    from softnce_jax.train.config import Config, StoredConfig
-    from softnce_jax.train.setup import build_encoder, build_step, read_data, schedule_of
+    from softnce_jax.train.config import Config, StoredConfig, differences
+    from softnce_jax.train.setup import (
+        build_encoder,
+        build_step,
+        origin,
+        read_data,
+        schedule_of,
+    )
     from softnce_jax.typed import check_type
 
     if not path.is_dir():
@@ -173,10 +186,15 @@ def _open_checkpoint(path: Path, *, precision: str, download: bool) -> tuple[Enc
     unused |= {"loss": "infonce", "estimator": "none", "symmetric": False}
     config = Config(**settled | unused)
     data = read_data(config)
+    now = stored | {"encoder_hash": origin(config)["encoder_hash"]}
+    if config.encoder == "tiny":  # its tokenizer is made of the data
+        now["data_hash"] = [corpus.hash() for corpus in data.corpora]
+    if changed := differences(stored, now):
+        raise InputError(f"{path}: it is of something else ({'; '.join(changed)})")
     encoder, initial = build_encoder(config, data.train)
     # Orbax restores into the shapes of a state, the optimiser's among them.
     schedule = schedule_of(config, len(data.train))
-    _, like = build_step(config, encoder, initial, schedule, make_mesh(jax.devices()))
+    _, like = build_step(config, encoder, initial, schedule, make_mesh(devices()))
     checkpoints = Checkpoints(path.parent, stored)
     try:
         return encoder, checkpoints.restore_step(int(path.name), like).state.params

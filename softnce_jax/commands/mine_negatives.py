@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import arg
 
 from softnce_jax.errors import InputError
-from softnce_jax.files import safe_name
+from softnce_jax.files import safe_name, to_path
 from softnce_jax.languages import LANGUAGES
 from softnce_jax.typed import Count, Factor, OutPath, Size, check_fields
 
@@ -73,12 +73,20 @@ def mine_negatives(flags: Flags) -> Path:
     Raises:
       InputError: a model, data or numbers that cannot be used, before any work.
     """
+    from softnce_jax.mesh import devices, without_x64
+
+    _check_flags(flags)
+    devices()
+    with without_x64():
+        return _mine_negatives(flags)
+
+
+def _mine_negatives(flags: Flags) -> Path:
     from softnce_jax.data.corpus import unique_functions
     from softnce_jax.data.hard_negatives import training_hashes, write_negatives
     from softnce_jax.estimators.precomputed import teacher
     from softnce_jax.train.setup import check_splits, read_corpora
 
-    _check_flags(flags)
     corpora, notes = read_corpora(flags)
     check_splits(corpora, ("train",))
     functions = [unique_functions(corpus.train) for corpus in corpora]
@@ -94,7 +102,7 @@ def mine_negatives(flags: Flags) -> Path:
         counts[corpus.language] = _report(flags, corpus, unique, negatives)
         mined.append((corpus, unique, negatives))
 
-    out = Path(flags.out) if flags.out else _default_out(flags, model)
+    out = to_path(flags.out) if flags.out else _default_out(flags, model)
     about = {"k": flags.k, "model": flags.model, "model_hash": model and model.hash}
     about |= {name: getattr(flags, name) for name in ("ranks", "absolute_margin")}
     about |= {"relative_margin": flags.relative_margin, "queries": counts}
@@ -218,7 +226,7 @@ def _default_out(flags: Flags, model: Precomputed | None) -> Path:
     """Beside the data, named after the flags that make it."""
     from softnce_jax.train.setup import cache_folder
 
-    ranking = "bm25" if model is None else f"{Path(flags.model).name}-{model.hash[:8]}"
+    ranking = "bm25" if model is None else f"{to_path(flags.model).name}-{model.hash[:8]}"
     parts = [flags.lang, safe_name(ranking), str(flags.k)]
     parts += [f"ranks{flags.ranks[0]}-{flags.ranks[1]}"] * (flags.ranks != (1, 100))
     for name in ("absolute_margin", "relative_margin", "fold"):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
+from softnce_jax.files import to_path
 from softnce_jax.typed import OutPath
 
 __all__ = ["Flags", "main"]
@@ -40,7 +40,7 @@ def main(flags: Flags) -> None:
     from softnce_jax.sweep.negatives import experiment, write_table
     from softnce_jax.sweep.run import run_cells
 
-    out = Path(flags.out)
+    out = to_path(flags.out)
     cells = experiment(
         out, estimators=flags.estimator, seeds=flags.seed, data=flags.data, settings=flags.set
     )

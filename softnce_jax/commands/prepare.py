@@ -78,7 +78,7 @@ def prepare_language(flags: Flags, language: str) -> Path:
     from softnce_jax.data.code_search_net.published import ABOUT, PROTOCOL
     from softnce_jax.data.load import data_folder
     from softnce_jax.errors import InputError
-    from softnce_jax.files import read_json
+    from softnce_jax.files import lock, read_json
 
     builder = Builder(
         config=language,
@@ -86,14 +86,17 @@ def prepare_language(flags: Flags, language: str) -> Path:
         select=flags.select,
         processes=flags.processes,
     )
-    folder = Path(builder.data_dir)
-    if not (folder / ABOUT).exists():
-        builder.download_and_prepare(
-            download_dir=data_folder() / "downloads",
-            download_config=tfds.download.DownloadConfig(
-                manual_dir=flags.folder, try_download_gcs=False
-            ),
-        )
+    folder, downloads = Path(builder.data_dir), data_folder() / "downloads"
+    downloads.mkdir(parents=True, exist_ok=True)
+    # One at a time: each removes what killed ones left, and that of live ones looks the same.
+    with lock(downloads / f"{language}.lock"):
+        if not (folder / ABOUT).exists():
+            builder.download_and_prepare(
+                download_dir=downloads,
+                download_config=tfds.download.DownloadConfig(
+                    manual_dir=flags.folder, try_download_gcs=False
+                ),
+            )
     about = read_json(folder / ABOUT)
     if about["select"] != flags.select:
         raise InputError(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
+from softnce_jax.files import to_path
 from softnce_jax.typed import OutPath
 
 __all__ = ["Flags", "main"]
@@ -51,7 +51,7 @@ def main(flags: Flags) -> None:
     from softnce_jax.sweep.tables import write_tables
 
     texts = dataclasses.asdict(flags)
-    out, grid, settings = Path(texts.pop("out")), texts.pop("grid"), texts.pop("set")
+    out, grid, settings = to_path(texts.pop("out")), texts.pop("grid"), texts.pop("set")
     cells = make_grid(out, grid=grid, texts=texts, settings=settings)
     failed = run_cells(cells, out)
     if len(failed) < len(cells):

@@ -12,12 +12,12 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from tyro.conf import arg
 
 from softnce_jax.errors import InputError
+from softnce_jax.files import to_path
 from softnce_jax.languages import LANGUAGES
 from softnce_jax.train.config import Config, resolve
 from softnce_jax.typed import (
@@ -32,6 +32,8 @@ from softnce_jax.typed import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from softnce_jax.data.corpus import Pair
     from softnce_jax.encoders.encoder import Encoder
     from softnce_jax.retrieval.tasks import SentenceTask
@@ -106,20 +108,28 @@ def train_simcse(flags: Flags) -> dict[str, Any]:
       FloatingPointError: a loss or gradient that is not finite; nothing is saved after it.
       SystemExit: a signal came; the state is saved and the same call resumes.
     """
+    from softnce_jax.mesh import without_x64
+
+    check_fields(flags)
+    with without_x64():
+        return _train_simcse(flags)
+
+
+def _train_simcse(flags: Flags) -> dict[str, Any]:
     import jax
 
     from softnce_jax.data.corpus import unique_queries
     from softnce_jax.data.load import load_corpora
     from softnce_jax.encoders.embed import Embedder
     from softnce_jax.encoders.processor import Processor
-    from softnce_jax.mesh import check_batch_size, make_mesh
+    from softnce_jax.mesh import check_batch_size, devices, make_mesh
     from softnce_jax.retrieval.tasks import SentenceTask
     from softnce_jax.train.loop import train
     from softnce_jax.train.run_folder import RunFolder
-    from softnce_jax.train.setup import check_splits, make_batches, schedule_of
+    from softnce_jax.train.setup import check_splits, make_batches, origin, schedule_of
     from softnce_jax.train.versions import versions
 
-    mesh = make_mesh(jax.devices())
+    mesh = make_mesh(devices())
 
     corpora, notes = load_corpora(flags.data, flags.lang, strict=flags.strict)
     check_splits(corpora, ("train", "valid"))
@@ -131,6 +141,7 @@ def train_simcse(flags: Flags) -> dict[str, Any]:
     pairs = with_themselves(queries)
 
     identity = dataclasses.asdict(flags) | {"data_hash": [corpus.hash() for corpus in corpora]}
+    identity |= origin(config)
     run = RunFolder(flags.out, identity)
     run.agree()
     if (results := run.whole_results()) is not None:
@@ -191,7 +202,7 @@ def settle(flags: Flags, *, queries: int) -> tuple[Flags, Config, list[str]]:
         flags = dataclasses.replace(flags, batch_size=min(BATCH_SIZE, queries))
         if queries < BATCH_SIZE:
             notes.append(f"batch size {BATCH_SIZE} -> {queries}: all different training queries")
-    out = flags.out or f"runs/simcse-{flags.lang}-{Path(flags.model).name}-{flags.seed}"
+    out = flags.out or f"runs/simcse-{flags.lang}-{to_path(flags.model).name}-{flags.seed}"
     flags = dataclasses.replace(flags, out=out)
     shared = dataclasses.asdict(flags)
     model, temperature = shared.pop("model"), shared.pop("temperature")

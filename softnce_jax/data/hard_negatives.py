@@ -31,7 +31,7 @@ from softnce_jax.data.rows import (
     url_of,
 )
 from softnce_jax.errors import InputError
-from softnce_jax.files import file_digest, json_text, whole_file
+from softnce_jax.files import file_digest, json_text, to_path, whole_file
 
 __all__ = ["LARGEST_K", "HardNegatives", "read_negatives", "training_hashes", "write_negatives"]
 
@@ -90,7 +90,7 @@ def read_negatives(
         query; a line that cannot be used, by file and line.
     """
     row_errors = RowErrors(strict=True) if row_errors is None else row_errors
-    path = Path(name)
+    path = to_path(name)
     if not path.is_file() or not name.endswith((".jsonl", ".jsonl.gz")):
         raise InputError(f"{path}: no such JSON lines; experiments/mine_negatives.py makes some")
     rows = read_rows(path, row_errors)

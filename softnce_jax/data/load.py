@@ -22,7 +22,7 @@ from softnce_jax.data.rows import (
 )
 from softnce_jax.data.sample import load_sample
 from softnce_jax.errors import InputError
-from softnce_jax.files import read_json
+from softnce_jax.files import read_json, to_path
 from softnce_jax.languages import LANGUAGES
 
 __all__ = ["data_folder", "load_corpora", "prepared_folder", "read_corpus"]
@@ -30,7 +30,7 @@ __all__ = ["data_folder", "load_corpora", "prepared_folder", "read_corpus"]
 
 def data_folder() -> Path:
     """The folder of prepared data and caches: $SOFTNCE_DATA, else ~/.cache/softnce_jax."""
-    return Path(os.environ.get("SOFTNCE_DATA", "~/.cache/softnce_jax")).expanduser()
+    return to_path(os.environ.get("SOFTNCE_DATA", "~/.cache/softnce_jax"))
 
 
 def load_corpora(data: str, lang: str, *, strict: bool = False) -> tuple[list[Corpus], list[str]]:
@@ -79,7 +79,7 @@ def _has_data(folder: Path) -> bool:
 
 def _read(data: str, language: str, *, strict: bool) -> Corpus:
     """The corpus of a language in a folder, prepared or in any other format."""
-    if (folder := prepared_folder(Path(data), language)) is None:
+    if (folder := prepared_folder(to_path(data), language)) is None:
         return read_corpus(data, language, strict=strict)
     # Imported here, because TFDS is slow to import and most data are not prepared with it.
     from softnce_jax.data.code_search_net.prepared import read_prepared
@@ -133,7 +133,7 @@ def read_corpus(path: str | Path, language: str, *, strict: bool = False) -> Cor
     Raises:
       InputError: nothing there that is known, or (strict) an unusable row, by file and line.
     """
-    root = Path(path)
+    root = to_path(path)
     if (root / language).is_dir():
         root = root / language
     source = find_source(root)

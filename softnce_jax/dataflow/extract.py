@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
@@ -18,7 +17,7 @@ from softnce_jax.dataflow.nodes import Kind, Rule
 from softnce_jax.dataflow.tree import read
 from softnce_jax.dataflow.walk import BUDGET, Edge, Walk
 from softnce_jax.languages import grammar, parse
-from softnce_jax.processes import imap
+from softnce_jax.processes import imap, usable_cores
 
 __all__ = ["DataFlow", "Extractor", "Function", "extract_all"]
 
@@ -125,7 +124,7 @@ def extract_all(
       A DataFlow for each function.
     """
     if processes is None:
-        processes = (os.cpu_count() or 1) if len(functions) > FEW else 1
+        processes = usable_cores() if len(functions) > FEW else 1
     chunks = [functions[at : at + CHUNK] for at in range(0, len(functions), CHUNK)]
     work = functools.partial(_extract_chunk, rules=rules)
     quiet = processes == 1 and len(functions) <= FEW

@@ -10,7 +10,7 @@ import safetensors.numpy
 
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.tokenizer import as_fast
-from softnce_jax.files import whole_folder, write_digests
+from softnce_jax.files import to_path, whole_folder, write_digests
 from softnce_jax.pretrained.convert import to_published
 from softnce_jax.pretrained.sentence_transformers import write_modules
 
@@ -47,7 +47,7 @@ def export_model(folder: str | Path, encoder: Encoder, params: dict[str, Any]) -
       ...     load(f"{folder}/model")[0].code_length == encoder.code_length
       True
     """
-    folder = Path(folder).absolute()
+    folder = to_path(folder).absolute()
     try:
         with whole_folder(folder, replace=True) as new:
             _write(new, encoder, params)

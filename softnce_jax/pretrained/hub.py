@@ -9,7 +9,7 @@ from huggingface_hub import HfApi, constants, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from softnce_jax.errors import InputError, first_line
-from softnce_jax.files import safe_join
+from softnce_jax.files import safe_join, to_path
 from softnce_jax.pretrained.convert import INDEX, WEIGHT_FILES, shards
 
 __all__ = ["SMALL_FILES", "locate"]
@@ -33,8 +33,8 @@ def locate(name: str, *, revision: str, download: bool) -> Path:
       InputError: an unfinished run, or neither a folder nor a Hub id that is cached or, with
         `download`, can be fetched.
     """
-    if Path(name).expanduser().is_dir():
-        return _model_folder(Path(name).expanduser())
+    if (folder := to_path(name)).is_dir():
+        return _model_folder(folder)
     try:
         return _fetch(name, revision) if download else _cached(name, revision)
     except HFValidationError:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from softnce_jax.files import read_json
+from softnce_jax.files import read_json, to_path
 from softnce_jax.typed import Length, Size
 
 __all__ = ["PRESETS", "SETTINGS", "Preset", "Settings", "preset"]
@@ -109,6 +108,6 @@ def preset(name: str) -> Preset:
 
 def _exported_settings(name: str) -> dict[str, Any]:
     """The settings that an export wrote into its folder; the folder may be that of its run."""
-    paths = (Path(name, SETTINGS), Path(name, "model", SETTINGS))
+    paths = (to_path(name) / SETTINGS, to_path(name) / "model" / SETTINGS)
     values = next((read_json(path, Settings) for path in paths if path.is_file()), {})
     return {name: values[name] for name in Settings.__annotations__ if name in values}

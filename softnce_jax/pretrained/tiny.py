@@ -118,7 +118,7 @@ def _matcher(encoder: Encoder, key: jax.Array) -> dict[str, Any]:
         for dense in (layer["attention"]["output"]["dense"], layer["output"]["dense"]):
             dense["kernel"] *= 0.0
     tables["word_embeddings"]["embedding"] = _word_vectors(encoder, names, key)
-    tables["LayerNorm"]["scale"] = jnp.ones(hidden).at[names:].set(GAIN)
+    tables["LayerNorm"]["scale"] = jnp.ones(hidden, jnp.float32).at[names:].set(GAIN)
     layers["0"]["attention"] |= _saturation(hidden, heads, names)
     return params
 
@@ -127,14 +127,16 @@ def _word_vectors(encoder: Encoder, names: int, key: jax.Array) -> jax.Array:
     """Names and contents of all tokens; special tokens have none, but <s> has a name of its own."""
 
     def directions(key: jax.Array, size: int) -> jax.Array:
-        frame = jax.nn.initializers.orthogonal()(key, (encoder.config.vocab_size, size))
+        frame = jax.nn.initializers.orthogonal(dtype=jnp.float32)(
+            key, (encoder.config.vocab_size, size)
+        )
         frame -= frame.mean(axis=1, keepdims=True)  # LayerNorm would subtract it
         frame /= jnp.linalg.norm(frame, axis=1, keepdims=True)
         return frame.at[: len(SPECIAL_TOKENS)].set(0.0)
 
     name_key, content_key = jax.random.split(key)
     name_VD = jnp.pad(directions(name_key, names - 2), ((0, 0), (2, 0)))
-    name_VD = name_VD.at[0, :2].set(jnp.array([1.0, -1.0]) / math.sqrt(2))
+    name_VD = name_VD.at[0, :2].set(jnp.array([1.0, -1.0], jnp.float32) / math.sqrt(2))
     content_VD = directions(content_key, encoder.config.hidden_size - names) / GAIN
     return jnp.concatenate([name_VD, content_VD], axis=1)
 
@@ -152,7 +154,7 @@ def _saturation(hidden: int, heads: int, names: int) -> dict[str, Any]:
     to_first = np.zeros((heads, size), np.float32)
     to_first[:, 0] = math.sqrt(2) * steep * (1 + math.log(SATURATION) / SHARPNESS)
     is_content = jnp.arange(hidden) >= names
-    content, zero = jnp.diag(is_content.astype(jnp.float32)), jnp.zeros(hidden)
+    content, zero = jnp.diag(is_content.astype(jnp.float32)), jnp.zeros(hidden, jnp.float32)
     kernel = jnp.asarray(match.reshape(hidden, hidden))
     return {
         "self": {

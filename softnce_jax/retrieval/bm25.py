@@ -11,7 +11,6 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 
-import bm25s
 import numpy as np
 
 from softnce_jax.errors import check_texts
@@ -24,8 +23,6 @@ __all__ = ["Bm25", "bm25_ranks", "bm25_top", "words"]
 log = logging.getLogger(__name__)
 
 K1, B = 1.2, 0.75  # Lucene's defaults
-
-logging.getLogger("bm25s").setLevel(logging.WARNING)  # it logs every index at level debug
 
 # An acronym before a capitalised word, a word, an acronym at the end, a number.
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][^\W\d_A-Z])|[A-Z]?[^\W\d_A-Z]+|[A-Z]+|\d+")
@@ -65,6 +62,9 @@ class Bm25:
         words_M = [words(code) for code in codes]
         self._codes, self.has_words = len(codes), any(words_M)
         if self.has_words:  # bm25s takes no empty vocabulary
+            import bm25s  # here, for it uses a device when it is imported
+
+            logging.getLogger("bm25s").setLevel(logging.WARNING)  # it logs every index at debug
             self._index = bm25s.BM25(method="lucene", k1=K1, b=B, backend="numpy")
             self._index.index(words_M, show_progress=False)
 

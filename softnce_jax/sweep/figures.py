@@ -18,7 +18,7 @@ from softnce_jax.data.corpus import Joined, Pair
 from softnce_jax.encoders.processor import Processor
 from softnce_jax.errors import InputError, first_line
 from softnce_jax.estimators.spec import parse
-from softnce_jax.files import printable_line, whole_file
+from softnce_jax.files import printable_line, to_path, whole_file
 from softnce_jax.pretrained.load import load
 from softnce_jax.sweep.scores import Run, Scores, System, read_runs
 from softnce_jax.sweep.tables import TableCell, label, means_by_seed
@@ -84,7 +84,7 @@ def draw(runs: str | Path, out: str | Path) -> None:
                 continue
             # Without a date, the same runs give the same file.
             for ending, options in (("png", {}), ("svg", {"metadata": {"Date": None}})):
-                path = Path(out) / f"{name}.{ending}"
+                path = to_path(out) / f"{name}.{ending}"
                 with whole_file(path) as file:
                     figure.savefig(file, format=ending, bbox_inches="tight", **options)
                 log.info(str(path))

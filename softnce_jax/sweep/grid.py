@@ -17,6 +17,7 @@ from softnce_jax import registry
 from softnce_jax.data.code_search_net.published import COUNTS
 from softnce_jax.errors import InputError, first_line
 from softnce_jax.estimators.spec import parse
+from softnce_jax.files import to_path
 from softnce_jax.train.config import LOSS_SETTINGS, NOT_COMPARED, Config
 from softnce_jax.typed import check_fields
 
@@ -172,7 +173,8 @@ def _check(name: str, value: Any) -> Any:
 
 def _read(path: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(Path(path).read_text("utf-8"))
+        # Editors may begin with a byte order mark.
+        return tomllib.loads(to_path(path).read_text("utf-8-sig"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; --grid takes a TOML file") from None
     except (ValueError, RecursionError, OSError) as error:  # no TOML, not UTF-8, too many digits

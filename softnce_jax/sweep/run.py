@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+import itertools
 import logging
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
 
 from tqdm import tqdm
 
 from softnce_jax.errors import InputError, first_line
-from softnce_jax.files import printable, read_json
+from softnce_jax.files import printable
+from softnce_jax.mesh import devices
 from softnce_jax.sweep.grid import Cell
 from softnce_jax.train.compile_cache import cached_compilations
-from softnce_jax.train.config import NOT_COMPARED
-from softnce_jax.train.fit import fit
+from softnce_jax.train.fit import fit, read_inputs
+from softnce_jax.train.run_folder import RunFolder, has_results
+from softnce_jax.train.setup import read_data
 from softnce_jax.train.signals import StopSignal
 
 log = logging.getLogger(__name__)
@@ -26,17 +27,13 @@ log = logging.getLogger(__name__)
 __all__ = ["run_cells"]
 
 
-class _Stored(TypedDict):
-    """What is read of a cell's results.json."""
-
-    config: dict[str, Any]
-
-
 EXPECTED_ERRORS = (InputError, OSError, FloatingPointError)  # their one line says enough
 
 
 def run_cells(cells: Sequence[Cell], out: Path) -> list[str]:
     """Runs every cell that has no results; a cell that fails does not stop the others.
+
+    A cell that has some is compared first, as `fit` compares a run.
 
     Args:
       cells: of a grid.
@@ -46,12 +43,15 @@ def run_cells(cells: Sequence[Cell], out: Path) -> list[str]:
       The names of the cells that failed.
 
     Raises:
+      InputError: jax has no device; a folder holds the results of another run, or a finished cell's
+        data or models are gone.
       SystemExit: a signal came; the cell's state is saved and the same call goes on from it.
     """
+    devices()  # none is no matter of a cell
     out.mkdir(parents=True, exist_ok=True)
     failed = []
     StopSignal.latest = None
-    missing = [cell for cell in cells if not _is_finished(cell)]
+    missing = _missing(cells)
     bar = _progress_bar(cells, missing)
     with cached_compilations(out / ".compiled"), _only_warnings(), bar:
         for cell in missing:
@@ -88,22 +88,29 @@ def _only_warnings() -> Iterator[None]:
         package.setLevel(level)
 
 
-def _is_finished(cell: Cell) -> bool:
-    """Whether the cell has its results. Raises InputError if another run's are in its folder."""
-    path = Path(cell.config.out) / "results.json"
-    if not path.exists():
-        return False
-    stored = read_json(path, _Stored)["config"]
-    for name, value in dataclasses.asdict(cell.config).items():
-        default = type(cell.config).__dataclass_fields__[name].default
-        # A field left at its default was filled in by the run: the stored value may differ.
-        if name in NOT_COMPARED or value == default or value == stored.get(name):
-            continue
-        raise InputError(
-            f"{path.parent} has {name} {stored.get(name)!r}, the grid {value!r}: choose another "
-            "--out or remove it"
-        )
-    return True
+def _missing(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells without results of their own data and models, as `fit` would compare them.
+
+    Raises:
+      InputError: a cell's folder holds the results of another run.
+    """
+    without = {c.config.out for c in cells if not has_results(c.config.out)}
+    # Where a teacher is trained first, it is not known yet whether a cell's is still the same.
+    missing = {c.config.out for c in cells if {c.config.out, c.config.teacher} & without}
+    finished = sorted((c for c in cells if c.config.out not in missing), key=_data_key)
+    for _, group in itertools.groupby(finished, _data_key):
+        configs = [cell.config for cell in group]
+        data = read_data(configs[0])
+        for config in configs:
+            RunFolder(config.out, read_inputs(config, data).identity)
+    return [cell for cell in cells if cell.config.out in missing]
+
+
+def _data_key(cell: Cell) -> str:
+    """The same for cells of the same data, which are read once and not kept."""
+    names = ("data", "lang", "strict", "fold", "negatives", "negatives_per_query")
+    seed = cell.config.seed if cell.config.negatives else None
+    return repr([seed, *(getattr(cell.config, name) for name in names)])
 
 
 def _headline(results: dict) -> str:

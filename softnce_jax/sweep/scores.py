@@ -11,7 +11,7 @@ import numpy as np
 
 from softnce_jax.errors import InputError, first_line
 from softnce_jax.estimators.spec import parse
-from softnce_jax.files import read_json
+from softnce_jax.files import read_json, to_path
 from softnce_jax.retrieval.per_query import QUERIES_FILE, QueryScores, read_queries
 from softnce_jax.train.config import NOT_COMPARED, StoredConfig
 from softnce_jax.typed import Factor, NotNegative, Positive, Size, check_type
@@ -169,7 +169,7 @@ def read_runs(folder: str | Path) -> list[Run]:
       InputError: there are none, or one is damaged.
     """
     runs = []
-    for path in sorted(Path(folder).glob("*/results.json")):
+    for path in sorted(to_path(folder).glob("*/results.json")):
         results = read_json(path, dict[str, Any])
         check_type(results.get("config"), dict[str, Any], f"{path}: config")
         if "loss" in results["config"] and (path.parent / QUERIES_FILE).exists():

@@ -15,7 +15,7 @@ import numpy as np
 from tabulate import tabulate
 
 from softnce_jax import registry
-from softnce_jax.files import printable_line, write_text
+from softnce_jax.files import printable_line, to_path, write_text
 from softnce_jax.retrieval.results import COLUMNS as METRICS
 from softnce_jax.retrieval.results import three_digits
 from softnce_jax.sweep.paper import LANGUAGE_COLUMNS, SIZES, is_papers_data, published_mrr
@@ -73,7 +73,7 @@ def write_tables(runs: str | Path, out: str | Path) -> None:
     finished = read_runs(runs)
     tables = make_tables(finished)
     text = "\n".join([*_data_lines(finished), "", *map(markdown, tables)])
-    as_markdown, as_latex = Path(out) / "tables.md", Path(out) / "tables.tex"
+    as_markdown, as_latex = to_path(out) / "tables.md", to_path(out) / "tables.tex"
     write_text(as_markdown, text)
     write_text(as_latex, "\n\n".join(map(latex, tables)) + "\n")
     log.info(text)

@@ -8,6 +8,7 @@ checkpoint may be whole.
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,13 +19,16 @@ import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
 from softnce_jax.errors import InputError, first_line
-from softnce_jax.files import file_digest, set_aside
+from softnce_jax.files import file_digest, set_aside, to_path
 from softnce_jax.train import distributed
 from softnce_jax.train.state import TrainState
 from softnce_jax.train.versions import versions
 from softnce_jax.typed import check_type
 
 log = logging.getLogger(__name__)
+
+
+_WIDE = re.compile(r"(float|u?int)64\[")  # types that only jax_enable_x64 allows
 
 
 class DamagedCheckpoint(OSError):
@@ -96,6 +100,24 @@ def _described(tree: Any) -> dict[str, str]:
     }
 
 
+def _words(name: str) -> tuple[str, ...]:
+    """The parts of a leaf's name, whatever is between them.
+
+    Example:
+      >>> _words(".params['a']") == _words("['params']['a']")
+      True
+    """
+    return tuple(re.findall(r"\w+", name))
+
+
+def _x64(there: str, here: str) -> str:
+    """The end of a message: that one of two types is of jax_enable_x64, if only one is."""
+    is_wide = _WIDE.match(there) is not None
+    if "none" in (there, here) or is_wide == (_WIDE.match(here) is not None):
+        return ""
+    return f" (it was written {'with' if is_wide else 'without'} jax_enable_x64)"
+
+
 def _other_versions(about: dict[str, Any]) -> str:
     """The end of a message: which packages have other versions here than a checkpoint's, if any."""
     stored, here = about.get("versions", {}), versions()
@@ -111,7 +133,7 @@ class Checkpoints:
     """The checkpoints of a run: the latest few, and the best that each of them knows of."""
 
     def __init__(self, folder: str | Path, config: dict, *, keep: int = 2):
-        self.folder = Path(folder).resolve()
+        self.folder = to_path(folder).resolve()
         self.config = config
         self._keep = keep
         self._best_of: dict[int, int] = {}
@@ -246,15 +268,29 @@ class Checkpoints:
     def _check_same_state(self, step: int, about: dict[str, Any], like: TrainState) -> None:
         """Raises InputError where the stored state has other arrays than the one wanted."""
         wanted = _described(like)
-        # The last release stored the names alone, with their checksums.
-        stored = about.get("arrays", dict.fromkeys(about["checksums"]))
+        stored = about.get("arrays") or self._arrays_of_older(step, about)
         for name in sorted({*wanted, *stored}):
             here, there = wanted.get(name, "none"), stored.get(name, "none")
             if there is not None and here != there:
                 raise InputError(
                     f"checkpoint {step} in {self.folder} is of other code, settings or versions: "
-                    f"{name} is {there} in it, {here} here{_other_versions(about)}"
+                    f"{name} is {there} in it, {here} here{_x64(there, here)}"
+                    f"{_other_versions(about)}"
                 )
+
+    def _arrays_of_older(self, step: int, about: dict[str, Any]) -> dict[str, str | None]:
+        """Shape and dtype of each leaf of the last release, which stored names alone.
+
+        Orbax knows them, under names of another form, unless its own files are damaged: then None.
+        """
+        try:
+            with ocp.StandardCheckpointer() as reader:
+                stored = reader.metadata(self.folder / str(step) / "state")
+            arrays = _described(stored.item_metadata.tree)
+        except Exception:  # bare exceptions of many classes; the files are read again and told
+            arrays = {}
+        known = {_words(name): array for name, array in arrays.items()}
+        return {name: known.get(_words(name)) for name in about["checksums"]}
 
     def _raise_why(self, step: int, error: Exception, about: dict[str, Any]) -> NoReturn:
         """Raises DamagedCheckpoint if nothing but damage explains that Orbax failed.
@@ -309,7 +345,7 @@ def read_config(folder: str | Path, step: int) -> dict:
       InputError: it cannot be read.
     """
     source = f"checkpoint {step} in {folder}"
-    manager = ocp.CheckpointManager(Path(folder).resolve())
+    manager = ocp.CheckpointManager(to_path(folder).resolve())
     try:
         args = ocp.args.Composite(about=ocp.args.JsonRestore())
         return check_type(manager.restore(step, args=args).about, _About, source)["config"]

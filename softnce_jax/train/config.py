@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
-from typing import Annotated, Literal, Required, TypedDict, get_type_hints
+from typing import Annotated, Any, Literal, Required, TypedDict, get_type_hints
 
 import tyro
 
 from softnce_jax import registry
 from softnce_jax.errors import InputError
 from softnce_jax.estimators.spec import parse
-from softnce_jax.files import safe_name
+from softnce_jax.files import safe_name, to_path
 from softnce_jax.languages import LANGUAGES
 from softnce_jax.pretrained.presets import preset
 from softnce_jax.typed import (
@@ -162,6 +161,11 @@ NOT_COMPARED = (
 )
 
 
+# What the last release did not store: where an older file lacks it, nobody knows, and it is not
+# compared.
+ADDED = ("encoder_hash", "random_generator")
+PATHS = ("data", "encoder", "model")  # `model` is the encoder of train_simcse.py
+
 FROM_PRESET = (
     "epochs",
     "batch_size",
@@ -215,7 +219,7 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
         filled["batch_size"] = train_pairs
     config = dataclasses.replace(config, **filled)
     _check_numbers(config, loss, train_pairs)
-    encoder, estimator = Path(config.encoder).name, safe_name(config.estimator)
+    encoder, estimator = to_path(config.encoder).name, safe_name(config.estimator)
     name = f"{config.lang}-{encoder}-{safe_name(config.loss)}-{estimator}-{config.seed}"
     name += "" if config.fold is None else f"-fold{config.fold}"
     name += "" if config.negatives is None else f"-negatives{config.negatives_per_query}"
@@ -320,10 +324,25 @@ def _check_micro_batch(config: Config) -> None:
 
 
 def differences(old: dict, new: dict) -> list[str]:
-    """The fields in which two stored configurations differ, as `name: old -> new`."""
-    names = sorted({*old, *new} - set(NOT_COMPARED))
-    return [
-        f"{name}: {old.get(name)!r} -> {new.get(name)!r}"
-        for name in names
-        if old.get(name) != new.get(name)
-    ]
+    """The fields in which two stored configurations differ, as `name: old -> new`.
+
+    Example:
+      >>> differences({"seed": 1, "encoder": "~/e"}, {"seed": 2, "encoder": "~/e"})
+      ['seed: 1 -> 2']
+    """
+    names = sorted({*old, *new} - {*NOT_COMPARED, *(name for name in ADDED if name not in old)})
+    changed = [name for name in names if _compared(name, old) != _compared(name, new)]
+    return [_difference(name, old, new) for name in changed]
+
+
+def _difference(name: str, old: dict, new: dict) -> str:
+    if name == "encoder_hash":
+        encoder = new.get("encoder", new.get("model"))
+        return f"{name}: {encoder} has other weights, settings or another tokenizer than then"
+    return f"{name}: {old.get(name)!r} -> {new.get(name)!r}"
+
+
+def _compared(name: str, config: dict) -> Any:
+    """What is compared of a field: `~/x` is the folder that it means."""
+    value = config.get(name)
+    return f"{to_path(value)}" if name in PATHS and value is not None else value

@@ -44,8 +44,8 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "nump
 def processes() -> Iterator[None]:
     """Connects the processes for the duration of a program that trains.
 
-    Enter it before the program's imports: bm25s, for one, uses a device when it is imported, and
-    jax connects no processes after that.
+    Enter it before the program's imports: other packages may use a device when they are imported,
+    and jax connects no processes after that.
 
     Where another process is gone, this one ends with one line and status 1: a collective that
     broke leaves nothing to go on with.

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from softnce_jax import registry
 from softnce_jax._scores import distinct_pairs
@@ -35,6 +36,45 @@ class QueryRows(NamedTuple):
     positive: jax.Array  # (R,) int32, the column of each row's positive
     features: jax.Array | None  # (R, F)
     keys: jax.Array | None  # (R,) int32, equal where the query texts are
+
+
+def check_loss(config: Config, dimensions: int) -> None:
+    """Raises InputError where a user's loss does not return the scalar that training takes.
+
+    It is traced, not computed.
+
+    Args:
+      config: settled.
+      dimensions: D of the vectors.
+    """
+    if config.loss in registry.LOSSES:
+        return
+    row = registry.loss(config.loss)
+    rows = config.batch_size
+    columns = rows * (1 + (config.negatives_per_query or 0))
+    float_of = lambda *shape: jax.ShapeDtypeStruct(shape, jnp.float32)
+    given = [float_of(rows, dimensions), float_of(columns, dimensions)]
+    if row.target is not None:
+        given.append(float_of(rows, columns))
+    masked = config.negatives is not None or config.duplicates != "keep"
+    where = jax.ShapeDtypeStruct((rows, columns), bool) if masked else None
+
+    def traced(*given, where):
+        returned = registry.resolve(row.function)(
+            *given, positive=positives(rows, columns), where=where, scale=1.0
+        )
+        if not isinstance(returned, jax.Array | np.ndarray | np.generic | float):
+            raise InputError(
+                f"--loss {config.loss}: returns {type(returned).__name__}, not a scalar"
+            )
+        return returned
+
+    value = jax.eval_shape(traced, *given, where=where)
+    if value.shape or not jnp.issubdtype(value.dtype, jnp.floating):
+        shape = ",".join(map(str, value.shape))
+        raise InputError(
+            f"--loss {config.loss}: returns {value.dtype}[{shape}], not a scalar of floats"
+        )
 
 
 class Objective:

@@ -17,11 +17,13 @@ import filelock
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.errors import InputError, first_line
 from softnce_jax.files import (
+    StrPath,
     append_line,
     changed_file,
     json_text,
     lock,
     read_json,
+    to_path,
     write_json,
     write_text,
 )
@@ -32,6 +34,7 @@ from softnce_jax.train.config import differences
 from softnce_jax.typed import Factor, Metric, Size, check_type
 
 METRICS_FILE = "metrics.jsonl"
+RESULTS_FILE = "results.json"
 LOCK = ".lock"
 log = logging.getLogger(__name__)
 
@@ -47,6 +50,11 @@ class _Metrics(TypedDict):
     step: Size
     loss: NotRequired[Factor | None]
     valid_mrr: NotRequired[Metric | None]
+
+
+def has_results(folder: StrPath) -> bool:
+    """Whether a run is complete."""
+    return (to_path(folder) / RESULTS_FILE).exists()
 
 
 def read_metrics(folder: Path) -> list[dict]:
@@ -85,11 +93,11 @@ class RunFolder:
     """
 
     def __init__(self, folder: str | Path, config: dict[str, Any]):
-        self.folder = Path(folder)
+        self.folder = to_path(folder)
         self.checkpoints = self.folder / "checkpoints"
         self.model = self.folder / "model"
         self._metrics = self.folder / METRICS_FILE
-        self._results = self.folder / "results.json"
+        self._results = self.folder / RESULTS_FILE
         self.config, self._stored = config, self.folder / "config.json"
         if self._stored.exists():
             changed = differences(read_json(self._stored, dict[str, Any]), config)

@@ -21,9 +21,10 @@ from softnce_jax.data.load import data_folder, load_corpora
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.processor import Processor
 from softnce_jax.errors import InputError
+from softnce_jax.files import to_path
 from softnce_jax.mesh import replicated
 from softnce_jax.packing import sizes
-from softnce_jax.pretrained.load import load
+from softnce_jax.pretrained.load import fingerprint, load
 from softnce_jax.pretrained.tiny import tiny
 from softnce_jax.train import distributed
 from softnce_jax.train.batches import Features, TrainingBatches, batch_indices, batches
@@ -154,6 +155,31 @@ def build_encoder(config: Config, train: Sequence[Pair]) -> tuple[Encoder, Any]:
     return encoder, jax.device_get(params)
 
 
+def origin(config: Config) -> dict[str, Any]:
+    """What the parameters before training are, for a run's identity; no weights are loaded.
+
+    Of an encoder that is loaded the hash of its weights, tokenizer and configuration, since a
+    folder, and a branch of the Hub, may hold others tomorrow; of `tiny` the generator that draws
+    them, which variables as JAX_DEFAULT_PRNG_IMPL choose.
+
+    Args:
+      config: settled.
+
+    Returns:
+      `encoder_hash` and `random_generator`, one of them None.
+
+    Raises:
+      InputError: no such encoder.
+    """
+    if config.encoder != "tiny":
+        encoder_hash = fingerprint(config.encoder, download=config.download)
+        return {"encoder_hash": encoder_hash, "random_generator": None}
+    generator = jax.config.jax_default_prng_impl
+    if jax.config.jax_threefry_partitionable:
+        generator += ", partitionable"
+    return {"encoder_hash": None, "random_generator": generator}
+
+
 def _check_lengths(config: Config, encoder: Encoder) -> None:
     """Raises where a query, or a function with its data flow, has more tokens than positions."""
     query, code = (f"--{name}-length" for name in ("query", "code"))
@@ -190,7 +216,8 @@ def functions_of_run(data: TrainingData) -> Iterable[Sequence[Pair | Candidate]]
 
 def cache_folder(data: str, kind: str) -> Path:
     """Where a kind of cache lies: in the data's folder if that is writable, else in ours."""
-    folder = Path(data).parent if Path(data).is_file() else Path(data)
+    path = to_path(data)
+    folder = path.parent if path.is_file() else path
     beside = data not in ("auto", "sample") and os.access(folder, os.W_OK)
     return (folder if beside else data_folder()) / kind
 

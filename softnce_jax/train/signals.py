@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import signal
+import threading
 
 
 class StopSignal:
     """While entered, the first signal is noted in `received`; a second one acts as ever.
+
+    In a thread that is not the main one no signal can be had: the program that started the thread
+    handles its signals as ever, and nothing is received.
 
     Example:
       >>> with StopSignal() as stop:
@@ -23,6 +27,8 @@ class StopSignal:
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> StopSignal:
+        if threading.current_thread() is not threading.main_thread():
+            return self
         self._before = {number: signal.signal(number, self._receive) for number in self.signals}
         return self
 

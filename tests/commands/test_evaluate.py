@@ -15,7 +15,9 @@ from softnce_jax.commands.evaluate import Flags, evaluate, open_model
 from softnce_jax.errors import InputError
 from softnce_jax.retrieval.per_query import read_queries
 from softnce_jax.retrieval.qrels import measures
-from softnce_jax.train.config import Config
+from softnce_jax.train import checkpoint, setup
+from softnce_jax.train.checkpoint import read_config
+from softnce_jax.train.config import ADDED, Config
 from softnce_jax.train.fit import fit
 from tests.train.corpus import write_encoder, write_tasks
 
@@ -144,6 +146,29 @@ def test_judgements(trained, tmp_path, caplog):
         evaluate(flags)
     with pytest.raises(InputError, match="--split test: judged queries are in no split"):
         evaluate(dataclasses.replace(flags, split="test"))
+
+
+@pytest.mark.parametrize("changed", ["weights", "of the last release", None])
+def test_a_checkpoint_of_an_encoder_that_changed(trained, monkeypatch, changed):
+    """Its tokenizer would be another one than that of the weights."""
+    _, run, results = trained
+    flags = Flags(model=str(run / "checkpoints" / str(results["best"]["step"])))
+    if changed:
+        monkeypatch.setattr(setup, "fingerprint", lambda *_, **__: "another")
+    if changed == "of the last release":
+        stored = read_config(run / "checkpoints", results["best"]["step"])
+        older = {name: value for name, value in stored.items() if name not in ADDED}
+        monkeypatch.setattr(checkpoint, "read_config", lambda *_: older)
+    if changed == "weights":
+        with pytest.raises(InputError, match=r"of something else \(encoder_hash: .* has other"):
+            open_model(flags)
+    else:
+        assert open_model(flags)
+
+
+def test_ranges_are_checked_before_the_model_is_read(tmp_path):
+    with pytest.raises(InputError, match="--depth 0: expected int >= 1"):
+        evaluate(Flags(model=str(tmp_path / "nowhere"), depth=0))
 
 
 def test_split_without_queries(trained, tmp_path):

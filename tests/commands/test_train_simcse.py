@@ -262,8 +262,13 @@ def test_another_configuration_names_the_fields(whole, tasks, model):
         train_simcse(flags(tasks, model, whole[0], temperature=0.1))
 
 
-@pytest.mark.slow
-def test_a_signal_saves_and_the_same_call_resumes(
+def test_another_model_under_the_same_name_is_refused(whole, tasks, model, monkeypatch):
+    monkeypatch.setattr(setup, "fingerprint", lambda *_, **__: "another")
+    with pytest.raises(InputError, match=f"encoder_hash: {model} has other weights"):
+        train_simcse(flags(tasks, model, whole[0]))
+
+
+def test_another_configuration_names_the_fields_saves_and_the_same_call_resumes(
     whole, tasks, model, tmp_path, monkeypatch, caplog
 ):
     log = run_module.RunFolder.log
@@ -309,6 +314,7 @@ def test_errors_leave_nothing_behind(tasks, model, tmp_path):
         ({"batch_size": 10}, "--batch-size 10 is not divisible by 4 devices"),
         ({"query_length": 99}, "--query-length 99, but .* has 40 positions"),
         ({"lang": "cobol"}, "unknown language 'cobol'"),
+        ({"lang": "cobol", "epochs": 0}, "--epochs 0: expected int >= 1"),
     ):
         with pytest.raises(InputError, match=message):
             train_simcse(flags(tasks, model, tmp_path / "run", **given))

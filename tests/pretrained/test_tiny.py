@@ -45,6 +45,14 @@ def test_same_texts_and_key_give_the_same_encoder(built):
     assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, shapes)
 
 
+def test_64_bits_change_nothing(built):
+    """JAX_ENABLE_X64 may be set for another program."""
+    with jax.enable_x64(True):
+        _, params = tiny(TEXTS, key=jax.random.key(0), sizes=SIZES)
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(params)} == {"float32"}
+    jax.tree.map(np.testing.assert_array_equal, params, built[1])
+
+
 @pytest.mark.parametrize("heads", [1, 2])
 def test_repetitions_saturate(heads):
     sizes = TinyConfig(vocab_size=300, hidden_size=256, heads=heads)

@@ -186,3 +186,22 @@ def test_values_of_flags_that_are_none_are_one_line(value):
     with pytest.raises(InputError) as caught:
         names(lang="go", settings=(f"alpha={value}",))
     assert "\n" not in str(caught.value)
+
+
+def test_a_grid_may_lie_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "grid.toml").write_text('lang = "go"\nloss = "infonce"\nseed = 1\n')
+    assert names(file="~/grid.toml") == ["go-auto-infonce-none-1"]
+    with pytest.raises(InputError, match=r"~/other.toml: no such file"):
+        names(file="~/other.toml")
+
+
+def test_a_grid_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "grid.toml"
+    text = 'lang = "go"\nloss = "infonce"\nseed = 1\n'
+    for content in (text.encode(), text.encode("utf-8-sig")):
+        path.write_bytes(content)
+        assert names(file=str(path)) == ["go-auto-infonce-none-1"]
+    path.write_bytes(text.encode("utf-16"))
+    with pytest.raises(InputError, match=r"grid.toml: "):
+        names(file=str(path))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -11,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from softnce_jax.commands.mine_negatives import Flags, mine_negatives
 from softnce_jax.errors import InputError
 from softnce_jax.sweep import run
 from softnce_jax.sweep.grid import make_grid
 from softnce_jax.sweep.run import run_cells
+from softnce_jax.train.fit import read_inputs
+from softnce_jax.train.run_folder import RunFolder
 from softnce_jax.train.signals import StopSignal
-from tests.train.corpus import write_tasks
+from tests.train.corpus import write_encoder, write_tasks
 from tests.train.test_compile_cache import without_programs
 
 ROOT = Path(__file__).parents[2]
@@ -37,14 +39,10 @@ class Fits:
         for part, error in self.failures.items():
             if part in name:
                 raise error
-        results = RESULTS | {"config": {"lang": config.lang, "seed": config.seed, **stored(config)}}
-        Path(config.out).mkdir(parents=True)
-        (Path(config.out) / "results.json").write_text(json.dumps(results))
-        return results
-
-
-def stored(config) -> dict:
-    return {name: getattr(config, name) for name in ("loss", "estimator", "epochs")}
+        run_folder = RunFolder(config.out, read_inputs(config).identity)
+        run_folder.start()
+        run_folder.finish(RESULTS)
+        return RESULTS
 
 
 def grid(out, **texts):
@@ -109,11 +107,58 @@ def test_results_of_another_configuration_are_not_taken(monkeypatch, tmp_path):
     fits = Fits(monkeypatch)
     (cell,) = grid(tmp_path, lang="go", loss="infonce")
     run_cells([cell], tmp_path)
-    path = tmp_path / cell.name / "results.json"
+    path = tmp_path / cell.name / "config.json"
     path.write_text(path.read_text().replace('"seed": 1', '"seed": 9'))
-    with pytest.raises(InputError, match="has seed 9, the grid 1"):
+    with pytest.raises(InputError, match=r"another configuration \(seed: 9 -> 1\)"):
         run_cells([cell], tmp_path)
     assert len(fits.calls) == 1
+
+
+@pytest.mark.parametrize("changed", ["data", "encoder", "negatives", None])
+def test_a_finished_cell_of_what_has_changed_is_refused(monkeypatch, tmp_path, changed):
+    """Before any work: the cell that is missing is not begun."""
+    fits, tasks = Fits(monkeypatch), write_tasks(tmp_path / "tasks")
+    encoder, out = write_encoder(tmp_path / "enc", tasks), tmp_path / "out"
+    negatives = mine_negatives(Flags("bm25", lang="python", data=str(tasks), k=1))
+    settings = [f"encoder={encoder}", "batch_size=8", f"negatives={negatives}"]
+    texts = {"lang": "python", "loss": "infonce", "data": str(tasks)}
+    first, both = (
+        make_grid(out, texts=texts | {"seed": seed}, settings=settings) for seed in ("1", "1,2")
+    )
+    run_cells(first, out)
+    if changed == "data":
+        lines = (tasks / "test.jsonl").read_text("utf-8").splitlines(keepends=True)
+        (tasks / "test.jsonl").write_text("".join(lines[1:]), "utf-8")
+    elif changed == "encoder":
+        write_encoder(encoder, tasks, seed=1)
+    elif changed == "negatives":
+        with negatives.open("a") as file:
+            file.write("\n")
+    if changed is None:
+        assert run_cells(both, out) == [] and len(fits.calls) == 2
+        return
+    with pytest.raises(InputError, match=f"another configuration .{changed}_hash: "):
+        run_cells(both, out)
+    assert len(fits.calls) == 1
+
+
+def test_cells_whose_teacher_is_trained_anew_are_compared_afterwards(monkeypatch, tmp_path):
+    fits, tasks = Fits(monkeypatch), write_tasks(tmp_path / "tasks")
+    texts = {"lang": "python", "data": str(tasks), "encoder": "tiny", "estimator": "teacher"}
+    texts |= {"loss": "infonce,soft_infonce"}
+    cells = make_grid(tmp_path / "out", texts=texts | {"seed": "1"}, settings=["batch_size=8"])
+    teacher = Path(cells[0].config.out)
+    assert cells[1].config.teacher == str(teacher)
+    fits(cells[0].config)
+    (teacher / "metrics.jsonl").touch()
+    write_encoder(teacher / "model", tasks)
+    fits(cells[1].config)
+    assert run._missing(cells) == []
+    write_encoder(teacher / "model", tasks, seed=1)
+    with pytest.raises(InputError, match="estimator_hash: "):
+        run._missing(cells)
+    (teacher / "results.json").unlink()
+    assert run._missing(cells) == cells
 
 
 # Runs a grid as the program does and prints, for every cell, what had to be compiled.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import shutil
 
@@ -175,6 +176,31 @@ def test_another_state_is_no_damage(make, tmp_path, caplog, change, differs):
         make().restore(change(state_at(0)))
     assert steps_in(tmp_path / "checkpoints") == [3, 5] and caplog.messages == []
     assert same(make().restore(state_at(0)).state, state_at(5))
+
+
+@pytest.mark.parametrize("of_last_release", [False, True])
+def test_64_bits_are_no_damage(make, tmp_path, caplog, of_last_release):
+    """With JAX_ENABLE_X64 the last release wrote some leaves so."""
+    with jax.enable_x64(True):
+        wide = dataclasses.replace(state_at(0), params={"a": jnp.ones(3)}, opt_state=())
+        assert wide.params["a"].dtype == "float64"
+        wide = dataclasses.replace(wide, step=jnp.asarray(5, jnp.int32))
+        checkpoints = make()
+        checkpoints.save(wide, None)
+        checkpoints.wait()
+    if of_last_release:
+        path = tmp_path / "checkpoints/5/about/metadata"
+        about = json.loads(path.read_text())
+        path.write_text(json.dumps({k: about[k] for k in ("config", "best", "checksums")}))
+    here = dataclasses.replace(wide, params={"a": jnp.ones(3)})
+    expected = ".params['a'] is float64[3] in it, float32[3] here (it was written with jax_enable"
+    with pytest.raises(InputError, match=re.escape(expected)):
+        make().restore(here)
+    assert steps_in(tmp_path / "checkpoints") == [5] and caplog.messages == []
+    narrow = dataclasses.replace(here, step=jnp.asarray(6, jnp.int32))
+    checkpoints.save(narrow, None)
+    checkpoints.wait()
+    assert same(make().restore(here).state, narrow)  # negative control
 
 
 @pytest.mark.parametrize(

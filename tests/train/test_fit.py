@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -22,6 +24,7 @@ from softnce_jax.train import loop
 from softnce_jax.train import run_folder as run_module
 from softnce_jax.train.config import Config
 from softnce_jax.train.fit import fit
+from softnce_jax.train.signals import StopSignal
 from tests.train.corpus import write_encoder, write_tasks
 from tests.train.runs import logged_lines, metrics, same_run, to_be_killed
 
@@ -133,6 +136,36 @@ def test_a_finished_run_is_shown_again(whole, tasks, caplog):
     assert fit(config(tasks, out)) == results
     assert "trained" in "\n".join(caplog.messages)
     assert {p: p.stat().st_mtime_ns for p in out.rglob("*")} == before
+
+
+@pytest.mark.parametrize("where", ["a thread", pytest.param("64 bits", marks=pytest.mark.slow)])
+def test_the_same_bits_elsewhere(whole, tasks, tmp_path, where):
+    """With JAX_ENABLE_X64; called from a thread, as job runners and actors do."""
+    handlers = [signal.getsignal(number) for number in StopSignal.signals]
+    if where == "64 bits":
+        with jax.enable_x64(True):
+            fit(config(tasks, tmp_path / "run"))
+    else:
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(fit, config(tasks, tmp_path / "run")).result()
+    assert same_run(whole[0], tmp_path / "run")
+    assert [signal.getsignal(number) for number in StopSignal.signals] == handlers
+
+
+def test_a_field_out_of_its_range_is_told_before_data_are_read(tmp_path):
+    with pytest.raises(InputError, match="--epochs 0: expected int >= 1"):
+        fit(Config(data=str(tmp_path / "nowhere"), epochs=0))
+    with pytest.raises(InputError, match="nowhere: no such"):  # negative control
+        fit(Config(data=str(tmp_path / "nowhere")))
+
+
+def test_a_users_loss_of_another_shape_leaves_nothing(tasks, tmp_path, monkeypatch):
+    (tmp_path / "rows.py").write_text("def loss(q, c, *, positive, where, scale): return q[:, 0]")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "rows", raising=False)
+    with pytest.raises(InputError, match=r"--loss rows:loss: returns float32\[8\], not a scalar"):
+        fit(config(tasks, tmp_path / "run", loss="rows:loss"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_changed_model_is_made_again_of_the_checkpoint(whole, tasks, tmp_path):

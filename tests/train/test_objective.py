@@ -5,16 +5,18 @@ from __future__ import annotations
 import functools
 import itertools
 import re
+import sys
 
 import jax
 import numpy as np
 import pytest
 
+from softnce_jax.errors import InputError
 from softnce_jax.mesh import make_mesh, shard_rows
 from softnce_jax.registry import LOSSES
 from softnce_jax.train.batches import Batch
 from softnce_jax.train.config import Config, resolve
-from softnce_jax.train.objective import Objective, query_rows
+from softnce_jax.train.objective import Objective, check_loss, query_rows
 from tests import reference
 from tests.losses import table
 
@@ -211,3 +213,47 @@ def test_no_product_is_rounded(given):
     products = program.count("dot_general[")
     exact = re.findall(r"precision=\(?(?:Precision\.)?HIGHEST", program)
     assert len(exact) == products >= 3
+
+
+USERS = """
+import jax.numpy as jnp
+def scalar(q, c, *, positive, where, scale):
+    return scale * jnp.mean(q @ c.T)
+def masked(q, c, w, *, positive, where, scale):
+    return jnp.mean(jnp.where(where, w, 0.0)) + q[0, 0]
+def rows(q, c, *, positive, where, scale):
+    return jnp.sum(q, axis=1)
+def kept(q, c, *, positive, where, scale):
+    return jnp.sum(q, keepdims=True)
+def whole(q, c, *, positive, where, scale):
+    return jnp.sum(positive)
+def pair(q, c, *, positive, where, scale):
+    return jnp.sum(q), {}
+def nothing(q, c, *, positive, where, scale):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "returns"),
+    [
+        ("scalar", None),
+        ("masked", None),
+        ("rows", "float32[8], not a scalar"),
+        ("kept", "float32[1,1], not a scalar"),
+        ("whole", "int32[], not a scalar of floats"),
+        ("pair", "tuple, not a scalar"),
+        ("nothing", "NoneType, not a scalar"),
+    ],
+)
+def test_a_users_loss_returns_a_scalar(name, returns, tmp_path, monkeypatch):
+    (tmp_path / "users_losses.py").write_text(USERS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "users_losses", raising=False)
+    given = {"duplicates": "exclude"} if name == "masked" else {}
+    config = settled(loss=f"users_losses:{name}", **given)
+    if returns is None:
+        return check_loss(config, 4)
+    with pytest.raises(InputError) as caught:
+        check_loss(config, 4)
+    assert f"{caught.value}".startswith(f"--loss users_losses:{name}: returns {returns}")

@@ -11,14 +11,16 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import jax
 import pytest
 
 from softnce_jax.data.sample import load_sample
 from softnce_jax.errors import InputError
 from softnce_jax.files import whole_folder, write_digests
-from softnce_jax.train.config import Config, differences
-from softnce_jax.train.fit import identify
+from softnce_jax.train.config import ADDED, Config, differences
+from softnce_jax.train.fit import identify, read_inputs
 from softnce_jax.train.run_folder import RunFolder, read_metrics
+from tests.train.corpus import write_encoder, write_tasks
 from tests.train.prepare import prepare
 
 # Of `finetune.py --lang ruby` in the release before the package was laid out anew.
@@ -118,6 +120,7 @@ def test_what_a_kill_left_of_the_configuration_is_no_other_content(tmp_path):
     (tmp_path / ".config.json.0a1b2c3d").write_text('{"see')
     RunFolder(tmp_path, {"seed": 1}).start()
     assert json.loads((tmp_path / "config.json").read_text()) == {"seed": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
 def test_two_programs_do_not_train_into_one_folder(tmp_path):
@@ -203,3 +206,71 @@ def test_damaged_files_of_a_run_are_one_line(content, tmp_path):
     with pytest.raises(InputError, match=r"config.json: ") as other:
         RunFolder(tmp_path / "run", {"seed": 1})
     assert "\n" not in f"{caught.value}{other.value}"
+
+
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory):
+    return write_tasks(tmp_path_factory.mktemp("tasks"))
+
+
+@pytest.mark.parametrize("changed", ["weights", "tokenizer", None])
+def test_an_encoder_whose_content_changed_is_another_run(changed, tasks, tmp_path):
+    """Its name stays, as that of a folder trained anew or of a branch of the Hub."""
+    encoder = write_encoder(tmp_path / "enc", tasks)
+    config = Config(
+        lang="python", data=str(tasks), encoder=str(encoder), batch_size=8, out=str(tmp_path / "r")
+    )
+    RunFolder(config.out, read_inputs(config).identity).start()
+    if changed == "weights":
+        write_encoder(encoder, tasks, seed=1)
+    elif changed == "tokenizer":
+        path = encoder / "tokenizer.json"
+        path.write_text(path.read_text("utf-8") + " ", "utf-8")
+    identity = read_inputs(config).identity
+    if changed is None:
+        assert RunFolder(config.out, identity).results() is None
+        return
+    with pytest.raises(InputError, match=f"encoder_hash: {encoder} has other weights"):
+        RunFolder(config.out, identity)
+    # A run of the last release does not say what its encoder was.
+    path = Path(config.out) / "config.json"
+    stored = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({k: stored[k] for k in stored if k not in ADDED}), "utf-8")
+    assert RunFolder(config.out, identity).results() is None
+
+
+def test_another_generator_is_another_run():
+    """The same seed draws other weights with it."""
+    plain = identity_of()
+    assert plain["random_generator"] == "threefry2x32, partitionable"
+    assert plain["encoder_hash"] is None
+    for name, value in (
+        ("jax_default_prng_impl", "rbg"),
+        ("jax_threefry_partitionable", False),
+    ):
+        before = getattr(jax.config, name)
+        jax.config.update(name, value)
+        try:
+            (line,) = differences(plain, identity_of())
+        finally:
+            jax.config.update(name, before)
+        assert line.startswith("random_generator: 'threefry2x32, partitionable' -> ")
+
+
+def test_a_home_folder_by_either_name_is_the_same_run(tasks, tmp_path, monkeypatch):
+    """A shell expands ~ in `--data ~/x`, and not in `--data=~/x`."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copytree(tasks, tmp_path / "tasks")
+    write_encoder(tmp_path / "enc", tasks)
+    names = [
+        Config(lang="python", batch_size=8, **{k: f"{home}/{v}" for k, v in paths.items()})
+        for home in ("~", tmp_path)
+        for paths in [{"data": "tasks", "encoder": "enc", "out": "run"}]
+    ]
+    first, second = (read_inputs(config) for config in names)
+    assert first.identity["data"] == "~/tasks"  # as it was given
+    RunFolder(first.config.out, first.identity).start()
+    assert (tmp_path / "run" / "config.json").exists()
+    RunFolder(second.config.out, second.identity)
+    with pytest.raises(InputError, match="data: '~/tasks' -> '~/other'"):
+        RunFolder(second.config.out, second.identity | {"data": "~/other"})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import shutil
 import sys
 from collections import Counter
@@ -39,8 +38,8 @@ from softnce_jax.data.code_search_net.shards import (
     write_split_file,
 )
 from softnce_jax.errors import InputError
-from softnce_jax.files import write_json
-from softnce_jax.processes import imap
+from softnce_jax.files import to_path, write_json
+from softnce_jax.processes import imap, usable_cores
 
 __all__ = ["Builder"]
 
@@ -83,7 +82,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     ):
         super().__init__(**{"file_format": "array_record", **settings})
         self.select = select
-        self.processes = processes or os.cpu_count() or 1
+        self.processes = processes or usable_cores()
 
     @property
     def language(self) -> str:
@@ -121,7 +120,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     ) -> tuple[list[Shard], dict[str, Split]]:
         """The shards, made from the raw data, and the splits that they make."""
         downloads = Path(dl_manager.download_dir) / self.name
-        raw = self._find_raw(downloads, by_hand and Path(by_hand))
+        raw = self._find_raw(downloads, by_hand and to_path(by_hand))
         lists = None
         if self.select == "lists":
             lists = {split: read_list(*raw.lists[split]) for split in SPLITS}

@@ -30,9 +30,9 @@ from softnce_jax.data.mining.files import SourceFile, read_regular, read_source,
 from softnce_jax.data.mining.functions import functions
 from softnce_jax.data.mining.report import Counts, format_report
 from softnce_jax.errors import InputError
-from softnce_jax.files import printable, whole_file, whole_folder, write_json
+from softnce_jax.files import printable, to_path, whole_file, whole_folder, write_json
 from softnce_jax.languages import LANGUAGES
-from softnce_jax.processes import imap
+from softnce_jax.processes import imap, usable_cores
 
 __all__ = ["mine"]
 
@@ -68,7 +68,7 @@ def mine(
     Raises:
       InputError: an unknown language, no such folder, a folder that exists, too few pairs.
     """
-    folder = Path(out) / language
+    folder = to_path(out) / language
     _check(path, language, folder)
     started = time.perf_counter()
     is_new = not folder.parent.exists()
@@ -96,7 +96,7 @@ def _check(path: str, language: str, folder: Path) -> None:
         raise InputError(f"unknown language {language!r}: --lang takes {known}")
     if "://" in path or path.startswith("git@"):
         raise InputError(f"{path}: clone it first, then give the folder")
-    if not os.path.isdir(path):
+    if not to_path(path).is_dir():
         raise InputError(f"{path}: no such folder")
     if folder.exists():
         raise _taken(folder)
@@ -110,7 +110,7 @@ def _mine_into(
     folder: Path, path: str, language: str, split_by: SplitBy, processes: int | None
 ) -> dict[str, Any]:
     """Writes the data of a tree into a folder; returns the report, which is written beside them."""
-    root = os.path.realpath(path)
+    root = os.path.realpath(to_path(path))
     counts = Counts()
     sources = list(source_files(root, language, counts))
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
@@ -169,7 +169,7 @@ def _read_all(
 ) -> Iterator[_Row]:
     """Yields the rows of all files, in order, under a progress bar."""
     are_few = len(sources) <= FEW_FILES
-    processes = processes or (1 if are_few else os.cpu_count() or 1)
+    processes = processes or (1 if are_few else usable_cores())
     chunks = [sources[start : start + CHUNK] for start in range(0, len(sources), CHUNK)]
     read = functools.partial(_read_chunk, language=language, split_by=split_by)
     interval = 0.2 if sys.stderr.isatty() else 20

@@ -244,3 +244,13 @@ def test_a_configuration_that_is_no_file_is_not_read(kind, tmp_path):
         "folder": config.mkdir,
     }[kind]()
     assert mine._remote(str(tmp_path)) is None
+
+
+def test_trees_and_data_in_the_home_folder(tmp_path, monkeypatch):
+    """As of `--out=~/out`, which no shell expands."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    ruby_tree(tmp_path / "tree")
+    folder = mine.mine("~/tree", language="ruby", out="~/out")
+    assert folder == tmp_path / "out" / "ruby"
+    assert json.loads((folder / "report.json").read_text())["path"] == "~/tree"
+    assert read_corpus("~/out", "ruby").hash() == read_corpus(tmp_path / "out", "ruby").hash()

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+import transformers
 from flax.serialization import to_bytes
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import (
@@ -14,12 +19,13 @@ from transformers import (
     BertTokenizerFast,
     DistilBertConfig,
     DistilBertTokenizerFast,
-    FlaxBertModel,
-    FlaxDistilBertModel,
-    FlaxRobertaModel,
+    PretrainedConfig,
     RobertaConfig,
     RobertaTokenizerFast,
 )
+
+from softnce_jax.encoders.roberta import RobertaModule
+from softnce_jax.pretrained.convert import to_published
 
 SIZES = {
     "hidden_size": 16,
@@ -49,24 +55,55 @@ def random_params(shapes, spread: float):
     return jax.tree_util.tree_map_with_path(draw, shapes)
 
 
-def stock_model(kind, config):
-    """A random model of transformers, without its own initialization, which takes a second."""
-    model = kind(config, _do_init=False)
-    model._is_initialized = True
-    model.params = random_params(model.params_shape_tree, config.initializer_range)
-    return model
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A configuration and random parameters under the names of transformers' Flax models."""
+
+    config: PretrainedConfig
+    params: dict[str, Any]
+
+    @cached_property
+    def stock(self):
+        """transformers' own Flax model of it, or a skip that says why."""
+        name = {"roberta": "FlaxRobertaModel", "bert": "FlaxBertModel"}
+        kind = name.get(self.config.model_type, "FlaxDistilBertModel")
+        if not hasattr(transformers, kind):
+            pytest.skip(f"transformers {transformers.__version__} has no Flax (parity with Flax)")
+        # Without its own initialization, which takes a second.
+        model = getattr(transformers, kind)(self.config, _do_init=False)
+        model._is_initialized = True
+        model.params = self.params
+        return model
+
+
+def checkpoint(config: PretrainedConfig) -> Checkpoint:
+    """A random RoBERTa or BERT."""
+    ids = jnp.zeros((1, 1), int)
+    module = RobertaModule(config)
+    shapes = jax.eval_shape(module.init, jax.random.key(0), ids, ids == 0, ids)["params"]
+    return Checkpoint(config, random_params(shapes, config.initializer_range))
 
 
 @pytest.fixture(scope="session")
 def roberta():
-    """A random FlaxRobertaModel of transformers."""
-    return stock_model(FlaxRobertaModel, RobertaConfig(vocab_size=300, **SIZES))
+    """A random RoBERTa."""
+    return checkpoint(RobertaConfig(vocab_size=300, **SIZES))
 
 
 @pytest.fixture(scope="session")
 def bert():
-    """A random FlaxBertModel of transformers."""
-    return stock_model(FlaxBertModel, BertConfig(vocab_size=60, **SIZES))
+    """A random BERT."""
+    return checkpoint(BertConfig(vocab_size=60, **SIZES))
+
+
+def torch_twin(torch, found: Checkpoint, **options):
+    """transformers' own PyTorch model of a checkpoint."""
+    kind = {"roberta": "RobertaModel", "bert": "BertModel"}[found.config.model_type]
+    config = type(found.config).from_dict(found.config.to_dict() | options)
+    twin = getattr(transformers, kind)(config).eval()
+    tensors = {name: torch.tensor(tensor) for name, tensor in to_published(found.params).items()}
+    twin.load_state_dict(tensors)
+    return twin
 
 
 @pytest.fixture
@@ -86,12 +123,37 @@ def roberta_folder(tmp_path, roberta):
 
 @pytest.fixture(scope="session")
 def distilbert():
-    """A random FlaxDistilBertModel of transformers."""
+    """A random DistilBERT."""
     sizes = {"dim": 16, "n_layers": 2, "n_heads": 4, "hidden_dim": 64}
     config = DistilBertConfig(
         vocab_size=60, max_position_embeddings=40, initializer_range=0.5, dropout=0.2, **sizes
     )
-    return stock_model(FlaxDistilBertModel, config)
+    return Checkpoint(config, random_params(distilbert_shapes(config), 0.5))
+
+
+def distilbert_shapes(config: DistilBertConfig) -> dict[str, Any]:
+    """The tree of transformers' FlaxDistilBertModel."""
+
+    def array(*shape):
+        return jax.ShapeDtypeStruct(shape, jnp.float32)
+
+    def dense(size, out):
+        return {"kernel": array(size, out), "bias": array(out)}
+
+    dim, wide = config.dim, config.hidden_dim
+    norm = {"scale": array(dim), "bias": array(dim)}
+    layer = {
+        "attention": {name: dense(dim, dim) for name in ("q_lin", "k_lin", "v_lin", "out_lin")},
+        "ffn": {"lin1": dense(dim, wide), "lin2": dense(wide, dim)},
+        "sa_layer_norm": norm,
+        "output_layer_norm": norm,
+    }
+    tables = {"word": config.vocab_size, "position": config.max_position_embeddings}
+    embeddings = {f"{name}_embeddings": {"embedding": array(n, dim)} for name, n in tables.items()}
+    return {
+        "embeddings": {**embeddings, "LayerNorm": norm},
+        "transformer": {"layer": {str(n): layer for n in range(config.n_layers)}},
+    }
 
 
 @pytest.fixture

@@ -125,7 +125,7 @@ def test_positions_are_those_of_transformers(roberta, roberta_folder):
     encoder, params = load(roberta_folder, pooling="pooler")
     ids = ids_of(encoder)
     ids[1, 3] = 1  # text that spells <pad>
-    expected = jax.jit(roberta)(ids, jnp.asarray(ids != 1)).pooler_output
+    expected = jax.jit(roberta.stock)(ids, jnp.asarray(ids != 1)).pooler_output
     np.testing.assert_allclose(jax.jit(encoder.embed)(params, ids), expected, atol=5e-6)
     # The control: one position further.
     rows = padded_rows(encoder.tokenizer.tokenize(TEXTS, 24), 24)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from transformers import FlaxRobertaModel, RobertaConfig
+from transformers import RobertaConfig
 
 from softnce_jax.dataflow.example import Specials, make_example
 from softnce_jax.dataflow.extract import Extractor
@@ -19,10 +19,10 @@ from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.roberta import RobertaModule
 from softnce_jax.pretrained.convert import to_published
 from softnce_jax.pretrained.load import load
+from tests.stock_models import SIZES, TEXTS, checkpoint, torch_twin
 from tests.dataflow.toy import pieces
 from tests.encoders.test_graph import TOY, slow_mask
 from tests.rows import padded_rows, row_vectors
-from tests.stock_models import SIZES, TEXTS, stock_model
 
 L = 64
 CODES = {
@@ -36,21 +36,13 @@ CODES = {
 def model():
     """A random RoBERTa of plausible scale."""
     sizes = SIZES | {"max_position_embeddings": L + 2, "initializer_range": 0.1}
-    return stock_model(
-        FlaxRobertaModel, RobertaConfig(vocab_size=1000, layer_norm_eps=1e-5, **sizes)
-    )
+    return checkpoint(RobertaConfig(vocab_size=1000, layer_norm_eps=1e-5, **sizes))
 
 
 @pytest.fixture
 def twin(model, torch):
     """The same in torch."""
-    from transformers import RobertaModel
-    from transformers.modeling_flax_pytorch_utils import load_flax_weights_in_pytorch_model
-
-    config = RobertaConfig(**model.config.to_dict() | {"attn_implementation": "eager"})
-    twin = RobertaModel(config).eval()
-    load_flax_weights_in_pytorch_model(twin, jax.tree.map(np.array, model.params))
-    return twin
+    return torch_twin(torch, model, attn_implementation="eager")
 
 
 def examples():

@@ -12,6 +12,7 @@ from transformers import RobertaConfig
 
 from softnce_jax.encoders.dropout import Dropout
 from softnce_jax.encoders.roberta import RobertaModule
+from tests.stock_models import torch_twin
 
 R, L = 4, 24
 LENGTHS = np.array([L, 9, 2, 1])
@@ -40,7 +41,7 @@ def programs(model):
     def stock(params, ids, mask):
         exact = partial(nn.LayerNorm, use_fast_variance=False)
         with patch.object(nn, "LayerNorm", exact):  # while it is traced
-            found = model(ids, mask, params=params)
+            found = model.stock(ids, mask, params=params)
         return found.last_hidden_state, found.pooler_output
 
     return [partial(jax.jit(program), model.params) for program in (ours, stock)]
@@ -87,13 +88,9 @@ def test_parameters_have_the_published_names(roberta):
 
 @pytest.mark.parametrize("kind", ["roberta", "bert"])
 def test_equals_pytorch(kind, request, torch):
-    from transformers import BertModel, RobertaModel
-    from transformers.modeling_flax_pytorch_utils import load_flax_weights_in_pytorch_model
-
     model = request.getfixturevalue(kind)
     ids, mask, positions = inputs(model)
-    twin = {"bert": BertModel, "roberta": RobertaModel}[kind](model.config).eval()
-    load_flax_weights_in_pytorch_model(twin, jax.tree.map(np.array, model.params))
+    twin = torch_twin(torch, model)
     with torch.no_grad():
         expected = twin(torch.tensor(ids), torch.tensor(mask.astype(int)))
     states = ours(model, ids, mask, positions)

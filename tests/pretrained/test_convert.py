@@ -212,7 +212,7 @@ def test_distilbert_embeds_as_transformers_does(distilbert, distilbert_folder):
     encoder, params = load(distilbert_folder)
     ids = ids_of(encoder)
     mask = np.asarray(ids != 0, np.int32)
-    stock = jax.jit(distilbert)
+    stock = jax.jit(distilbert.stock)
     states = np.asarray(stock(ids, mask).last_hidden_state)
     found = np.asarray(jax.jit(encoder.embed)(params, ids))
     np.testing.assert_allclose(found, pooled(states, mask), atol=1e-6)
@@ -230,7 +230,7 @@ def test_every_distilbert_parameter_has_the_gradient_of_transformers(distilbert,
     weight_RD = np.random.default_rng(0).normal(size=(len(TEXTS), 16)).astype(np.float32)
 
     def theirs(tree):
-        return jnp.sum(weight_RD * pooled(distilbert(ids, mask, params=tree)[0], mask))
+        return jnp.sum(weight_RD * pooled(distilbert.stock(ids, mask, params=tree)[0], mask))
 
     def mine(tree):
         return jnp.sum(weight_RD * encoder.embed(tree, ids))

@@ -25,7 +25,7 @@ def test_loads_flax_weights_and_embeds_as_transformers_does(bert, bert_folder):
     assert_same(params, bert.params)
     ids = ids_of(encoder)
     mask = ids != 0
-    states, pooled = map(np.asarray, jax.jit(bert)(ids, mask).to_tuple())
+    states, pooled = map(np.asarray, jax.jit(bert.stock)(ids, mask).to_tuple())
     counts = mask.sum(axis=1, keepdims=True)
     expected = (states * mask[:, :, None]).sum(axis=1) / counts
     np.testing.assert_allclose(jax.jit(encoder.embed)(params, ids), expected, atol=5e-6)

@@ -179,7 +179,7 @@ def test_a_bad_line_of_metrics_is_named(line, reason, tmp_path):
 @pytest.mark.parametrize("value", [7, None, [], "nowhere"])
 def test_a_stored_path_of_any_type_is_compared(value, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"data": value}))
-    with pytest.raises(InputError, match="another configuration .data: "):
+    with pytest.raises(InputError, match=r"another configuration .data: "):
         RunFolder(tmp_path, {"data": "sample"})
 
 

@@ -345,4 +345,4 @@ def _difference(name: str, old: dict, new: dict) -> str:
 def _compared(name: str, config: dict) -> Any:
     """What is compared of a field: `~/x` is the folder that it means."""
     value = config.get(name)
-    return f"{to_path(value)}" if name in PATHS and value is not None else value
+    return f"{to_path(value)}" if name in PATHS and isinstance(value, str) else value

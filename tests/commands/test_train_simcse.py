@@ -268,7 +268,8 @@ def test_another_model_under_the_same_name_is_refused(whole, tasks, model, monke
         train_simcse(flags(tasks, model, whole[0]))
 
 
-def test_another_configuration_names_the_fields_saves_and_the_same_call_resumes(
+@pytest.mark.slow
+def test_a_signal_saves_and_the_same_call_resumes(
     whole, tasks, model, tmp_path, monkeypatch, caplog
 ):
     log = run_module.RunFolder.log

@@ -195,6 +195,13 @@ def test_a_bad_line_of_metrics_is_named(line, reason, tmp_path):
     assert [line["step"] for line in read_metrics(run.folder)] == [1, 2]  # negative control
 
 
+@pytest.mark.parametrize("value", [7, None, [], "nowhere"])
+def test_a_stored_path_of_any_type_is_compared(value, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"data": value}))
+    with pytest.raises(InputError, match=r"another configuration .data: "):
+        RunFolder(tmp_path, {"data": "sample"})
+
+
 @pytest.mark.parametrize("content", [b"[]", b"7", b"\xff", b'{"seed": 1', b"[" * 100_000])
 def test_damaged_files_of_a_run_are_one_line(content, tmp_path):
     run = RunFolder(tmp_path / "run", {"seed": 1})

@@ -90,7 +90,7 @@ CHAIN = ("Transformer", "Pooling", "Dense", "Dense", "Normalize")
         ({"model": {"model_type": "SparseEncoder"}}, "model_type 'SparseEncoder' is no"),
         ({"model": {"prompts": ["q: "]}}, "prompts: expected object"),
         ({"model": {"default_prompt_name": "q"}}, "default_prompt_name 'q' is not among prompts"),
-        ({"reading": {"do_lower_case": "yes"}}, "do_lower_case: expected bool, got str"),
+        ({"reading": {"do_lower_case": "yes"}}, "do_lower_case: expected bool .*, got str"),
         ({"reading": {"max_seq_length": -1}}, "max_seq_length: expected int >= 1"),
         ({"reading": {"transformer_task": "fill-mask"}}, "transformer_task 'fill-mask' cannot"),
         ({"reading": {"processing_kwargs": {"text": {}}}}, "processing_kwargs .*'text': "),
@@ -136,10 +136,13 @@ def test_what_changes_no_vector_is_no_matter(bert_folder):
     assert encoder.similarity == "dot" and encoder.truncate_dim is None
 
 
-def test_lower_case(roberta_folder, tmp_path):
+@pytest.mark.parametrize("name", ["sentence_bert_config.json", "sentence_roberta_config.json"])
+def test_lower_case(name, roberta_folder, tmp_path):  # the second name is that of old versions
     with_case = load(sentence_files(roberta_folder))[0].tokenizer
     before = fingerprint(roberta_folder)
-    encoder, params = load(sentence_files(roberta_folder, reading={"do_lower_case": True}))
+    sentence_files(roberta_folder, reading={"do_lower_case": True})
+    (roberta_folder / "sentence_bert_config.json").rename(roberta_folder / name)
+    encoder, params = load(roberta_folder)
     ids = encoder.tokenizer.tokenize([QUERY, "<mask> Sort"], 24)
     assert ids == with_case.tokenize([QUERY.lower(), "<mask> sort"], 24)
     assert ids != with_case.tokenize([QUERY, "<mask> Sort"], 24)  # the control

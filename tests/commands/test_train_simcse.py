@@ -107,9 +107,11 @@ def test_both_passes_read_the_prompt_of_queries(tasks, tmp_path, monkeypatch):
     with pytest.raises(Seen) as caught:
         train_simcse(flags(tasks, model, tmp_path / "run"))
     processor, pair = caught.value.args
-    plain = load(model)[0].tokenizer.tokenize([f"find the {pair.query}"], 16)
+    encoder = dataclasses.replace(load(model)[0], query_length=16)
+    plain = encoder.tokenizer.tokenize([f"find the {pair.query}"], 16)
     for (found,) in (processor.queries([pair.query]), processor.codes([pair])):
         assert [found.tolist()] == plain
+    assert SentenceTask([pair], Embedder(encoder, make_mesh(jax.devices()[:1])))._query_ids == plain
     assert plain != load(model)[0].tokenizer.tokenize([pair.query], 16)
 
 

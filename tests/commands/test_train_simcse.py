@@ -296,6 +296,7 @@ def test_duplicates_are_no_negatives(model):
     assert len({pair.query.lower() for pair in pairs}) == 128
 
 
+@pytest.mark.slow
 def test_without_paraphrases_alignment_is_of_two_dropout_passes(tasks, model, tmp_path):
     rows = [json.loads(line) for line in (tasks / "train.jsonl").open()]
     single = write_folder(tmp_path / "single", train=rows, valid=rows[::2], codebase=rows[::2])

@@ -270,7 +270,9 @@ def dense_total(reduced):
     return jax.jit(jax.value_and_grad(total, (0, 1)))(*even(batch()))
 
 
-@pytest.mark.parametrize("axes", [AxisType.Auto, AxisType.Explicit])
+@pytest.mark.parametrize(
+    "axes", [AxisType.Auto, pytest.param(AxisType.Explicit, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("reduced", [True, False])
 def test_jit_of_sharded_arrays(axes, reduced):
     arrays, wanted = even(batch()), dense_total(reduced)

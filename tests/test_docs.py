@@ -79,6 +79,7 @@ def test_the_users_loss_of_the_docs_by_hand(users_loss):
         np.testing.assert_allclose(found, expected / 4, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_users_loss_of_the_docs_trains(users_loss, tmp_path):
     data = write_tasks(tmp_path / "tasks")
     encoder = str(write_encoder(tmp_path / "encoder", data))

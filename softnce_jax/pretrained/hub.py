@@ -72,8 +72,8 @@ def _fetch(name: str, revision: str) -> Path:
             safe_join("model", file)  # a name that leads out of the cache would be written there
         weights = [file for file in WEIGHT_FILES if file in files][:1]
         if weights == [INDEX]:
-            small = snapshot_download(name, revision=revision, allow_patterns=SMALL_FILES)
-            weights = [glob.escape(file) for file in shards(Path(small, INDEX))]
+            folder = Path(snapshot_download(name, revision=revision, allow_patterns=SMALL_FILES))
+            weights = [glob.escape(file) for file in shards(folder / INDEX)]
         return Path(
             snapshot_download(name, revision=revision, allow_patterns=[*SMALL_FILES, *weights])
         )

@@ -29,7 +29,9 @@ LIBRARY = "sentence_transformers.models"
 TANH = "torch.nn.modules.activation.Tanh"
 CHAINS = (["Transformer", "Pooling"], ["Transformer", "Pooling", "Dense"])
 MODEL = "config_sentence_transformers.json"
-READING = "sentence_bert_config.json"
+# Of the Transformer module; only old versions wrote the names after the first.
+KINDS = ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+READINGS = [f"sentence_{kind}_config.json" for kind in KINDS]
 # The pooling modes by the flags that versions before 5.4 wrote, one for each.
 MODES = {
     "pooling_mode_cls_token": "cls",
@@ -72,7 +74,7 @@ class _Reading(TypedDict, total=False):
     """What sentence_bert_config.json says."""
 
     max_seq_length: Length | None
-    do_lower_case: bool
+    do_lower_case: bool | None
     transformer_task: str
     module_output_name: str | None
     modality_config: dict[str, dict] | None
@@ -154,19 +156,20 @@ def read_modules(folder: Path) -> SentenceModules:
         dense,
         normalize,
         settings,
-        **_read_reading(folders["Transformer"] / READING),
+        **_read_reading(folders["Transformer"]),
         **_read_model(folder / MODEL, pools_prompts),
     )
 
 
-def _read_reading(path: Path) -> dict[str, Any]:
-    """How the Transformer module reads texts."""
-    config = read_json(path, _Reading) if path.exists() else {}
-    _check_reading(path, config)
-    return {
-        "max_seq_length": config.get("max_seq_length"),
-        "lower_case": config.get("do_lower_case", False),
-    }
+def _read_reading(folder: Path) -> dict[str, Any]:
+    """How the Transformer module of a folder reads texts."""
+    for path in (folder / name for name in READINGS):
+        if path.exists():
+            config = read_json(path, _Reading)
+            _check_reading(path, config)
+            lower_case = bool(config.get("do_lower_case"))
+            return {"max_seq_length": config.get("max_seq_length"), "lower_case": lower_case}
+    return {}
 
 
 def _check_reading(path: Path, config: dict[str, Any]) -> None:
@@ -287,7 +290,7 @@ def write_modules(
     write_json(folder / "modules.json", modules)
     longest = max(encoder.query_length, encoder.code_length)
     # Lower case is in the tokenizer.
-    write_json(folder / READING, {"max_seq_length": longest, "do_lower_case": False})
+    write_json(folder / READINGS[0], {"max_seq_length": longest, "do_lower_case": False})
     model = {"similarity_fn_name": "cosine" if cut and encoder.normalize else encoder.similarity}
     model |= {"prompts": dict(prompts.texts), "default_prompt_name": prompts.default}
     model |= {"truncate_dim": encoder.truncate_dim} if cut else {}

@@ -6,6 +6,7 @@ Data, settled configuration, encoder, processor, batches, schedule, then the ste
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -34,6 +35,8 @@ from softnce_jax.train.diagnose import diagnosis
 from softnce_jax.train.objective import Objective
 from softnce_jax.train.state import TrainState, create, learning_rate, optimizer
 from softnce_jax.train.step import Step, make_step
+
+log = logging.getLogger(__name__)
 
 # Scores of unit vectors lie in [-1, 1]: without a scale their softmax is nearly flat.
 UNIT_VECTOR_SCALE = 20.0
@@ -136,6 +139,11 @@ def build_encoder(config: Config, train: Sequence[Pair]) -> tuple[Encoder, Any]:
         encoder, params = tiny(texts, key=jax.random.key(config.seed), dtype=config.precision)
     else:
         encoder, params = load(config.encoder, dtype=config.precision, download=config.download)
+        for name in ("query_length", "code_length"):
+            here, own = getattr(config, name), getattr(encoder, name)
+            if here != own:
+                flag = f"--{name.replace('_', '-')} {here}"
+                log.info(f"{config.encoder}: {flag}, while by itself it reads {own} tokens")
     _check_lengths(config, encoder)
     module = encoder.module.clone(
         attention_dropout=config.attention_dropout,

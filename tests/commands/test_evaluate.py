@@ -76,6 +76,7 @@ def test_a_checkpoint_imports_nothing_that_it_names(trained, tmp_path, monkeypat
     assert not canary.exists()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_does_not_care_for_devices_and_batches(trained, tmp_path, monkeypatch):
     tasks, run, results = trained
     # Batches of 8 are not divisible by them.
@@ -92,6 +93,16 @@ def vector(model, **flags) -> np.ndarray:
     return np.asarray(jax.jit(encoder.embed)(params, np.full((1, 4), 7)))
 
 
+def test_a_folder_that_says_cosine_is_ranked_by_it(tmp_path):
+    model = write_encoder(tmp_path / "model", write_tasks(tmp_path / "tasks"), normalize=False)
+    (model / "SHA256SUMS").unlink()
+    length = np.linalg.norm(vector(model))
+    about = model / "config_sentence_transformers.json"
+    about.write_text(json.dumps({"similarity_fn_name": "cosine"}))
+    assert np.linalg.norm(vector(model)) == pytest.approx(1.0) != length
+
+
+@pytest.mark.slow
 def test_a_checkpoint_is_evaluated_in_the_precision_asked_for(trained):
     _, run, results = trained
     models = run / "checkpoints" / str(results["best"]["step"]), run / "model"

@@ -107,9 +107,11 @@ def test_both_passes_read_the_prompt_of_queries(tasks, tmp_path, monkeypatch):
     with pytest.raises(Seen) as caught:
         train_simcse(flags(tasks, model, tmp_path / "run"))
     processor, pair = caught.value.args
-    plain = load(model)[0].tokenizer.tokenize([f"find the {pair.query}"], 16)
+    encoder = dataclasses.replace(load(model)[0], query_length=16)
+    plain = encoder.tokenizer.tokenize([f"find the {pair.query}"], 16)
     for (found,) in (processor.queries([pair.query]), processor.codes([pair])):
         assert [found.tolist()] == plain
+    assert SentenceTask([pair], Embedder(encoder, make_mesh(jax.devices()[:1])))._query_ids == plain
     assert plain != load(model)[0].tokenizer.tokenize([pair.query], 16)
 
 
@@ -294,6 +296,7 @@ def test_duplicates_are_no_negatives(model):
     assert len({pair.query.lower() for pair in pairs}) == 128
 
 
+@pytest.mark.slow
 def test_without_paraphrases_alignment_is_of_two_dropout_passes(tasks, model, tmp_path):
     rows = [json.loads(line) for line in (tasks / "train.jsonl").open()]
     single = write_folder(tmp_path / "single", train=rows, valid=rows[::2], codebase=rows[::2])

@@ -160,7 +160,7 @@ def test_deep_code_is_no_matter():
         ("python", "def f():\n    " + '"a"; ' * 50_000 + "return 1"),
         ("python", "def f():\n    return 1" + "  # a\n" * 2_000),
         ("javascript", "function f() {" + "/* a */;" * 50_000 + "}"),
-        ("ruby", "def f\n" + "%w[" * 30_000),
+        pytest.param("ruby", "def f\n" + "%w[" * 30_000, marks=pytest.mark.slow),
     ],
 )
 def test_many_comments_take_no_time(language, code):

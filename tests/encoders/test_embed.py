@@ -86,7 +86,7 @@ def test_blocks_are_the_whole_and_are_made_once(model, tmp_path, monkeypatch):
     assert vectors(model, tmp_path / "new", monkeypatch, texts=[*TEXTS[:5], "x"])[1] == [3]
 
 
-@pytest.mark.parametrize("changed", [{"normalize": True}, {"pooling": "mean"}])
+@pytest.mark.parametrize("changed", [{"normalize": True}, {"pooling": "mean"}, {"truncate_dim": 4}])
 def test_another_encoder_finds_nothing(changed, model, tmp_path, monkeypatch):
     vectors(model, tmp_path, monkeypatch)
     assert vectors(model, tmp_path, monkeypatch, **changed)[1] == [3, 3, 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from functools import partial
 
 import jax
@@ -74,9 +75,15 @@ def layouts(stand, dataflow):
     ]
 
 
-@pytest.mark.parametrize("dataflow", [False, True], ids=["text", "dataflow"])
-@pytest.mark.parametrize("pooling", ["mean", "cls", "pooler"])
-@pytest.mark.parametrize("key", [None, KEY], ids=["still", "dropping"])
+# Pooling, dropout, data flow. Every pooling, with and without each of the others; the rest is slow.
+FAST = [("mean", None, False), ("mean", KEY, True), ("cls", None, True), ("pooler", KEY, False)]
+CASES = [
+    pytest.param(*case, marks=() if case in FAST else pytest.mark.slow)
+    for case in itertools.product(("mean", "cls", "pooler"), (None, KEY), (False, True))
+]
+
+
+@pytest.mark.parametrize(("pooling", "key", "dataflow"), CASES)
 def test_vectors_and_gradients_are_those_of_rows_of_one_text(stand, pooling, dataflow, key):
     encoder, params, _ = stand
     encoder = dataclasses.replace(encoder, pooling=pooling, normalize=True)

@@ -136,24 +136,31 @@ def put_global(batch, mesh):
     return jax.tree.map(lambda x: jax.device_put(x, NamedSharding(mesh, P("data"))), batch)
 
 
-@pytest.mark.parametrize("mask", [pytest.param("none", marks=pytest.mark.slow), "rows", "pairs"])
+@every_mask
 def test_without_jit(mask):
     """Each primitive by itself; what is expected everywhere comes from one program."""
-    assert_same(on_one_device(NAMES[mask])(PARAMS, data(mask)), every_expected(mask))
+    found = on_one_device(BASIC[mask])(PARAMS, data(mask))
+    assert_same(found, expected(mask, BASIC[mask]))
+
+
+@pytest.mark.slow
+@none_or_pairs
+def test_other_losses_without_jit(mask):
+    names = tuple(OTHERS)
+    assert_same(on_one_device(names)(PARAMS, data(mask)), expected(mask, names))
 
 
 @every_mask
-@pytest.mark.parametrize("axes", AXES)
+@pytest.mark.parametrize("axes", ["auto", pytest.param("explicit", marks=pytest.mark.slow)])
 def test_jit_of_sharded_arrays(mask, axes):
     mesh = jax.make_mesh((DEVICES,), ("data",), axis_types=(AXES[axes],))
     batch = put_global(data(mask), mesh)
     assert len(batch["x"].sharding.device_set) == DEVICES
-    step = jax.jit(on_one_device(NAMES[mask]))
+    step, wanted = jax.jit(on_one_device(NAMES[mask])), every_expected(mask)
     with jax.set_mesh(mesh):
         params = jax.device_put(PARAMS, NamedSharding(mesh, P()))
-        assert_same(step(params, batch), every_expected(mask))
-        reversed_ = step(params, {**batch, "y": batch["y"][::-1]})
-        assert_different(reversed_, every_expected(mask))
+        assert_same(step(params, batch), wanted)
+        assert_different(step(params, {**batch, "y": batch["y"][::-1]}), wanted)
 
 
 @pytest.mark.parametrize("axes", AXES)

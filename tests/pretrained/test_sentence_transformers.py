@@ -16,6 +16,7 @@ from softnce_jax.encoders.processor import Processor
 from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.errors import InputError
 from softnce_jax.mesh import make_mesh
+from softnce_jax.pretrained import load as load_module
 from softnce_jax.pretrained.convert import to_published
 from softnce_jax.pretrained.export import export_model
 from softnce_jax.pretrained.load import fingerprint, load
@@ -23,6 +24,7 @@ from tests.pretrained.folders import MEAN, ids_of, rewrite, sentence_files
 
 PROMPTS = {"prompts": {"query": "sort: ", "document": "so "}, "default_prompt_name": "query"}
 CLS = {"word_embedding_dimension": 16, "pooling_mode_cls_token": True}
+NORMALIZED = ("Transformer", "Pooling", "Normalize")
 QUERY, CODE = "Sort A LIST", "def Sort(x): return x"
 
 
@@ -88,7 +90,7 @@ CHAIN = ("Transformer", "Pooling", "Dense", "Dense", "Normalize")
         ({"model": {"model_type": "SparseEncoder"}}, "model_type 'SparseEncoder' is no"),
         ({"model": {"prompts": ["q: "]}}, "prompts: expected object"),
         ({"model": {"default_prompt_name": "q"}}, "default_prompt_name 'q' is not among prompts"),
-        ({"reading": {"do_lower_case": "yes"}}, "do_lower_case: expected bool, got str"),
+        ({"reading": {"do_lower_case": "yes"}}, "do_lower_case: expected bool .*, got str"),
         ({"reading": {"max_seq_length": -1}}, "max_seq_length: expected int >= 1"),
         ({"reading": {"transformer_task": "fill-mask"}}, "transformer_task 'fill-mask' cannot"),
         ({"reading": {"processing_kwargs": {"text": {}}}}, "processing_kwargs .*'text': "),
@@ -134,10 +136,13 @@ def test_what_changes_no_vector_is_no_matter(bert_folder):
     assert encoder.similarity == "dot" and encoder.truncate_dim is None
 
 
-def test_lower_case(roberta_folder, tmp_path):
+@pytest.mark.parametrize("name", ["sentence_bert_config.json", "sentence_roberta_config.json"])
+def test_lower_case(name, roberta_folder, tmp_path):  # the second name is that of old versions
     with_case = load(sentence_files(roberta_folder))[0].tokenizer
     before = fingerprint(roberta_folder)
-    encoder, params = load(sentence_files(roberta_folder, reading={"do_lower_case": True}))
+    sentence_files(roberta_folder, reading={"do_lower_case": True})
+    (roberta_folder / "sentence_bert_config.json").rename(roberta_folder / name)
+    encoder, params = load(roberta_folder)
     ids = encoder.tokenizer.tokenize([QUERY, "<mask> Sort"], 24)
     assert ids == with_case.tokenize([QUERY.lower(), "<mask> sort"], 24)
     assert ids != with_case.tokenize([QUERY, "<mask> Sort"], 24)  # the control
@@ -166,6 +171,29 @@ def test_queries_and_code_have_their_prompts(roberta_folder, tmp_path):
     holds(load(tmp_path / "model")[0])
     about = json.loads((tmp_path / "model/config_sentence_transformers.json").read_text())
     assert {name: about[name] for name in PROMPTS} == PROMPTS
+
+
+@pytest.mark.parametrize(
+    ("files", "new"),
+    [
+        ({"reading": {"do_lower_case": True}}, True),
+        ({"model": {"prompts": {"query": "q: "}}}, True),
+        ({"model": {"truncate_dim": 4}}, True),
+        ({"model": {"similarity_fn_name": "cosine"}}, True),
+        ({"model": {"similarity_fn_name": "cosine"}, "kinds": NORMALIZED}, False),
+        ({}, False),
+    ],
+)
+def test_only_what_was_not_read_before_changes_a_fingerprint(
+    files, new, bert_folder, tmp_path, monkeypatch
+):
+    # Features that an earlier version cached are those of its own reading.
+    sentence_files(bert_folder, **files)
+    settings = {"query_length": 9, "code_length": 9}  # else the length alone is new
+    (bert_folder / "softnce_jax.json").write_text(json.dumps(settings))
+    now = fingerprint(bert_folder)
+    monkeypatch.setattr(load_module, "_reading", lambda modules: [])
+    assert (fingerprint(bert_folder) != now) == new
 
 
 def test_cached_ids_have_the_prompt_asked_for(roberta_folder):
@@ -221,9 +249,6 @@ def test_the_tokenizers_own_length_counts_where_there_is_no_other(roberta_folder
     path = roberta_folder / "tokenizer_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"model_max_length": 11}))
     assert load(sentence_files(roberta_folder))[0].code_length == 11
-
-
-NORMALIZED = ("Transformer", "Pooling", "Normalize")
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,8 @@ def test_a_finished_run_is_shown_again(whole, tasks, caplog):
     assert {p: p.stat().st_mtime_ns for p in out.rglob("*")} == before
 
 
-@pytest.mark.parametrize("where", ["a thread", pytest.param("64 bits", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["a thread", "64 bits"])
 def test_the_same_bits_elsewhere(whole, tasks, tmp_path, where):
     """With JAX_ENABLE_X64; called from a thread, as job runners and actors do."""
     handlers = [signal.getsignal(number) for number in StopSignal.signals]
@@ -206,6 +207,7 @@ def padded(tasks, tmp_path_factory):
     return out, fit(config(tasks, out, layout="padded"))
 
 
+@pytest.mark.slow
 def test_padded_rows_give_the_losses_and_metrics_of_packed_ones(whole, padded, tasks, tmp_path):
     np.testing.assert_allclose(losses(padded[0]), losses(whole[0]), rtol=0, atol=1e-5)
     assert padded[1]["metrics"] == whole[1]["metrics"]

@@ -105,7 +105,13 @@ def test_values_and_gradients_are_those_of_the_dense_form(name, hard):
 
 @pytest.mark.parametrize(
     ("devices", "duplicates"),
-    [(1, "keep"), (2, "exclude"), (4, "keep"), (4, "exclude"), (4, "weight")],
+    [
+        (4, "exclude"),
+        (4, "weight"),
+        pytest.param(1, "keep", marks=pytest.mark.slow),
+        pytest.param(2, "exclude", marks=pytest.mark.slow),
+        pytest.param(4, "keep", marks=pytest.mark.slow),
+    ],
 )
 def test_sharded_batches(devices, duplicates):
     config = settled(duplicates=duplicates)

@@ -232,7 +232,12 @@ SIGNS = [
 ]
 
 
-@pytest.mark.parametrize("words", [docstring, rdoc, javadoc, jsdoc, phpdoc, godoc])
+# javadoc and phpdoc are made of what jsdoc is made of.
+WORDS = [docstring, rdoc, jsdoc, godoc]
+WORDS += [pytest.param(words, marks=pytest.mark.slow) for words in (javadoc, phpdoc)]
+
+
+@pytest.mark.parametrize("words", WORDS)
 def test_time_is_linear_in_the_comment(words):
     """Five times what is ever read, of every sign and many pairs of signs."""
     rng = random.Random(0)

@@ -44,6 +44,7 @@ log = logging.getLogger(__name__)
 __all__ = ["fingerprint", "load"]
 
 CONFIGS = {"roberta": RobertaConfig, "bert": BertConfig, "distilbert": DistilBertConfig}
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json")
 _Width = Annotated[int, Meta(ge=1, le=1 << 16)]
 _Layers = Annotated[int, Meta(ge=1, le=1000)]
 
@@ -210,6 +211,9 @@ def _read_tokenizer(
 ) -> Tokenizer:
     """The tokenizer of a folder, with the prefix of its preset and the folder's prompts."""
     folder = modules.transformer
+    if not any((folder / name).exists() for name in TOKENIZER_FILES):
+        # transformers 5 would make one that knows no word.
+        raise InputError(f"{folder}: no tokenizer (looked for {', '.join(TOKENIZER_FILES)})")
     try:
         # Without these two it runs Python files of the folder, once a person presses y, or fetches
         # those of a repository that the folder names.

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import transformers
 from transformers import RobertaConfig
 
 from softnce_jax.dataflow.example import Specials, make_example
@@ -19,10 +20,10 @@ from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.roberta import RobertaModule
 from softnce_jax.pretrained.convert import to_published
 from softnce_jax.pretrained.load import load
-from tests.stock_models import SIZES, TEXTS, checkpoint, torch_twin
 from tests.dataflow.toy import pieces
 from tests.encoders.test_graph import TOY, slow_mask
 from tests.rows import padded_rows, row_vectors
+from tests.stock_models import SIZES, TEXTS, checkpoint, torch_twin
 
 L = 64
 CODES = {
@@ -134,7 +135,10 @@ def test_graphcodebert(model, twin, torch):
         seen = (is_node[:, :, None] & is_token[:, None, :] & masks).float()
         mean = torch.einsum("abc,acd->abd", seen / (seen.sum(-1) + 1e-10)[:, :, None], words)
         mixed = torch.where(is_node[:, :, None], mean, words) if averaged else words
-        found = twin(inputs_embeds=mixed, attention_mask=masks, position_ids=positions)
+        mask = masks
+        if transformers.__version__ >= "5":  # takes what is added to the scores, of every head
+            mask = torch.where(masks, 0.0, torch.finfo(mixed.dtype).min)[:, None]
+        found = twin(inputs_embeds=mixed, attention_mask=mask, position_ids=positions)
         return found.pooler_output
 
     encoder = bound(model, "pooler", code_length=48, dataflow="published", flow_length=16)

@@ -9,7 +9,8 @@ import jax
 import numpy as np
 import pytest
 import safetensors.numpy
-from transformers import AutoTokenizer, FlaxBertModel, FlaxRobertaModel
+import transformers
+from transformers import AutoTokenizer
 
 from softnce_jax.errors import InputError
 from softnce_jax.pretrained import export
@@ -82,8 +83,10 @@ def test_transformers_own_reader_gets_the_same_parameters(case, tmp_path):
     encoder, params = case
     export_model(tmp_path / "model", encoder, params)
     config = json.loads((tmp_path / "model/config.json").read_text())
-    stock = {"RobertaModel": FlaxRobertaModel, "BertModel": FlaxBertModel}
-    model = stock[config["architectures"][0]].from_pretrained(tmp_path / "model")
+    kind = f"Flax{config['architectures'][0]}"
+    if not hasattr(transformers, kind):
+        pytest.skip(f"transformers {transformers.__version__} has no Flax (parity with Flax)")
+    model = getattr(transformers, kind).from_pretrained(tmp_path / "model")
     jax.tree.map(np.testing.assert_array_equal, model.params, params)
 
 

@@ -76,12 +76,16 @@ class Checkpoint:
         return model
 
 
-def checkpoint(config: PretrainedConfig) -> Checkpoint:
-    """A random RoBERTa or BERT."""
+def bert_shapes(config: PretrainedConfig) -> dict[str, Any]:
+    """The tree of a RoBERTa or BERT."""
     ids = jnp.zeros((1, 1), int)
     module = RobertaModule(config)
-    shapes = jax.eval_shape(module.init, jax.random.key(0), ids, ids == 0, ids)["params"]
-    return Checkpoint(config, random_params(shapes, config.initializer_range))
+    return jax.eval_shape(module.init, jax.random.key(0), ids, ids == 0, ids)["params"]
+
+
+def checkpoint(config: PretrainedConfig) -> Checkpoint:
+    """A random RoBERTa or BERT."""
+    return Checkpoint(config, random_params(bert_shapes(config), config.initializer_range))
 
 
 @pytest.fixture(scope="session")

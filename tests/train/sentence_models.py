@@ -12,11 +12,11 @@ from transformers import (
     BertTokenizerFast,
     DistilBertConfig,
     DistilBertTokenizerFast,
-    FlaxBertModel,
-    FlaxDistilBertModel,
+    PretrainedConfig,
 )
 
 from softnce_jax.data.sample import load_sample
+from tests.stock_models import bert_shapes, distilbert_shapes
 
 
 def write_bert(folder: Path, *, dropout: float = 0.1) -> Path:
@@ -30,7 +30,7 @@ def write_bert(folder: Path, *, dropout: float = 0.1) -> Path:
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
     )
-    return write_weights(folder, FlaxBertModel(config, _do_init=False))
+    return write_weights(folder, config, bert_shapes(config))
 
 
 def write_distilbert(folder: Path, *, dropout: float = 0.1) -> Path:
@@ -44,7 +44,7 @@ def write_distilbert(folder: Path, *, dropout: float = 0.1) -> Path:
         dropout=dropout,
         attention_dropout=dropout,
     )
-    return write_weights(folder, FlaxDistilBertModel(config, _do_init=False))
+    return write_weights(folder, config, distilbert_shapes(config))
 
 
 def write_words(folder: Path, kind: type) -> int:
@@ -58,7 +58,7 @@ def write_words(folder: Path, kind: type) -> int:
     return len(pieces)
 
 
-def write_weights(folder: Path, model) -> Path:
+def write_weights(folder: Path, config: PretrainedConfig, shapes) -> Path:
     """Random weights as of a fresh model, drawn by numpy: jax would compile a program for each."""
     random = np.random.default_rng(0)
 
@@ -67,8 +67,7 @@ def write_weights(folder: Path, model) -> Path:
             return np.full(leaf.shape, float(path[-1].key == "scale"), np.float32)
         return random.normal(scale=0.02, size=leaf.shape).astype(np.float32)
 
-    shapes = jax.eval_shape(lambda: model.init_weights(jax.random.key(0), (1, 1)))
     params = jax.tree_util.tree_map_with_path(weights, shapes)
-    model.config.save_pretrained(folder)
+    config.save_pretrained(folder)
     (folder / "flax_model.msgpack").write_bytes(to_bytes(params))
     return folder

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import jax.numpy as jnp
-from transformers import PretrainedConfig
+from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from softnce_jax._scores import unit_length
 from softnce_jax.encoders.dropout import Dropout
@@ -88,6 +88,32 @@ class Encoder:
                 "with data flow have no prompt; use dataflow none"
             )
 
+    @classmethod
+    def from_flax(
+        cls, model: Any, tokenizer: PreTrainedTokenizerBase, **settings: Any
+    ) -> tuple[Encoder, dict[str, Any]]:
+        """An encoder of a model of transformers that is in memory, as it is.
+
+        Args:
+          model: a FlaxRobertaModel or FlaxBertModel, which transformers 4 has.
+          tokenizer: its fast tokenizer, not to be used elsewhere afterwards.
+          **settings: fields of the Encoder beside the first two.
+
+        Returns:
+          The encoder, and the model's parameters.
+
+        Raises:
+          InputError: another kind of model, or what `Encoder` raises.
+        """
+        kind = getattr(getattr(model, "config", None), "model_type", type(model).__name__)
+        if kind not in ("roberta", "bert") or not hasattr(model, "params"):
+            raise InputError(
+                f"{kind}: no Flax RoBERTa or BERT of transformers; save it and load the folder"
+            )
+        module = RobertaModule(model.config, dtype=model.dtype)
+        bound = Tokenizer(tokenizer, first_position=0 if kind == "bert" else None)
+        return cls(module, bound, **settings), dict(model.params)
+
     @property
     def config(self) -> PretrainedConfig:
         """The network's configuration, of a class of transformers."""
@@ -106,6 +132,11 @@ class Encoder:
           The encoder itself, or for "cosine" the same with vectors of unit length.
         """
         return replace(self, normalize=True) if self.similarity == "cosine" else self
+
+    @property
+    def dimensions(self) -> int:
+        """D, the numbers of a vector."""
+        return min(self.config.hidden_size, self.truncate_dim or self.config.hidden_size)
 
     @property
     def max_length(self) -> int:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypedDict
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 from msgspec import Meta
 from tokenizers import normalizers
 from transformers import (
@@ -22,6 +23,7 @@ from transformers import (
 
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.roberta import ACTIVATIONS, RobertaModule
+from softnce_jax.encoders.text_encoder import TextEncoder
 from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.errors import InputError, first_line
 from softnce_jax.files import DIGESTS, changed_file, file_digest, read_json
@@ -41,7 +43,7 @@ from softnce_jax.typed import Count, Fraction, Length, NotNegative, Size, check_
 
 log = logging.getLogger(__name__)
 
-__all__ = ["fingerprint", "load"]
+__all__ = ["fingerprint", "load", "load_encoder"]
 
 CONFIGS = {"roberta": RobertaConfig, "bert": BertConfig, "distilbert": DistilBertConfig}
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json")
@@ -138,6 +140,28 @@ def load(
     for line in _notes(modules, encoder):
         log.info(f"{name_or_path}: {line}")
     return encoder, _read_params(modules, encoder)
+
+
+def load_encoder(
+    name_or_path: str | Path, *, mesh: Mesh | None = None, **options: Any
+) -> TextEncoder:
+    """A checkpoint as a text encoder: texts in, vectors out.
+
+    Args:
+      name_or_path: as in `load`; of a run it is the exported model.
+      mesh: the devices; by default all of all processes.
+      **options: of `load`.
+
+    Raises:
+      InputError: as `load`.
+
+    Example:
+      >>> load_encoder("someone/not-here")
+      Traceback (most recent call last):
+      ...
+      softnce_jax.errors.InputError: someone/not-here: no such folder, and revision main is ...
+    """
+    return TextEncoder(*load(name_or_path, **options), mesh=mesh)
 
 
 def _notes(modules: SentenceModules, encoder: Encoder) -> list[str]:

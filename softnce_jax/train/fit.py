@@ -84,7 +84,7 @@ def fit(config: Config) -> dict[str, Any]:
         return results
 
     encoder, initial = build_encoder(config, data.train)
-    check_loss(config, encoder.config.hidden_size)
+    check_loss(config, encoder.dimensions)
     schedule = schedule_of(config, len(data.train))
     for line in [*data.notes, *notes, *describe(config, data, encoder, initial, schedule)]:
         log.info(line)

@@ -182,3 +182,22 @@ def test_unit_length_has_no_gradient_at_zero():
 def test_an_unknown_pooling_is_an_error(bert_folder):
     with pytest.raises(InputError, match=r"pooling must be one of .* got 'max'"):
         load(bert_folder, pooling="max")
+
+
+@pytest.mark.parametrize("kind", ["roberta", "bert"])
+def test_a_flax_model_of_transformers_as_it_is(kind, request):
+    model = request.getfixturevalue(kind).stock
+    folder = request.getfixturevalue(f"{kind}_folder")
+    fast = load(folder)[0].tokenizer.fast
+    lengths = {"query_length": 24, "code_length": 24}
+    encoder, params = Encoder.from_flax(model, fast, pooling="cls", **lengths)
+    ids = ids_of(encoder)
+    expected = jax.jit(model)(ids, jnp.asarray(ids != encoder.tokenizer.pad_id)).last_hidden_state
+    np.testing.assert_allclose(jax.jit(encoder.embed)(params, ids), expected[:, 0], atol=5e-6)
+    assert np.abs(expected[0] - expected[1]).max() > 1e-2
+
+
+def test_what_is_no_flax_model_of_these_is_an_error(roberta, distilbert):
+    for model in (roberta.config, distilbert, object()):
+        with pytest.raises(InputError, match="no Flax RoBERTa or BERT of transformers"):
+            Encoder.from_flax(model, None)

@@ -29,6 +29,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from softnce_jax.blockwise import blockwise_soft_infonce
+    from softnce_jax.encoders.encoder import Encoder
+    from softnce_jax.encoders.text_encoder import TextEncoder
+    from softnce_jax.estimators.bm25 import bm25_features
     from softnce_jax.losses import (
         bce,
         cancel_threshold,
@@ -39,31 +42,52 @@ if TYPE_CHECKING:
         weighted_infonce,
         without_duplicates,
     )
+    from softnce_jax.pretrained.load import load_encoder
+    from softnce_jax.retrieval.metrics import mrr
+    from softnce_jax.retrieval.ranking import rank
     from softnce_jax.weights import negative_distribution, negative_weights, weight_diagnostics
 
 __all__ = [
+    "Encoder",
+    "TextEncoder",
     "bce",
     "blockwise_soft_infonce",
+    "bm25_features",
     "cancel_threshold",
     "cancel_top_k",
     "infonce",
     "kl_regularized",
+    "load_encoder",
+    "mrr",
     "negative_distribution",
     "negative_weights",
+    "rank",
     "soft_infonce",
     "weight_diagnostics",
     "weighted_infonce",
     "without_duplicates",
 ]
 __version__ = "0.1.0"
+# Where they are, the first three modules first: those need jax alone, the others what [train] has.
+_MODULES = (
+    "losses",
+    "weights",
+    "blockwise",
+    "estimators.bm25",
+    "retrieval.metrics",
+    "retrieval.ranking",
+    "encoders.encoder",
+    "encoders.text_encoder",
+    "pretrained.load",
+)
 
 
 if not TYPE_CHECKING:  # a type checker would take any name for one of the module's
 
     def __getattr__(name: str):
-        """A public function, imported when asked for: processes that load data need no jax."""
+        """A public name, imported when asked for: processes that load data need no jax."""
         if name in __all__:
-            for module_name in ("losses", "weights", "blockwise"):
+            for module_name in _MODULES:
                 module = importlib.import_module(f"{__name__}.{module_name}")
                 if hasattr(module, name):
                     return getattr(module, name)

@@ -6,6 +6,7 @@ score share the ranks from the best to the worst of them; the metrics use the me
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
@@ -20,6 +21,7 @@ __all__ = [
     "MRR_CUT",
     "Ranks",
     "compare",
+    "mrr",
     "negative_ndcg",
     "query_metrics",
     "rank_bounds",
@@ -120,6 +122,22 @@ def rank_bounds(
 
     best_GQ, worst_GQ = jax.lax.map(bounds, relevant_QG.T)
     return best_GQ.T, worst_GQ.T
+
+
+def mrr(rank_Q: Sequence[float] | Float[np.ndarray, " Q"]) -> float:
+    """Mean reciprocal rank of ranks counted from 1, as of `ranking.rank`.
+
+    Raises:
+      ValueError: a rank below 1.
+
+    Example:
+      >>> mrr([1, 2, 4])
+      0.583...
+    """
+    rank_Q = np.asarray(rank_Q, np.float64)
+    if not (rank_Q >= 1).all():
+        raise ValueError(f"ranks are counted from 1, but the lowest is {rank_Q.min()}")
+    return float(_reciprocal(rank_Q).mean())
 
 
 def query_metrics(ranks: Ranks) -> dict[str, np.ndarray]:

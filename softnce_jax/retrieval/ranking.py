@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TIE",
+    "rank",
     "relevance",
     "score_ranks",
     "top_candidates",
@@ -94,6 +95,36 @@ def relevance(
     grade_QG = np.where(relevant_QG >= 0, FAMILY_GRADE, 0).astype(np.int32)
     grade_QG[:, 0] = TRUE_CODE_GRADE if families else 1
     return relevant_QG, grade_QG
+
+
+def rank(
+    q_QD: Float[np.ndarray, "Q D"],
+    c_MD: Float[np.ndarray, "M D"],
+    positive_Q: Int[np.ndarray, " Q"] | None = None,
+) -> Float[np.ndarray, " Q"]:
+    """The rank of every query's positive among all candidates by dot product, on one device.
+
+    Args:
+      q_QD: query vectors.
+      c_MD: candidate vectors.
+      positive_Q: the index of each query's positive; by default that of the query.
+
+    Returns:
+      Float64 ranks (Q,), counted from 1; the mean of the best and the worst where scores tie.
+
+    Raises:
+      ValueError: as `vector_ranks`.
+
+    Example:
+      >>> c = np.eye(3, dtype=np.float32)
+      >>> rank(np.array([[0.2, 0.5, 0.9], [0.0, 0.0, 1.0]], np.float32), c)
+      array([3. , 2.5])
+    """
+    if positive_Q is None:
+        positive_Q = np.arange(len(q_QD))
+    index_Q1 = np.asarray(positive_Q, np.int32)[:, None]
+    ranks = vector_ranks(np.asarray(q_QD), np.asarray(c_MD), index_Q1, np.ones_like(index_Q1))
+    return (ranks.best_QG[:, 0] + ranks.worst_QG[:, 0]) / 2
 
 
 def vector_ranks(

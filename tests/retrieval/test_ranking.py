@@ -10,9 +10,10 @@ from jax.sharding import AxisType
 from softnce_jax.data.corpus import Candidate, Pair
 from softnce_jax.retrieval import blocks
 from softnce_jax.retrieval.blocks import block_shape
-from softnce_jax.retrieval.metrics import Ranks, query_metrics, rank_bounds
+from softnce_jax.retrieval.metrics import Ranks, mrr, query_metrics, rank_bounds
 from softnce_jax.retrieval.ranking import (
     TIE,
+    rank,
     relevance,
     score_ranks,
     top_candidates,
@@ -99,6 +100,22 @@ def test_order_of_queries_and_candidates_changes_nothing(spread):
     found = vector_ranks(q[rows], c[columns], index[relevant[rows]], grade[rows])
     assert_same(found, Ranks(*(x[rows] for x in expected)))
     assert not np.array_equal(found.best_QG, expected.best_QG)
+
+
+def test_rank_and_mrr_by_hand():
+    q, c, relevant, _ = vectors()
+    positive = relevant[:, 0]
+    score = q.astype(np.float64) @ c.T.astype(np.float64)
+    own = score[np.arange(len(q)), positive][:, None]
+    near = np.abs(score - own) <= 1e-9  # the duplicates
+    expected = (score - own > 1e-9).sum(axis=1) + (1 + near.sum(axis=1)) / 2
+    found = rank(q, c, positive)
+    np.testing.assert_array_equal(found, expected)
+    assert near.sum() > len(q) and expected.max() > 2  # some tie
+    assert mrr(found) == pytest.approx(np.mean([1 / each for each in expected]))
+    np.testing.assert_array_equal(rank(q, c), rank(q, c, np.arange(len(q))))
+    with pytest.raises(ValueError, match=r"counted from 1, but the lowest is 0.0"):
+        mrr([1, 0])
 
 
 def test_alone_or_among_others_a_query_has_the_same_ranks():

@@ -44,6 +44,8 @@ from tests.train.corpus import write_tasks
 from tests.train.runs import logged_lines, metrics, same_run, to_be_killed
 from tests.train.sentence_models import write_bert, write_distilbert
 
+pytestmark = pytest.mark.interop
+
 ROOT = Path(__file__).parents[2]
 
 

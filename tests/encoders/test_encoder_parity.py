@@ -25,6 +25,8 @@ from tests.encoders.test_graph import TOY, slow_mask
 from tests.rows import padded_rows, row_vectors
 from tests.stock_models import SIZES, TEXTS, checkpoint, torch_twin
 
+pytestmark = pytest.mark.interop
+
 L = 64
 CODES = {
     "python": "def gcd(a, b):\n    while b:\n        a, b = b, a % b\n    return a",

@@ -14,6 +14,8 @@ from softnce_jax.encoders.dropout import Dropout
 from softnce_jax.encoders.roberta import RobertaModule
 from tests.stock_models import torch_twin
 
+pytestmark = pytest.mark.interop
+
 R, L = 4, 24
 LENGTHS = np.array([L, 9, 2, 1])
 

@@ -21,6 +21,8 @@ from softnce_jax.pretrained.load import load_encoder
 from softnce_jax.pretrained.tiny import train_tokenizer
 from tests.small_model import write_model
 
+pytestmark = pytest.mark.interop
+
 QUERIES = ["sort a list", "", "open a file", "sort a list twice " * 20]
 CODES = ["def sort(x):\n    y = sorted(x)\n    return y", "def f(): pass"]
 

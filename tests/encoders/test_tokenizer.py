@@ -19,6 +19,8 @@ from softnce_jax.errors import InputError
 from softnce_jax.pretrained.tiny import train_tokenizer
 from softnce_jax.train.batches import batch_indices, batches, load_ahead
 
+pytestmark = pytest.mark.interop
+
 CODE = [
     "def getMaxValue(values):\n\treturn max(values)",
     "function parse_http_header2(text) { return text.split(':') }",

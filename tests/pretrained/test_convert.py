@@ -25,6 +25,8 @@ from softnce_jax.pretrained.load import fingerprint, load
 from tests.pretrained.folders import assert_same, edit, ids_of, rewrite, sharded
 from tests.stock_models import TEXTS
 
+pytestmark = pytest.mark.interop
+
 
 @pytest.mark.parametrize("prefix", ["", "roberta.", "encoder."])
 def test_loads_safetensors_with_any_prefix_and_a_head(prefix, roberta, roberta_folder):

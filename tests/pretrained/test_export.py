@@ -21,6 +21,8 @@ from softnce_jax.pretrained.tiny import TinyConfig, tiny
 from tests.pretrained.folders import assert_same
 from tests.stock_models import TEXTS
 
+pytestmark = pytest.mark.interop
+
 
 def tiny_case(request):
     sizes = TinyConfig(vocab_size=300, hidden_size=16)

@@ -12,6 +12,8 @@ from softnce_jax.pretrained.load import load
 from softnce_jax.pretrained.presets import preset
 from tests.pretrained.folders import assert_same, sharded
 
+pytestmark = pytest.mark.interop
+
 
 def test_a_hub_id_is_taken_from_the_cache_only(roberta, roberta_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))

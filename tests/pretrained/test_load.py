@@ -19,6 +19,8 @@ from softnce_jax.pretrained.load import fingerprint, load
 from tests.data.hostile import bounded, values
 from tests.pretrained.folders import assert_same, edit, ids_of, rewrite
 
+pytestmark = pytest.mark.interop
+
 
 def test_loads_flax_weights_and_embeds_as_transformers_does(bert, bert_folder):
     encoder, params = load(bert_folder)

@@ -22,6 +22,8 @@ from softnce_jax.pretrained.export import export_model
 from softnce_jax.pretrained.load import fingerprint, load
 from tests.pretrained.folders import MEAN, ids_of, rewrite, sentence_files
 
+pytestmark = pytest.mark.interop
+
 PROMPTS = {"prompts": {"query": "sort: ", "document": "so "}, "default_prompt_name": "query"}
 CLS = {"word_embedding_dimension": 16, "pooling_mode_cls_token": True}
 NORMALIZED = ("Transformer", "Pooling", "Normalize")

@@ -166,6 +166,8 @@ class _Interrupts:
 
     def __init__(self):
         self._received = False
+        self._timer = threading.Timer(SECONDS_TO_END, os._exit, [_INTERRUPTED])
+        self._timer.daemon = True
 
     def __enter__(self) -> None:
         self._in_main_thread = threading.current_thread() is threading.main_thread()
@@ -176,15 +178,14 @@ class _Interrupts:
         if self._in_main_thread:
             signal.signal(signal.SIGINT, self._before)
         if self._received:
+            self._timer.cancel()  # the caller may catch SystemExit and go on
             sys.exit(_INTERRUPTED)
 
     def _receive(self, _: int, frame: FrameType | None) -> None:
         if self._received or _is_import(frame):
             os._exit(_INTERRUPTED)
         self._received = True
-        timer = threading.Timer(SECONDS_TO_END, os._exit, [_INTERRUPTED])
-        timer.daemon = True
-        timer.start()
+        self._timer.start()
         raise KeyboardInterrupt
 
 

@@ -10,6 +10,8 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 from importlib import metadata
 from pathlib import Path
 
@@ -224,10 +226,13 @@ def test_ctrl_c_ends_a_command(monkeypatch, capsys):
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr("softnce_jax.commands.mine.main", interrupted)
     monkeypatch.setattr(cli, "SECONDS_TO_END", 600)
+    threads = threading.active_count()
     with pytest.raises(SystemExit) as exit:
         cli.run("mine", ["source", "--lang", "ruby", "--out", "out"])
     assert exit.value.code == 130 and seen == ["removed"]
     assert capsys.readouterr() == ("", "") and signal.getsignal(signal.SIGINT) is before
+    time.sleep(0.1)
+    assert threading.active_count() == threads  # none that would end this process later
 
 
 # Ctrl-C where the exception is lost, as in a callback of C, or in an import, where it may crash.

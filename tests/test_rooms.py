@@ -33,8 +33,8 @@ MAY_USE = {
     "estimators": "files mesh registry data encoders pretrained",
     "train": "_scores weights blockwise registry typed files languages mesh dataflow packing data "
     "encoders pretrained retrieval estimators",
-    "sweep": "weights registry typed files mesh data encoders pretrained retrieval estimators "
-    "train",
+    "sweep": "weights registry typed files languages mesh data encoders pretrained retrieval "
+    "estimators train",
     "commands": "typed files languages mesh data encoders pretrained retrieval estimators train "
     "sweep",
     "cli": "typed files languages mesh",

@@ -25,6 +25,7 @@ from softnce_jax.data.rows import (
 )
 from softnce_jax.errors import InputError, first_line
 from softnce_jax.files import read_json
+from softnce_jax.languages import LANGUAGES
 
 __all__ = ["Source", "find_source"]
 
@@ -83,6 +84,8 @@ def find_source(path: Path) -> Source:
         )
     if not sources:
         names = sorted(entry.name for entry in path.iterdir())
+        if there := [name for name in names if name in LANGUAGES]:
+            raise InputError(f"{path}: no data of this language, but of {', '.join(there)}")
         shown = ", ".join(names[:5]) + ", ..." * (len(names) > 5)
         raise InputError(
             f"{path}: no data here that is known ({shown or 'it is empty'}): give a folder with "

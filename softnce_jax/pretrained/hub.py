@@ -78,5 +78,19 @@ def _fetch(name: str, revision: str) -> Path:
             snapshot_download(name, revision=revision, allow_patterns=[*SMALL_FILES, *weights])
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = first_line(error)
-        raise InputError(f"{name} (revision {revision}) cannot be fetched: {reason}") from error
+        raise InputError(
+            f"{name} (revision {revision}) cannot be fetched ({_reason(error)}); without a "
+            "network, name the folder of a model"
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong at the bottom: the libraries above it wrap errors in errors' texts."""
+    seen = set()
+    while id(error) not in seen:
+        seen.add(id(error))
+        inner = getattr(error, "reason", None) or next(
+            (part for part in error.args if isinstance(part, BaseException)), None
+        )
+        error = inner if isinstance(inner, BaseException) else error
+    return first_line(error).rpartition(">: ")[2]

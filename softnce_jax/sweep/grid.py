@@ -18,6 +18,7 @@ from softnce_jax.data.code_search_net.published import COUNTS
 from softnce_jax.errors import InputError, first_line
 from softnce_jax.estimators.spec import parse
 from softnce_jax.files import to_path
+from softnce_jax.languages import LANGUAGES
 from softnce_jax.train.config import LOSS_SETTINGS, NOT_COMPARED, Config
 from softnce_jax.typed import check_fields
 
@@ -79,6 +80,11 @@ def make_grid(
     tables = file.pop("cells", [{}])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise InputError(f"{grid}: write [[cells]], with two brackets")
+    for table in (file, *tables):
+        try:
+            _lists(table)
+        except InputError as error:
+            raise InputError(f"{grid}: {error}") from None
     flags = {name: split_values(name, text) for name, text in texts.items() if text is not None}
     shared = DEFAULTS | file | flags | set_values(settings)
     return make_cells(out, [chosen for table in tables for chosen in product(shared | table)])
@@ -108,16 +114,22 @@ def product(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
       >>> list(product({"seed": [1, 2], "epochs": 3}))
       [{'seed': 1, 'epochs': 3}, {'seed': 2, 'epochs': 3}]
     """
+    lists = _lists(values)
+    if (cells := math.prod(map(len, lists.values()))) > LARGEST_GRID:
+        raise InputError(f"a grid of {cells:,} cells, at most {LARGEST_GRID:,}: give fewer values")
+    for combination in itertools.product(*lists.values()):
+        yield dict(zip(lists, combination, strict=True))
+
+
+def _lists(values: dict[str, Any]) -> dict[str, list]:
+    """The values of every setting, each of them checked."""
     lists = {
         name: [_check(name, x) for x in (value if isinstance(value, list) else [value])]
         for name, value in values.items()
     }
     if empty := [name for name, items in lists.items() if not items]:
         raise InputError(f"{empty[0]} has no values: give one, or leave it out")
-    if (cells := math.prod(map(len, lists.values()))) > LARGEST_GRID:
-        raise InputError(f"a grid of {cells:,} cells, at most {LARGEST_GRID:,}: give fewer values")
-    for combination in itertools.product(*lists.values()):
-        yield dict(zip(lists, combination, strict=True))
+    return lists
 
 
 def split_values(name: str, text: str) -> list[Any]:
@@ -157,6 +169,8 @@ def _check(name: str, value: Any) -> Any:
         registry.loss(value)  # any text fits the type; this refuses unknown losses
     if name == "estimator" and isinstance(value, str) and value != "none":
         parse(value)
+    if name == "lang" and isinstance(value, str) and value not in (*LANGUAGES, "all"):
+        raise InputError(f"unknown language {value!r}: lang takes {', '.join(LANGUAGES)} or all")
     options = typing.get_args(TYPES[name]) or (TYPES[name],)
     options = (TYPES[name],) if typing.get_origin(TYPES[name]) is Literal else options
     for option in options:
@@ -168,7 +182,7 @@ def _check(name: str, value: Any) -> Any:
             return value
     known = " | ".join(getattr(option, "__name__", f"{option}") for option in options)
     known = known.replace("NoneType", "None").replace("typing.", "")
-    raise InputError(f"{name} = {value!r} is none of {known}")
+    raise InputError(f"{name} = {value!r}: expected {known}, or a list of such values")
 
 
 def _read(path: str) -> dict[str, Any]:

@@ -349,6 +349,9 @@ def test_unsure(tmp_path):
     write_csv(other / "mine.csv", [pair(0)])
     with pytest.raises(InputError, match=r"no data here that is known \(mine\.csv\)"):
         read_corpus(other, "python")
+    (other / "ruby").mkdir()
+    with pytest.raises(InputError, match=r"other: no data of this language, but of ruby$"):
+        read_corpus(other, "python")
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(InputError, match=r"notes\.txt: --data takes a folder, or a file that ends"):
         read_corpus(tmp_path / "notes.txt", "python")

@@ -73,7 +73,21 @@ def test_download_fetches_the_files_that_an_index_names(bert, bert_folder, monke
 def test_download_offline_says_so_in_one_line():
     with pytest.raises(InputError, match=r"codebert-base \(revision .*cannot be fetched") as caught:
         load("codebert", download=True)
-    assert "\n" not in str(caught.value)
+    said = str(caught.value)
+    assert "\n" not in said and said.endswith("; without a network, name the folder of a model")
+
+
+def test_the_reason_is_that_at_the_bottom():
+    """As requests wraps urllib3's errors, each in the text of the next."""
+
+    class Wrapping(Exception):
+        def __init__(self, reason):
+            super().__init__(f"Max retries exceeded (Caused by {reason!r})")
+            self.reason = reason
+
+    bottom = OSError("<urllib3.connection.HTTPSConnection at 0x7f>: Failed to resolve 'hub'")
+    assert hub._reason(ConnectionError(Wrapping(bottom))) == "Failed to resolve 'hub'"
+    assert hub._reason(ValueError("no such revision")) == "no such revision"
 
 
 @pytest.mark.parametrize("name", ["../../x.json", "/tmp/x.json", "a/../../x.txt"])

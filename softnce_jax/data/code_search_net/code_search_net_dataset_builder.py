@@ -92,11 +92,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def _info(self) -> tfds.core.DatasetInfo:
         texts = {name: tfds.features.Text() for name in TEXTS}
         tokens = {name: tfds.features.Sequence(tfds.features.Text()) for name in TOKENS}
-        return self.dataset_info_from_configs(
+        info = self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(texts | tokens),
             homepage="https://github.com/github/CodeSearchNet",
             disable_shuffling=True,
         )
+        # TFDS looks for its own copies in a bucket that has none, and leaves a folder in /tmp.
+        info.initialize_from_bucket = lambda: None
+        return info
 
     def _generate_splits(
         self, dl_manager: tfds.download.DownloadManager, download_config: Any

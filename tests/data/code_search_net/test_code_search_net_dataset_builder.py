@@ -6,6 +6,7 @@ import ast
 import json
 import random
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,13 @@ def test_every_form_gives_the_same_data(run, tmp_path, monkeypatch):
 
 def put_lists(server) -> None:
     server.files[GRAPHCODEBERT] = archives.dataset_zip()
+
+
+def test_nothing_is_left_in_the_folder_for_temporary_files(tmp_path, monkeypatch):
+    """TFDS would make one to ask its bucket for a description, which is not there."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    builder.Builder(config="go", data_dir=tmp_path / "data")
+    assert not list(tmp_path.glob("*tfds"))
 
 
 def test_from_the_first_source(run, server, data):

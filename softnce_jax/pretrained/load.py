@@ -198,7 +198,8 @@ def _read_config(folder: Path) -> PretrainedConfig:
             f"{path}: hidden_size: {config.hidden_size} is no multiple of num_attention_heads, "
             f"{config.num_attention_heads}"
         )
-    if config.is_decoder or config.position_embedding_type != "absolute":
+    # Read from the file: not every version of transformers gives its configurations both.
+    if values.get("is_decoder") or values.get("position_embedding_type", "absolute") != "absolute":
         raise InputError(f"{path}: a decoder or relative positions; use a plain encoder")
     return config
 

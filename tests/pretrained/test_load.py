@@ -11,11 +11,12 @@ import pytest
 import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import BertConfig
 
 from softnce_jax.errors import InputError
 from softnce_jax.pretrained.convert import to_published
 from softnce_jax.pretrained.export import export_model
-from softnce_jax.pretrained.load import fingerprint, load
+from softnce_jax.pretrained.load import CONFIGS, fingerprint, load
 from tests.data.hostile import bounded, values
 from tests.pretrained.folders import assert_same, edit, ids_of, rewrite
 
@@ -63,6 +64,24 @@ def test_a_missing_pooler_matters_only_where_it_is_used(bert, bert_folder):
 def test_other_architectures_are_an_error(values, message, bert_folder):
     edit(bert_folder / "config.json", **values)
     with pytest.raises(InputError, match=message):
+        load(bert_folder)
+
+
+class _LaterConfig(BertConfig):
+    """As transformers 5 has it: without the fields of decoders and of relative positions."""
+
+    def __init__(self, **values):
+        super().__init__(**values)
+        for name in ("is_decoder", "position_embedding_type"):
+            vars(self).pop(name, None)
+
+
+def test_a_configuration_need_not_have_what_is_refused(bert_folder, monkeypatch):
+    expected = load(bert_folder)[1]
+    monkeypatch.setitem(CONFIGS, "bert", _LaterConfig)
+    assert_same(load(bert_folder)[1], expected)
+    edit(bert_folder / "config.json", position_embedding_type="relative_key")
+    with pytest.raises(InputError, match="relative positions"):
         load(bert_folder)
 
 

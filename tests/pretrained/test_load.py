@@ -109,6 +109,14 @@ def test_a_tokenizer_without_pad_token_is_an_error(bert_folder):
         load(bert_folder)
 
 
+def test_a_tokenizer_that_cuts_the_beginning_of_texts_is_an_error(bert_folder):
+    edit(bert_folder / "tokenizer_config.json", truncation_side="right")
+    load(bert_folder)
+    edit(bert_folder / "tokenizer_config.json", truncation_side="left")
+    with pytest.raises(InputError, match=r"bert: truncation_side 'left' cannot be applied"):
+        load(bert_folder)
+
+
 def test_roberta_needs_one_pad_id(roberta_folder):
     edit(roberta_folder / "config.json", pad_token_id=0)
     with pytest.raises(InputError, match=r"pad id is 1, config.json's pad_token_id 0"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from softnce_jax.errors import InputError
+from softnce_jax.errors import InputError, first_line
 from softnce_jax.files import printable
 from softnce_jax.languages import LANGUAGES
 
@@ -148,6 +149,10 @@ def _run(name: str, arguments: Sequence[str] | None, program: str | None) -> Non
         if (missing := _missing_device()) is None:
             raise
         _fail(missing)
+    except ValueError as error:
+        if (wrong := _wrong_variable(error)) is None:
+            raise
+        _fail(wrong)
     except ImportError as error:
         if (missing := _missing_extra(error)) is None:
             raise
@@ -228,6 +233,15 @@ def _missing_device() -> str | None:
         devices()
     except InputError as error:
         return f"{error}"
+    return None
+
+
+def _wrong_variable(error: ValueError) -> str | None:
+    """The variable for jax that an error names, as jax raises one where it is imported."""
+    words = re.findall(r"\w+", f"{error}".upper())
+    for name in words:
+        if name.startswith("JAX_") and name in os.environ:
+            return f"{name}={os.environ[name]}: {first_line(error)}"
     return None
 
 

@@ -106,12 +106,23 @@ def whole_file(path: StrPath, mode: Literal["w", "wb"] = "wb", **options: Any) -
     if "b" not in mode:
         options.setdefault("encoding", "utf-8")
     with _temporary_file(path) as temporary:
-        with temporary.open(mode, **options) as file:
+        with _named_if_full(path), temporary.open(mode, **options) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())  # else a crash may leave the new name without its bytes
         os.replace(temporary, path)
     _sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _named_if_full(path: Path) -> Iterator[None]:
+    """Lets an error of a full disk, which names no file, name this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            error.filename = f"{path}"
+        raise
 
 
 @contextlib.contextmanager

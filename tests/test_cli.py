@@ -204,6 +204,28 @@ def test_other_errors_of_a_device_keep_their_trace(monkeypatch):
         cli.run("mine", ["source", "--lang", "ruby", "--out", "out"])
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("JAX_ENABLE_X64", "maybe", "invalid truth value 'maybe' for environment 'JAX_ENABLE_X64'"),
+        ("JAX_NUM_CPU_DEVICES", "a", 'Invalid value "a" for JAX flag jax_num_cpu_devices'),
+    ],
+)
+def test_a_wrong_variable_for_jax_is_one_line(name, value, words, monkeypatch, capsys):
+    def fail(_):
+        raise ValueError(words)
+
+    monkeypatch.setattr("softnce_jax.commands.mine.main", fail)
+    with pytest.raises(ValueError, match=value):  # an error that names no variable that is set
+        monkeypatch.delenv(name, raising=False)
+        cli.run("mine", ["source", "--lang", "ruby", "--out", "out"])
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as exit:
+        cli.run("mine", ["source", "--lang", "ruby", "--out", "out"])
+    assert exit.value.code == 1
+    assert capsys.readouterr().err == f"error: {name}={value}: {words}\n"
+
+
 def test_a_reader_that_has_enough_is_no_error(tmp_path):
     """As `softnce finetune --help | head -1`."""
     program = [sys.executable, "-m", "softnce_jax", "finetune", "--help"]

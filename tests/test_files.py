@@ -591,3 +591,12 @@ def test_files_in_a_folder_have_the_modes_of_the_umask(tmp_path, umask, mode):
     modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "folder").rglob("*")}
     assert modes["private"] == modes["program"] == mode
     assert modes["sub"] == 0o777 & ~umask
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_an_error_of_a_full_disk_names_the_file(number, tmp_path):
+    path = tmp_path / "a"
+    with pytest.raises(OSError) as raised, files.whole_file(path):
+        raise OSError(number, "as of a write")
+    assert raised.value.filename == (f"{path}" if number == errno.ENOSPC else None)
+    assert os.listdir(tmp_path) == []

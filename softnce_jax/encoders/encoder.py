@@ -45,8 +45,8 @@ class Encoder:
       similarity: of two vectors, as the model's folder says; see `for_ranking`.
 
     Raises:
-      InputError: an unknown pooling, more tokens or ids than the network's tables have rows, or
-        prompts where pooling or data flow has no place for them.
+      InputError: an unknown pooling, more tokens or ids than the network's tables have rows, no
+        room for text, or prompts where pooling or data flow has no place for them.
 
     Example:
       >>> from softnce_jax.pretrained.tiny import TinyConfig, tiny
@@ -74,6 +74,12 @@ class Encoder:
             raise InputError(f"pooling must be one of {POOLINGS}, got {self.pooling!r}")
         for length in (self.query_length, self.code_length + self.flow_length):
             self._check_length(length)
+        specials = self.tokenizer.special_count
+        if min(self.query_length, self.code_length) <= specials:
+            raise InputError(
+                f"query_length {self.query_length} and code_length {self.code_length}: both must "
+                f"exceed the {specials} special tokens of a text"
+            )
         if self.tokenizer.vocab_size > self.config.vocab_size:
             raise InputError(
                 f"the tokenizer has {self.tokenizer.vocab_size} tokens, the model's vocab_size is "

@@ -84,6 +84,11 @@ class Tokenizer:
         self.first_position = self.pad_id + 1 if first_position is None else first_position
         self.vocab_size: int = max(fast.get_vocab().values()) + 1
 
+    @property
+    def special_count(self) -> int:
+        """How many tokens stand around a text, the prefix included."""
+        return len(self.head) + len(self.tail)
+
     def tokenize(
         self, texts: Sequence[str], max_length: int, *, prompt: str | None = None
     ) -> list[list[int]]:
@@ -105,9 +110,9 @@ class Tokenizer:
             of a list of texts.
         """
         check_texts(texts, "texts")
-        room = max_length - len(self.head) - len(self.tail)
+        room = max_length - self.special_count
         if room < 1:
-            specials = len(self.head) + len(self.tail)
+            specials = self.special_count
             raise InputError(f"max_length {max_length} must exceed the {specials} special tokens")
         prompt = self.prompts.usual if prompt is None else prompt
         prompted = [prompt + text for text in texts] if prompt else texts

@@ -249,6 +249,11 @@ def _read_tokenizer(
         raise InputError(
             f"{folder}: no tokenizer can be loaded ({reason}); put its tokenizer.json there"
         ) from error
+    if fast.truncation_side != "right":
+        raise InputError(
+            f"{folder}: truncation_side {fast.truncation_side!r} cannot be applied: texts that are "
+            "too long lose their end"
+        )
     # A copy of UniXcoder under another name needs its prefix too.
     known = PRESETS["unixcoder"].prefix
     if not prefix and known[0] in fast.get_vocab():

@@ -189,9 +189,14 @@ def origin(config: Config) -> dict[str, Any]:
 
 
 def _check_lengths(config: Config, encoder: Encoder) -> None:
-    """Raises where a query, or a function with its data flow, has more tokens than positions."""
-    query, code = (f"--{name}-length" for name in ("query", "code"))
-    query, code = f"{query} {config.query_length}", f"{code} {config.code_length}"
+    """Raises where no text fits, or a query or a function with its data flow has no positions."""
+    query, code = f"--query-length {config.query_length}", f"--code-length {config.code_length}"
+    specials = encoder.tokenizer.special_count
+    for flag, length in {query: config.query_length, code: config.code_length}.items():
+        if length <= specials:
+            raise InputError(
+                f"{flag}, but every text has {specials} special tokens: give more than those"
+            )
     if config.flow_length:
         code += f" and --flow-length {config.flow_length}"
     needed = {query: config.query_length, code: config.code_length + config.flow_length}

@@ -171,6 +171,15 @@ def test_rows_longer_than_the_network_are_an_error(roberta_folder):
         encoder.embed(params, np.zeros((1, 39), np.int32))
 
 
+@pytest.mark.parametrize("name", ["query_length", "code_length"])
+def test_a_length_without_room_for_text_is_an_error(roberta_folder, name):
+    encoder, _ = load(roberta_folder)
+    specials = encoder.tokenizer.special_count
+    assert getattr(dataclasses.replace(encoder, **{name: specials + 1}), name) == specials + 1
+    with pytest.raises(InputError, match=rf"{name} {specials}\b.* exceed the {specials} special"):
+        dataclasses.replace(encoder, **{name: specials})
+
+
 def test_unit_length_has_no_gradient_at_zero():
     vectors = np.array([[0.0, 0.0], [3.0, 4.0]], np.float32)
     gradient = jax.jit(jax.grad(lambda vectors: jnp.sum(unit_length(vectors))))(vectors)

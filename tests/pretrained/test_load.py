@@ -11,11 +11,12 @@ import pytest
 import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import BertConfig
 
 from softnce_jax.errors import InputError
 from softnce_jax.pretrained.convert import to_published
 from softnce_jax.pretrained.export import export_model
-from softnce_jax.pretrained.load import fingerprint, load
+from softnce_jax.pretrained.load import CONFIGS, fingerprint, load
 from tests.data.hostile import bounded, values
 from tests.pretrained.folders import assert_same, edit, ids_of, rewrite
 
@@ -68,6 +69,24 @@ def test_other_architectures_are_an_error(values, message, bert_folder):
         load(bert_folder)
 
 
+class _LaterConfig(BertConfig):
+    """As transformers 5 has it: without the fields of decoders and of relative positions."""
+
+    def __init__(self, **values):
+        super().__init__(**values)
+        for name in ("is_decoder", "position_embedding_type"):
+            vars(self).pop(name, None)
+
+
+def test_a_configuration_need_not_have_what_is_refused(bert_folder, monkeypatch):
+    expected = load(bert_folder)[1]
+    monkeypatch.setitem(CONFIGS, "bert", _LaterConfig)
+    assert_same(load(bert_folder)[1], expected)
+    edit(bert_folder / "config.json", position_embedding_type="relative_key")
+    with pytest.raises(InputError, match="relative positions"):
+        load(bert_folder)
+
+
 def test_missing_files_are_named(bert_folder, tmp_path):
     (bert_folder / "flax_model.msgpack").unlink()
     with pytest.raises(InputError, match=r"bert: no weights \(looked for model.safetensors, "):
@@ -89,6 +108,14 @@ def test_a_tokenizer_without_pad_token_is_an_error(bert_folder):
     edit(bert_folder / "tokenizer_config.json", pad_token=None)
     assert settings["pad_token"] == "[PAD]"
     with pytest.raises(InputError, match="the tokenizer has no pad token"):
+        load(bert_folder)
+
+
+def test_a_tokenizer_that_cuts_the_beginning_of_texts_is_an_error(bert_folder):
+    edit(bert_folder / "tokenizer_config.json", truncation_side="right")
+    load(bert_folder)
+    edit(bert_folder / "tokenizer_config.json", truncation_side="left")
+    with pytest.raises(InputError, match=r"bert: truncation_side 'left' cannot be applied"):
         load(bert_folder)
 
 

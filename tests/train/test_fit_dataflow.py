@@ -144,3 +144,11 @@ def test_rows_longer_than_the_network_are_an_error(tasks):
     settled, data = prepare(config(tasks, query_length=65))
     with pytest.raises(InputError, match=r"--query-length 65, but .* has 64 positions"):
         build_encoder(settled, data.train)
+
+
+@pytest.mark.parametrize("name", ["query_length", "code_length"])
+def test_a_length_without_room_for_text_is_an_error(tasks, name):
+    settled, data = prepare(config(tasks, **{name: 2}))
+    flag = f"--{name.replace('_', '-')} 2"
+    with pytest.raises(InputError, match=f"{flag}, but every text has . special tokens"):
+        build_encoder(settled, data.train)

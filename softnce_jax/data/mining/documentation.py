@@ -57,8 +57,13 @@ RUBY_DIRECTIVE = re.compile(
     r"|-\*-.*-\*-\s*$|(vim?|ex):\s*(set?\s|\w+[=:])"
     r"|(frozen[-_]string[-_]literal|warn[-_](indent|past[-_]scope)|shareable[-_]constant[-_]value"
     r"|(file)?(en)?coding)\s*[:=]\s*[\w.-]+\s*$"
-    r"|:\w[\w-]*:|(rubocop|steep|standard|reek|yard|typed|\w+_string_literal):|@!|@api |@rbs\b|: ",
+    r"|:\w[\w-]*:|(rubocop|steep|standard|reek|yard|typed|\w+_string_literal):|@!|@api |@rbs\b|: "
+    r"|(brakeman|kate|simplecov|sublime):",
     re.IGNORECASE,
+)
+# Lines of a Go comment for the compiler, for linters and for generators.
+GO_DIRECTIVE = re.compile(
+    r"//(\w+:\S|export |line )|//\s?(\+build\b|nolint\b(?! \w)|#nosec\b|@[A-Z]\w+\b)"
 )
 CALL_SEQUENCE = re.compile(r"\s*:?call-seq:")
 
@@ -179,7 +184,7 @@ def godoc(comment: str) -> str:
       'Open opens a File. It may fail.'
     """
     lines = [line.strip() for line in comment.split("\n")]
-    lines = [line for line in lines if not re.match(r"//(\w+:\S|export |line |\+build)", line)]
+    lines = [line for line in lines if not GO_DIRECTIVE.match(line)]
     text = "\n".join(re.sub(r"^// ?", "", line) for line in lines)
     text = text.removeprefix("/*").removesuffix("*/")
     text = _first_paragraph(text.split("\n"), ends=r"BUG\(\w+\)|TODO\b", code=True)

@@ -297,9 +297,11 @@ class _File:
         return None
 
     def _block_within(self, match: Match) -> bytes | None:
-        """The last `/** */` between the attributes of a function and its name."""
+        """The last `/** */` between the attributes of a function, or between them and its name."""
         children = match["function"].children
-        before = children[: children.index(match["name"])]
+        before = []
+        for child in children[: children.index(match["name"])]:
+            before += child.children if child.type == "attribute_list" else [child]
         texts = [self.source[n.start_byte : n.end_byte] for n in before if n.type == "comment"]
         return next((text for text in reversed(texts) if text.startswith(b"/**")), None)
 

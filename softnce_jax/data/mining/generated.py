@@ -26,6 +26,7 @@ COMMENT = re.compile(
 )
 SIGNS = re.compile(r"\s*(?:/\*+|\*+/?|//+|#+|<!--|=begin|[rR]?(?:\"\"\"|'''))")
 FOR_EDITORS = re.compile(r"\W*(?:file)?(?:en)?coding[:=].*|\s*(?:-\*-|vim?:).*", re.IGNORECASE)
+QUOTED = re.compile(r'"[^"\n]*"|`[^`\n]*`')  # what another file says, or how this one was called
 SENTENCE_END = re.compile(r"[.!?:;,][\"')\]]*\s+|\s--?\s+|\s{2,}")
 
 THIS = (
@@ -40,6 +41,9 @@ MARKER = re.compile(
     r"code generated\b.*\bdo not edit\b"
     rf"|(?:{THIS}|this) {IS} (?:an? )?{BY_MACHINE}@?(?:generated|created|produced|written|built)\b"
     rf"|(?:{THIS}|this) {IS} @?generated{HOW}"
+    rf"|this is an? (?:{BY_MACHINE})?generated (?:file|source|class)\b"
+    r"|(?:file|form implementation) generated (?:by|from|with|using)\b"
+    r"|(?<=\$)ANTLR \d"
     rf"|{BY_MACHINE}generated(?:{HOW}| (?:file|code|source|class)\b)"
     r"|generated (?:by|from|with|using|on|code|file|automatically)\b"
     r"|(?:[\w./-]+\.\w+ )?@generated\b"
@@ -64,6 +68,7 @@ def says_generated(source: bytes) -> bool:
       False
     """
     text = "\n\n".join(_paragraphs(source[:HEADER].decode("utf-8", "replace").lstrip("\ufeff")))
+    text = QUOTED.sub('""', text)
     starts = [0, *(end.end() for end in SENTENCE_END.finditer(text))]
     return any(_is_marker(text, start) for start in starts)
 

@@ -482,6 +482,8 @@ PLACES = [
     ("php", f"<?php {DOC}\nfunction f($x) {BODY}", True),
     ("php", f"<?php\n{DOC}\n#[B]\n#[C(1)]\nfunction f($x) {BODY}", True),
     ("php", f"<?php\n#[B]\n{DOC}\nfunction f($x) {BODY}", True),
+    ("php", f"<?php\n#[B]\n{DOC}\n#[C]\nfunction f($x) {BODY}", True),
+    ("php", f"<?php\n#[B({DOC} 1)]\nfunction f($x) {BODY}", False),
     ("php", f"<?php class A {{\n #[B]\n\n {DOC}\n public static function f($x) {BODY}\n}}", True),
     ("php", f"<?php class A {{\n #[B]\n # {DOC}\n public function f($x) {BODY}\n}}", False),
     ("php", f"<?php\n{DOC}\n$x = 1;\nfunction f($x) {BODY}", False),

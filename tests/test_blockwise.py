@@ -347,6 +347,7 @@ def temporary_bytes(function, rows):
     return step.lower(*shapes).compile().memory_analysis().temp_size_in_bytes
 
 
+@pytest.mark.slow
 def test_memory_is_linear_in_the_batch():
     """Four times the rows: about four times the memory, where the dense form needs sixteen."""
     in_blocks = functools.partial(blockwise, block_rows=16)

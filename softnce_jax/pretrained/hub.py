@@ -33,8 +33,10 @@ def locate(name: str, *, revision: str, download: bool) -> Path:
       InputError: an unfinished run, or neither a folder nor a Hub id that is cached or, with
         `download`, can be fetched.
     """
-    if (folder := to_path(name)).is_dir():
-        return _model_folder(folder)
+    if (path := to_path(name)).is_dir():
+        return _model_folder(path)
+    if path.is_file():
+        raise InputError(f"{name} is a file: name the folder of a model or of a run")
     try:
         return _fetch(name, revision) if download else _cached(name, revision)
     except HFValidationError:

@@ -126,7 +126,8 @@ def training_lines(config: Config, schedule: Schedule) -> list[str]:
     processes = f" of {jax.process_count()} processes" * (jax.process_count() > 1)
     slices = "" if config.micro_batch is None else f", {config.micro_batch} at a time"
     return [
-        f"training  {config.epochs} epochs of batches of {config.batch_size}{slices}: "
+        f"training  {config.epochs} epoch{'s' * (config.epochs != 1)} of batches of "
+        f"{config.batch_size}{slices}: "
         f"{schedule.total} steps, evaluated every {schedule.evaluate}, seed {config.seed}",
         f"devices   {jax.device_count()} ({kinds}){processes}",
         f"run       {config.out}",

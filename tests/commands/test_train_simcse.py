@@ -179,6 +179,7 @@ def test_the_loss_is_the_cross_entropy_of_two_dropout_passes(tasks, tmp_path):
     assert abs(reference.mean(reference.infonce(a, a, scale=1 / 0.07)) - wanted) > 1e-3
 
 
+@pytest.mark.slow
 def test_without_dropout_the_passes_are_one(tasks, model):
     (one, other), _ = passes_and_loss(tasks, model, step=False)
     (a, b), loss = passes_and_loss(tasks, model, dropping=False)

@@ -168,6 +168,7 @@ def test_many_comments_take_no_time(language, code):
     assert (bare is None) == (language == "ruby") and "a" not in (bare or "")
 
 
+@pytest.mark.slow
 def test_what_takes_too_long_to_parse_is_no_part_of_it():
     """Python's grammar looks ahead over all comments that follow, at each of them."""
     assert without_comments("def f():\n    return 1" + "  # a\n" * 20_000, "python") is None

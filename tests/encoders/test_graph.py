@@ -23,7 +23,13 @@ from tests.shared import shared_path
 
 L = 184  # of the longest golden
 TOY = SimpleNamespace(
-    pad_id=1, first_position=2, head=[0], tail=[2], vocab_size=1000, prompts=NO_PROMPTS
+    pad_id=1,
+    first_position=2,
+    head=[0],
+    tail=[2],
+    special_count=2,
+    vocab_size=1000,
+    prompts=NO_PROMPTS,
 )
 
 

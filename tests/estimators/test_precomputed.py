@@ -71,6 +71,7 @@ def test_sentence_is_the_cosine_of_mean_pooled_queries(model_folder, one_by_one,
     assert np.abs(unit(p) @ unit(p).T - expected).max() > 0.01
 
 
+@pytest.mark.slow
 def test_models_with_prompts_and_cosines_are_read_as_their_folder_says(
     model_folder, one_by_one, tmp_path
 ):

@@ -184,7 +184,7 @@ def test_duplicated_rows(name):
 
 
 @every_loss
-@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, pytest.param(jnp.float16, marks=pytest.mark.slow)])
 def test_low_precision_inputs_give_float32(name, dtype):
     q, c, w = batch(size=20.0)
     low = [jnp.asarray(x).astype(dtype) for x in arrays(name, q, c, w)]

@@ -100,6 +100,9 @@ def test_missing_files_are_named(bert_folder, tmp_path):
         load(bert_folder)
     with pytest.raises(InputError, match=r"nowhere: no such folder, and not the form of a Hub id"):
         load(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file is a file: name the folder of a model or of a run"):
+        load(tmp_path / "file")
 
 
 def test_a_tokenizer_without_pad_token_is_an_error(bert_folder):

@@ -45,6 +45,7 @@ def test_same_texts_and_key_give_the_same_encoder(built):
     assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, shapes)
 
 
+@pytest.mark.slow
 def test_64_bits_change_nothing(built):
     """JAX_ENABLE_X64 may be set for another program."""
     with jax.enable_x64(True):

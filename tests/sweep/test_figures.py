@@ -62,6 +62,7 @@ def drawn(runs, out, caplog) -> list[str]:
     return caplog.messages
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pyplot")
 def test_every_figure_as_png_and_svg_the_same_each_time(runs, tmp_path, monkeypatch, caplog):
     view = BatchView(["sort a list", "open a file"], np.eye(2), np.ones((2, 2)))

@@ -153,9 +153,10 @@ def temporary_bytes(config, rows, *, keys):
     return both.lower(*data).compile().memory_analysis().temp_size_in_bytes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "duplicates",
-    ["weight", *(pytest.param(name, marks=pytest.mark.slow) for name in ("keep", "exclude"))],
+    ["weight", "keep", "exclude"],
 )
 def test_memory_of_loss_and_diagnostics_is_linear(duplicates, monkeypatch):
     """Four times the rows, about four times the memory, duplicates told apart or not."""

@@ -209,6 +209,7 @@ def temporary_memory(trainer, *, slices=1, **module):
     return compiled.memory_analysis().temp_size_in_bytes
 
 
+@pytest.mark.slow
 def test_slices_bound_the_memory(trainer):
     assert temporary_memory(trainer, slices=8) < temporary_memory(trainer) / 3
 

@@ -20,6 +20,7 @@ from softnce_jax.pretrained.presets import PRESETS, Preset
 from softnce_jax.train.config import Config
 from softnce_jax.train.fit import fit
 from tests.estimators.conftest import pairs
+from tests.small_model import write_model
 from tests.train.corpus import write_encoder, write_tasks
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,6 +49,21 @@ def test_the_users_function_of_the_docs(tmp_path, monkeypatch):
     a, b = precomputed_features(estimator, pairs(queries, [""] * 4), folder=tmp_path / "f")
     expected = [[1, 0, 1, 0], [0, 1, 0, 0], [1, 0, 1, 0], [0, 0, 0, 0]]
     np.testing.assert_array_equal(a @ b.T, expected)
+
+
+def test_the_text_encoder_of_the_docs(tmp_path):
+    blocks = re.findall(
+        r"```python\n(.*?)```", (DOCS / "training.md").read_text("utf-8"), re.DOTALL
+    )
+    (source,) = [block for block in blocks if "load_encoder" in block]
+    run = "runs/ruby-tiny-soft_infonce-bm25-1234"
+    assert run in source
+    names: dict = {}
+    model = write_model(tmp_path / "model", ["read a file line by line", "def sum(xs)"])
+    exec(source.replace(run, str(model)), names)
+    q, c = names["q"], names["c"]
+    np.testing.assert_allclose(names["model"].similarity(q, c), q @ c.T, rtol=1e-6)
+    assert names["rank"](q, c).tolist() == [1 + (q[0] @ c[1] > q[0] @ c[0])]
 
 
 @pytest.fixture

@@ -165,7 +165,7 @@ def _train_simcse(flags: Flags) -> dict[str, Any]:
     def validate(params: Any) -> dict[str, float]:
         return {f"valid_{name}": value for name, value in task.measure(params).items()}
 
-    params, _ = train(config, run, embedder, initial, batches, schedule, validate)
+    params, *_ = train(config, run, embedder, initial, batches, schedule, validate)
 
     run.export(encoder, params)
     results = {

@@ -89,8 +89,9 @@ class Config:
     """How many of the file's, the most similar first; all by default."""
     similarity: Literal["auto", "dot", "cosine"] = "auto"
     """How vectors are compared, here and in the exported model; auto: as the encoder does."""
-    scale: Positive | None = None
-    """Multiplies the scores; 1, or 20 where the encoder's vectors have unit length."""
+    scale: Positive | Literal["learned"] | None = None
+    """Multiplies the scores; 1, or 20 where the encoder's vectors have unit length; learned: it
+    begins there and is trained, up to 100."""
     epochs: Count | None = None
     """Passes over the training pairs."""
     batch_size: Count | None = None

@@ -155,22 +155,28 @@ def divergence(
     return np.sum(np.exp(log_s) * (log_s - log_p), axis=1)
 
 
+class Vectors(NamedTuple):
+    """What a system gives Q queries and their code, and the factor on its scores in the loss."""
+
+    q_QD: np.ndarray
+    c_QD: np.ndarray
+    scale: float
+
+
 class Evaluated(NamedTuple):
-    """Q evaluated pairs and the vectors (q_QD, c_QD) that each system gives them, by its name."""
+    """Q evaluated pairs and what each system gives them, by its name."""
 
     pairs: Sequence[Pair]
-    vectors: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    vectors: Mapping[str, Vectors]
 
 
-# Vectors of a batch's queries and of their code, and the batch -> a number.
-Measure = Callable[[np.ndarray, np.ndarray, Batch], float]
+Measure = Callable[[Vectors, Batch], float]  # of a batch
 
 
 def analyse(
     config: Config,
     evaluated: Evaluated,
     processor: Processor,
-    scale: float,
     precomputed: Mapping[str, Precomputed],
     cache_folder: Path,
 ) -> dict[str, dict[str, Any]]:
@@ -185,7 +191,6 @@ def analyse(
       config: of the run: loss, estimator, batch size and seed.
       evaluated: pairs and vectors.
       processor: of the encoder.
-      scale: multiplies the scores in the loss.
       precomputed: the run's estimators that training does not change, by name.
       cache_folder: of their features.
 
@@ -209,12 +214,12 @@ def analyse(
         return _means(config, evaluated, processor, features, measure)
 
     losses = {
-        run.loss: means(run, _loss(run, scale))
+        run.loss: means(run, _loss(run))
         for run in {"infonce": infonce, config.loss: config}.values()
         if registry.loss(run.loss).bounds_information
     }
     divergences = {
-        run.estimator: means(run, _mean_divergence(run, scale))
+        run.estimator: means(run, _mean_divergence(run))
         for run in {"bm25": bm25, config.estimator: config}.values()
         if run.estimator != "none"
     }
@@ -248,23 +253,24 @@ def _means(
         index_B = np.asarray(indices[n])
         # Without texts, whose shapes differ, the loss is one program.
         batch = dataset[n]._replace(texts=None)
-        for system, (q_QD, c_QD) in evaluated.vectors.items():
-            values[system].append(measure(q_QD[index_B], c_QD[index_B], batch))
+        for system, (q_QD, c_QD, scale) in evaluated.vectors.items():
+            of_batch = Vectors(q_QD[index_B], c_QD[index_B], scale)
+            values[system].append(measure(of_batch, batch))
     return {system: float(np.mean(of_batches)) for system, of_batches in values.items()}
 
 
-def _loss(config: Config, scale: float) -> Measure:
-    loss = jax.jit(Objective(config, scale))
-    return lambda q_BD, c_BD, batch: float(loss(q_BD, c_BD, batch))
+def _loss(config: Config) -> Measure:
+    loss = functools.cache(lambda scale: jax.jit(Objective(config, scale)))
+    return lambda vectors, batch: float(loss(vectors.scale)(vectors.q_QD, vectors.c_QD, batch))
 
 
-def _mean_divergence(config: Config, scale: float) -> Measure:
+def _mean_divergence(config: Config) -> Measure:
     # A loss that reads similarities without a softmax has no temperature: then the estimator's.
     temperature = config.temperature or registry.estimator(config.estimator).temperature or 1.0
 
-    def measure(q_BD: np.ndarray, c_BD: np.ndarray, batch: Batch) -> float:
+    def measure(vectors: Vectors, batch: Batch) -> float:
         similarity_BN = batch.query_features @ batch.code_features.T
-        score_BN = scale * (q_BD @ c_BD.T)
+        score_BN = vectors.scale * (vectors.q_QD @ vectors.c_QD.T)
         return float(divergence(similarity_BN, score_BN, temperature=temperature).mean())
 
     return measure

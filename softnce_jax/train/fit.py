@@ -23,7 +23,7 @@ from softnce_jax.train.config import Config
 from softnce_jax.train.features import make_features, precomputed_estimators
 from softnce_jax.train.loop import Validate, train
 from softnce_jax.train.objective import check_loss
-from softnce_jax.train.report import Results, describe, evaluate, show
+from softnce_jax.train.report import Results, System, describe, evaluate, show
 from softnce_jax.train.run_folder import RunFolder
 from softnce_jax.train.setup import (
     TrainingData,
@@ -96,11 +96,12 @@ def fit(config: Config) -> dict[str, Any]:
 
     embedder = Embedder(encoder, mesh)
     validate = validation(data, embedder, processor)
-    params, best = train(config, run, embedder, initial, batches, schedule, validate)
+    params, best, learned = train(config, run, embedder, initial, batches, schedule, validate)
 
     run.export(encoder, params)
-    systems, scale = {"untrained": initial, "trained": params}, scale_of(config, encoder)
-    scored, queries = evaluate(config, data, embedder, processor, systems, scale, precomputed)
+    first = scale_of(config, encoder)
+    systems = {"untrained": System(initial, first), "trained": System(params, learned or first)}
+    scored, queries = evaluate(config, data, embedder, processor, systems, precomputed)
     results = {
         "config": identity,
         "protocol": scored.protocol,
@@ -112,6 +113,7 @@ def fit(config: Config) -> dict[str, Any]:
         "devices": [device.device_kind for device in jax.devices()],
         "versions": versions(),
     }
+    results |= {} if learned is None else {"scale": learned}
     run.finish(results, queries)
     show(results, run.folder)
     return results

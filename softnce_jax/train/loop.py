@@ -25,10 +25,24 @@ from softnce_jax.train.diagnose import WeightWatch
 from softnce_jax.train.run_folder import RunFolder
 from softnce_jax.train.setup import Schedule, build_step
 from softnce_jax.train.signals import StopSignal
-from softnce_jax.train.state import TrainState
+from softnce_jax.train.state import TrainState, TrainStateWithScale
 from softnce_jax.train.step import Step
 
 log = logging.getLogger(__name__)
+
+class Trained(NamedTuple):
+    """What training ends with.
+
+    Attributes:
+      params: the best ones, on the host; the last ones where `validate` knows no best.
+      best: their evaluation, or None.
+      scale: learned beside them; None where it is not learned.
+    """
+
+    params: Any
+    best: Best | None
+    scale: float | None
+
 
 # Parameters -> measures of them on the validation split, by name.
 Validate = Callable[[Any], dict[str, float]]
@@ -42,7 +56,7 @@ def train(
     batches: TrainingBatches,
     schedule: Schedule,
     validate: Validate,
-) -> tuple[Any, Best | None]:
+) -> Trained:
     """Trains to the last step, from the last checkpoint on where there is one.
 
     Args:
@@ -53,10 +67,6 @@ def train(
       batches: what each step reads.
       schedule: when to evaluate and when to end.
       validate: its largest "valid_mrr" is the best; without one there is no best.
-
-    Returns:
-      The best parameters, on the host, and their evaluation; the last ones and None where
-      `validate` knows no best.
 
     Raises:
       FloatingPointError: a loss or gradient is not finite; nothing is saved after it.
@@ -77,7 +87,8 @@ def train(
         state, best = loop(state, best)
         if best is not None and best.step != int(state.step):
             state = checkpoints.restore_step(best.step, state).state
-        return jax.device_get(state.params), best
+        scale = math.exp(state.scale.log) if isinstance(state, TrainStateWithScale) else None
+        return Trained(jax.device_get(state.params), best, scale)
 
 
 class _Running(NamedTuple):

@@ -7,7 +7,8 @@ dense form, the blocks of the block-wise form and the diagnostics share one impl
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +17,12 @@ import numpy as np
 from softnce_jax import registry
 from softnce_jax._scores import distinct_pairs
 from softnce_jax.blockwise import BLOCK_PAIRS, blockwise_soft_infonce
-from softnce_jax.errors import InputError
+from softnce_jax.errors import InputError, first_line
 from softnce_jax.train.batches import Batch
 from softnce_jax.train.config import Config
+
+if TYPE_CHECKING:
+    from jax.extend.core import Jaxpr
 
 # Above this number of pairs, rows x candidates, InfoNCE and Soft-InfoNCE go block by block. Up to
 # one block, 2,048 x 2,048, both forms are the same work: times within 2 %, the same memory. At
@@ -41,7 +45,7 @@ class QueryRows(NamedTuple):
 def check_loss(config: Config, dimensions: int) -> None:
     """Raises InputError where a user's loss does not return the scalar that training takes.
 
-    It is traced, not computed.
+    Nor may it ignore a scale that is to be learned. It is traced, not computed.
 
     Args:
       config: settled.
@@ -59,9 +63,9 @@ def check_loss(config: Config, dimensions: int) -> None:
     masked = config.negatives is not None or config.duplicates != "keep"
     where = jax.ShapeDtypeStruct((rows, columns), bool) if masked else None
 
-    def traced(*given, where):
+    def traced(scale, *given, where):
         returned = registry.resolve(row.function)(
-            *given, positive=positives(rows, columns), where=where, scale=1.0
+            *given, positive=positives(rows, columns), where=where, scale=scale
         )
         if not isinstance(returned, jax.Array | np.ndarray | np.generic | float):
             raise InputError(
@@ -69,7 +73,9 @@ def check_loss(config: Config, dimensions: int) -> None:
             )
         return returned
 
-    value = jax.eval_shape(traced, *given, where=where)
+    if config.scale == "learned":
+        _check_reads_scale(config.loss, traced, float_of(), *given, where=where)
+    value = jax.eval_shape(functools.partial(traced, 1.0), *given, where=where)
     if value.shape or not jnp.issubdtype(value.dtype, jnp.floating):
         shape = ",".join(map(str, value.shape))
         raise InputError(
@@ -77,12 +83,37 @@ def check_loss(config: Config, dimensions: int) -> None:
         )
 
 
+def _check_reads_scale(name: str, function: Callable, *given: Any, where: Any) -> None:
+    """Raises InputError where a user's loss does not depend on its scale, the first argument."""
+    try:
+        program = jax.make_jaxpr(function)(*given, where=where).jaxpr
+    except jax.errors.ConcretizationTypeError as error:
+        raise InputError(
+            f"--scale learned: --loss {name} takes its scale as a number alone, and a learned one "
+            f"is an array ({first_line(error)})"
+        ) from error
+    if not _reads(program, 0):
+        raise InputError(f"--scale learned, but --loss {name} does not read its scale")
+
+
+def _reads(program: Jaxpr, argument: int) -> bool:
+    """Whether the results of a traced function depend on one of its arguments."""
+    depending = {id(program.invars[argument])}  # by identity: literals have no hash
+    for step in program.eqns:
+        inputs = [n for n, x in enumerate(step.invars) if id(x) in depending]
+        inner = step.params.get("jaxpr")  # of a function under `jit`: with the same arguments
+        if step.primitive.name in ("jit", "pjit"):
+            inputs = [n for n in inputs if _reads(inner.jaxpr, n)]
+        depending |= {id(x) for x in step.outvars} if inputs else set()
+    return any(id(x) in depending for x in program.outvars)
+
+
 class Objective:
     """The loss of a batch, its settings bound once.
 
     Args:
       config: names the loss, its settings and the treatment of duplicates.
-      scale: multiplies the scores.
+      scale: multiplies the scores, unless a call gives another.
 
     Attributes:
       has_weights: whether the loss reads the weights of Eq. 4.
@@ -94,7 +125,7 @@ class Objective:
         arguments = {name: getattr(config, flag) for name, flag in row.arguments.items()}
         if row.symmetric:
             arguments["symmetric"] = config.symmetric
-        self._loss = functools.partial(registry.resolve(row.function), scale=scale, **arguments)
+        self._loss = functools.partial(registry.resolve(row.function), **arguments)
         self._target = _target(config, row.target)
         self._weights = {name: getattr(config, name) for name in registry.WEIGHTS}
         self._blockwise = row.blockwise and not config.symmetric
@@ -102,15 +133,24 @@ class Objective:
         self._excludes_duplicates = config.duplicates == "exclude"
         self._weights_duplicates = config.duplicates == "weight"
 
-    def __call__(self, q_BD: jax.Array, c_ND: jax.Array, batch: Batch) -> jax.Array:
+    def __call__(
+        self, q_BD: jax.Array, c_ND: jax.Array, batch: Batch, scale: jax.Array | None = None
+    ) -> jax.Array:
         """The loss, a scalar; above DENSE_PAIRS block by block where the loss has that form.
+
+        Args:
+          q_BD: query vectors.
+          c_ND: candidate vectors.
+          batch: what else the loss reads.
+          scale: a learned one, in which the loss has its gradient.
 
         Raises:
           InputError: too many pairs for a loss that has no block-wise form.
         """
+        scale = self._scale if scale is None else scale
         rows, pairs = query_rows(batch, len(q_BD), len(c_ND)), len(q_BD) * len(c_ND)
         if self._blockwise and pairs > DENSE_PAIRS:
-            return self._by_blocks(q_BD, c_ND, batch, rows)
+            return self._by_blocks(q_BD, c_ND, batch, rows, scale)
         if pairs > MAX_DENSE_PAIRS:
             raise InputError(
                 f"{self._name} of {len(q_BD)} x {len(c_ND)} pairs: its matrices would take "
@@ -118,12 +158,13 @@ class Objective:
                 "in one direction, which need none"
             )
         given = {"positive": rows.positive, "where": self.valid_pairs(batch, rows)}
+        loss = functools.partial(self._loss, **given, scale=scale)
         if self._target is None:
-            return self._loss(q_BD, c_ND, **given)
+            return loss(q_BD, c_ND)
         similarity_BN = self.similarity(batch, rows)
-        return self._loss(q_BD, c_ND, self._target(similarity_BN, **given), **given)
+        return loss(q_BD, c_ND, self._target(similarity_BN, **given))
 
-    def _by_blocks(self, q_BD, c_ND, batch: Batch, rows: QueryRows) -> jax.Array:
+    def _by_blocks(self, q_BD, c_ND, batch: Batch, rows: QueryRows, scale) -> jax.Array:
         has_masks = batch.query_keys is not None
         return blockwise_soft_infonce(
             q_BD,
@@ -132,7 +173,7 @@ class Objective:
             positive=rows.positive,
             where=functools.partial(self.valid_pairs, batch) if has_masks else None,
             rows=rows,
-            scale=self._scale,
+            scale=scale,
             **(self._weights if self.has_weights else {}),
         )
 

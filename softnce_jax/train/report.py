@@ -21,7 +21,7 @@ from softnce_jax.retrieval.per_query import QueryScores, query_hashes
 from softnce_jax.retrieval.results import COLUMNS, protocol, results_table
 from softnce_jax.retrieval.tasks import RetrievalTask
 from softnce_jax.train.config import Config
-from softnce_jax.train.diagnose import Evaluated, analyse
+from softnce_jax.train.diagnose import Evaluated, Vectors, analyse
 from softnce_jax.train.loop import Schedule
 from softnce_jax.train.setup import TrainingData, cache_folder
 from softnce_jax.typed import Metric
@@ -146,6 +146,13 @@ def _estimator_lines(config: Config) -> list[str]:
     return lines
 
 
+class System(NamedTuple):
+    """Parameters of the encoder, and the factor on its scores in the loss."""
+
+    params: Any
+    scale: float
+
+
 class Scored(NamedTuple):
     """What an evaluation measured, each by language, then by system."""
 
@@ -159,8 +166,7 @@ def evaluate(
     data: TrainingData,
     embedder: Embedder,
     processor: Processor,
-    systems: dict[str, Any],
-    scale: float,
+    systems: Mapping[str, System],
     precomputed: Mapping[str, Precomputed],
 ) -> tuple[Scored, QueryScores]:
     """Scores BM25 and the encoder under each system's parameters on every test split.
@@ -170,8 +176,7 @@ def evaluate(
       data: the corpora.
       embedder: the encoder and its mesh.
       processor: of the encoder.
-      systems: parameters by the name that results.json gives them.
-      scale: multiplies the scores in the loss.
+      systems: by the name that results.json gives them.
       precomputed: the run's estimators that training does not change, by name.
 
     Returns:
@@ -191,13 +196,13 @@ def evaluate(
         )
         by_system = values[corpus.language] = {"BM25": query_metrics(task.bm25_ranks())}
         vectors = {}
-        for name, params in systems.items():
+        for name, (params, scale) in systems.items():
             q_QD, c_MD = task.vectors(embedder, params)
             by_system[name] = query_metrics(task.vector_ranks(q_QD, c_MD, embedder.mesh))
-            vectors[name] = q_QD, c_MD[task.relevant_QG[:, 0]]
+            vectors[name] = Vectors(q_QD, c_MD[task.relevant_QG[:, 0]], scale)
         evaluated = Evaluated(corpus.test, vectors)
         analyses[corpus.language] = analyse(
-            config, evaluated, processor, scale, precomputed, features_folder
+            config, evaluated, processor, precomputed, features_folder
         )
     metrics = summaries(values, seed=config.seed)
     queries = QueryScores(values, {c.language: query_hashes(c.test) for c in data.corpora})

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import optax
 from jax.sharding import Mesh
 
 from softnce_jax.data.corpus import Candidate, Corpus, Joined, Pair, RowErrors, split_by_family
@@ -33,7 +34,14 @@ from softnce_jax.train.checkpoint import named_checksums
 from softnce_jax.train.config import Config, resolve
 from softnce_jax.train.diagnose import diagnosis
 from softnce_jax.train.objective import Objective
-from softnce_jax.train.state import TrainState, create, learning_rate, optimizer
+from softnce_jax.train.state import (
+    SCALE_PEAK,
+    TrainState,
+    create,
+    learning_rate,
+    optimizer,
+    with_scale,
+)
 from softnce_jax.train.step import Step, make_step
 
 log = logging.getLogger(__name__)
@@ -301,8 +309,10 @@ def schedule_of(config: Config, pairs: int) -> Schedule:
 
 
 def scale_of(config: Config, encoder: Encoder) -> float:
-    """The factor on the scores in the loss."""
-    return config.scale or (UNIT_VECTOR_SCALE if encoder.normalize else 1.0)
+    """The factor on the scores in the loss; a learned one's before the first step."""
+    if config.scale in (None, "learned"):
+        return UNIT_VECTOR_SCALE if encoder.normalize else 1.0
+    return config.scale
 
 
 def build_step(
@@ -323,7 +333,9 @@ def build_step(
     distributed.agree(lambda: {"the weights to start from": named_checksums(initial)})
     rate = learning_rate(config.learning_rate, schedule.total, schedule.warmup)
     tx = optimizer(rate, clip_norm=config.clip_norm, weight_decay=config.weight_decay)
-    objective = Objective(config, scale_of(config, encoder))
+    scale = scale_of(config, encoder)
+    objective = Objective(config, scale)
+    scale_tx = optax.adam(learning_rate(SCALE_PEAK, schedule.total, schedule.warmup))
     step = make_step(
         encoder,
         objective,
@@ -332,6 +344,11 @@ def build_step(
         config.seed,
         slices=slices_of(config),
         diagnose=diagnosis(config, objective),
+        scale_tx=scale_tx,
     )
-    init = jax.jit(lambda params: create(params, tx), out_shardings=replicated(mesh))
-    return step, init(initial)
+
+    def init(params):
+        state = create(params, tx)
+        return with_scale(state, scale, scale_tx) if config.scale == "learned" else state
+
+    return step, jax.jit(init, out_shardings=replicated(mesh))(initial)

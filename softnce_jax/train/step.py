@@ -14,10 +14,11 @@ import optax
 from softnce_jax.encoders.dropout import GENERATOR
 from softnce_jax.encoders.encoder import Encoder, of_slots
 from softnce_jax.train.batches import Batch, PackedTexts
-from softnce_jax.train.state import TrainState
+from softnce_jax.train.state import TrainState, TrainStateWithScale, move_scale
 
-# Query vectors, code vectors, batch -> the loss, as a `train/objective.Objective` computes it.
-LossFunction = Callable[[jax.Array, jax.Array, Batch], jax.Array]
+# Query vectors, code vectors, batch, the scale if it is learned -> the loss, as a
+# `train/objective.Objective` computes it.
+LossFunction = Callable[..., jax.Array]
 Diagnose = Callable[[Batch], dict[str, jax.Array]]  # what a step logs beside its loss
 Step = Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]
 
@@ -31,6 +32,7 @@ def make_step(
     *,
     slices: int = 1,
     diagnose: Diagnose = lambda _: {},
+    scale_tx: optax.GradientTransformation | None = None,
 ) -> Step:
     """The jitted step; it consumes the state given to it (donation).
 
@@ -44,6 +46,7 @@ def make_step(
       seed: of dropout.
       slices: the number of slices of a batch that are embedded one after the other.
       diagnose: measures of a batch that join the step's metrics.
+      scale_tx: the optimiser of a learned scale, of a `TrainStateWithScale`.
     """
     # The seed is an argument, not a constant of the program: runs of several seeds share one.
     seed_bits = np.asarray(jax.random.key_data(jax.random.key(seed, impl=GENERATOR)))
@@ -51,19 +54,28 @@ def make_step(
     def step(seed_bits, state: TrainState, batch: Batch) -> tuple[TrainState, dict]:
         key = jax.random.fold_in(jax.random.wrap_key_data(seed_bits, impl=GENERATOR), state.step)
 
-        def loss_of(params):
-            return objective(*embed_slices(encoder, params, batch.texts, key, slices), batch)
+        learns_scale = isinstance(state, TrainStateWithScale)
 
-        value, gradients = jax.value_and_grad(loss_of)(state.params)
+        def loss_of(params, log_scale):
+            vectors = embed_slices(encoder, params, batch.texts, key, slices)
+            scale = {"scale": jnp.exp(log_scale)} if learns_scale else {}
+            return objective(*vectors, batch, **scale), scale
+
+        gradient = jax.value_and_grad(loss_of, (0, 1), has_aux=True)
+        log_scale = state.scale.log if learns_scale else None
+        (value, scale), (gradients, slope) = gradient(state.params, log_scale)
         updates, opt_state = tx.update(gradients, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         metrics = {
             "loss": value,
             "grad_norm": optax.tree.norm(gradients),
             "learning_rate": jnp.asarray(schedule(state.step), jnp.float32),
+            **scale,
             **diagnose(batch),
         }
-        return TrainState(state.step + 1, params, opt_state), metrics
+        moved = {"scale": move_scale(state.scale, slope, scale_tx)} if learns_scale else {}
+        state = state.replace(step=state.step + 1, params=params, opt_state=opt_state, **moved)
+        return state, metrics
 
     return partial(jax.jit(step, donate_argnums=1), seed_bits)
 

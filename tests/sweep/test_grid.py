@@ -110,6 +110,7 @@ BAD = {
     "no value": ({"settings": ("epochs",)}, "--set epochs: write it as name=value"),
     "another type": ({"settings": ("epochs=many",)}, "epochs = 'many': expected int"),
     "not among the choices": ({"settings": ("layout=rows",)}, "layout = 'rows': expected"),
+    "no scale": ({"settings": ("scale=foo",)}, r"scale = 'foo': expected float | Literal\['learned"),
     "no such loss": ({"loss": "infonce,hinge"}, "--loss hinge: no such loss; give soft_infonce"),
     "no such function": ({"loss": "nowhere:hinge"}, "nowhere cannot be imported"),
     "no such estimator": ({"estimator": "bm25,bm52"}, "--estimator bm52: 'bm52' at character 1"),
@@ -139,6 +140,11 @@ def test_files_that_are_no_grid(tmp_path, text, message):
     (tmp_path / "grid.toml").write_text(text)
     with pytest.raises(InputError, match=message):
         names(file=str(tmp_path / "grid.toml"))
+
+
+def test_a_learned_scale_beside_fixed_ones():
+    flags = {"lang": "go", "loss": "infonce", "seed": "1", "settings": ("scale=learned,20",)}
+    assert names(**flags) == [f"go-auto-infonce-none-1-scale{x}" for x in ("learned", 20.0)]
 
 
 def test_the_experiment_on_negatives_has_every_fold_and_seed():

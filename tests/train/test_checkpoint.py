@@ -10,6 +10,7 @@ import shutil
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from softnce_jax.errors import InputError
@@ -21,7 +22,7 @@ from softnce_jax.train.checkpoint import (
     checksums,
     read_config,
 )
-from softnce_jax.train.state import TrainState
+from softnce_jax.train.state import TrainState, with_scale
 from softnce_jax.train.versions import versions
 
 CONFIG = {"seed": 1, "loss": "infonce"}
@@ -176,6 +177,25 @@ def test_another_state_is_no_damage(make, tmp_path, caplog, change, differs):
         make().restore(change(state_at(0)))
     assert steps_in(tmp_path / "checkpoints") == [3, 5] and caplog.messages == []
     assert same(make().restore(state_at(0)).state, state_at(5))
+
+
+@pytest.mark.parametrize("learned_before", [False, True])
+def test_a_learned_scale_that_is_only_in_one_of_two_states_is_named(
+    make, tmp_path, caplog, learned_before
+):
+    """As in a checkpoint written before scales were learned; the folder stays as it is."""
+    learned = with_scale(state_at(5), 20.0, optax.adam(1e-3))
+    stored, here = (learned, state_at(5)) if learned_before else (state_at(5), learned)
+    checkpoints = make()
+    checkpoints.save(stored, None)
+    checkpoints.wait()
+    there, wanted = ("float32[]", "none") if learned_before else ("none", "float32[]")
+    expected = f"settings or versions: .scale.log is {there} in it, {wanted} here"
+    with pytest.raises(InputError, match=re.escape(expected)) as caught:
+        make().restore(here)
+    assert "\n" not in str(caught.value)
+    assert steps_in(tmp_path / "checkpoints") == [5] and caplog.messages == []
+    assert same(make().restore(stored).state, stored)  # negative control
 
 
 @pytest.mark.parametrize("of_last_release", [False, True])

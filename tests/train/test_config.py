@@ -116,6 +116,7 @@ def test_only_a_default_batch_size_shrinks():
         ({"batch_size": 3}, r"--beta 0.5, --alpha 1.5, m = 2 negatives"),
         ({"epochs": 0}, "--epochs 0: expected int >= 1"),
         ({"scale": 0.0}, "--scale 0.0: expected"),
+        ({"scale": "foo"}, "--scale foo: invalid enum value 'foo'"),
         ({"weight_decay": -0.1}, "--weight-decay -0.1: expected"),
         ({"learning_rate": float("nan")}, "--learning-rate nan: expected"),
         ({"temperature": 0.0}, "--temperature 0.0: expected"),
@@ -154,6 +155,13 @@ def test_data_flow_of_presets_and_flags():
     for given in ({"flow_length": 3}, {"dataflow": "extended", "flow_length": 0}):
         with pytest.raises(InputError, match=r"--flow-length . with --dataflow"):
             settle(encoder="codebert", **given)
+
+
+def test_a_learned_scale_is_a_setting_of_its_own():
+    learned = dataclasses.asdict(settle(scale="learned")[0])
+    fixed = dataclasses.asdict(settle()[0])
+    assert (learned["scale"], fixed["scale"]) == ("learned", None)
+    assert differences(fixed, learned) == ["scale: None -> 'learned'"]
 
 
 def test_differences_name_the_fields():

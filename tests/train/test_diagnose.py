@@ -14,7 +14,14 @@ from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.pretrained.tiny import train_tokenizer
 from softnce_jax.train.batches import batch_indices
 from softnce_jax.train.config import Config, resolve
-from softnce_jax.train.diagnose import FIRST_STEPS, Evaluated, WeightWatch, analyse, divergence
+from softnce_jax.train.diagnose import (
+    FIRST_STEPS,
+    Evaluated,
+    Vectors,
+    WeightWatch,
+    analyse,
+    divergence,
+)
 from tests import reference
 
 SCALE = 3.0
@@ -118,8 +125,8 @@ def processor():
 
 def analysed(processor, pairs, q, c, **given) -> dict:
     config, _ = resolve(Config(**given), on_sample=True, train_pairs=128)
-    evaluated = Evaluated(pairs, {"other": (c, q), "mine": (q, c)})
-    found = analyse(config, evaluated, processor, SCALE, {}, Path("unused"))
+    systems = {"other": Vectors(c, q, 2 * SCALE), "mine": Vectors(q, c, SCALE)}
+    found = analyse(config, Evaluated(pairs, systems), processor, {}, Path("unused"))
     assert found.keys() == {"other", "mine"}
     return found["mine"]
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from softnce_jax.data.load import read_corpus
 from softnce_jax.errors import InputError
@@ -128,6 +129,30 @@ def test_the_best_evaluation_is_exported(whole):
     assert evaluations[results["best"]["step"]] == results["best"]["mrr"]
     encoder, params = load(out / "model")
     assert encoder.code_length == results["config"]["code_length"] and params
+
+
+@pytest.mark.slow
+def test_a_learned_scale_is_trained_logged_and_resumed(whole, tasks, tmp_path):
+    out = tmp_path / "learned"
+    results = fit(config(tasks, out, scale="learned"))
+    scales = [line["scale"] for line in metrics(out) if "loss" in line]
+    assert scales[0] == pytest.approx(20.0) and 1e-4 < abs(scales[-1] - 20.0) < 0.2
+    assert results["config"]["scale"] == "learned"
+    # The scale of the best step, which is the one that the next step's loss takes.
+    after = dict(enumerate(scales[1:], start=1))
+    if results["best"]["step"] in after:
+        assert results["scale"] == pytest.approx(after[results["best"]["step"]])
+    assert results["scale"] != pytest.approx(20.0, abs=1e-5)
+    # Neither a part of the model nor of a run whose scale is fixed.
+    assert set(load_file(out / "model/model.safetensors")) == set(
+        load_file(whole[0] / "model/model.safetensors")
+    )
+    assert "scale" not in whole[1] and not any("scale" in line for line in metrics(whole[0]))
+
+    stopped = unfinished(out, tmp_path / "stopped")
+    shutil.rmtree(stopped / "checkpoints" / "12")
+    fit(config(tasks, stopped, scale="learned"))
+    assert same_run(out, stopped)
 
 
 def test_a_finished_run_is_shown_again(whole, tasks, caplog):

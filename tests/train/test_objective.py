@@ -69,7 +69,7 @@ def expected(name, where=None, *, c=C, similarity=None, positive=None, **setting
         "similarity": (similarity,),
     }[table.LOSSES[name].target]
     loss = getattr(reference, name)
-    return reference.mean(loss(Q, c, *target, scale=2.0, **given, **settings))
+    return reference.mean(loss(Q, c, *target, **{"scale": 2.0, **given, **settings}))
 
 
 # The defaults of each loss's own arguments.
@@ -87,6 +87,21 @@ def test_each_loss_reads_its_target(name):
     without = found(loss=name, duplicates="exclude")
     np.testing.assert_allclose(without, expected(name, where, **settings), rtol=1e-5)
     assert abs(found(loss=name) - without) > 1e-4
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_learned_scale_has_its_gradient_in_each_loss(name):
+    """By finite differences of the loop, in the logarithm, from another scale than the bound one."""
+    loss = Objective(settled(loss=name), 2.0)
+    of_log = lambda log, *data: loss(*data, jax.numpy.exp(log))
+    value, slope = jax.jit(jax.value_and_grad(of_log))(np.float32(np.log(1.5)), Q, C, PLAIN)
+
+    def loop(log):
+        return expected(name, scale=np.exp(log), **SETTINGS[name])
+
+    difference = (loop(np.log(1.5) + 1e-5) - loop(np.log(1.5) - 1e-5)) / 2e-5
+    np.testing.assert_allclose([value, slope], [loop(np.log(1.5)), difference], rtol=1e-4)
+    assert abs(slope) > 1e-2 and abs(value - found(loss=name)) > 1e-3
 
 
 def test_duplicates_are_those_of_the_global_batch():
@@ -257,3 +272,47 @@ def test_a_users_loss_returns_a_scalar(name, returns, tmp_path, monkeypatch):
     with pytest.raises(InputError) as caught:
         check_loss(config, 4)
     assert f"{caught.value}".startswith(f"--loss users_losses:{name}: returns {returns}")
+
+
+SCALES = """
+import functools
+import jax, jax.numpy as jnp
+def read(q, c, *, positive, where, scale):
+    return jnp.mean(scale * q @ c.T)
+def handed_on(q, c, **options):
+    return jax.jit(read)(q, c, **options)
+def ignored(q, c, *, positive, where, scale):
+    return jnp.mean(q @ c.T)
+def swallowed(q, c, **options):
+    return jnp.mean(q @ c.T)
+@jax.jit
+def unused(q, c, *, positive, where, scale):
+    return jnp.mean(q @ c.T) + 0 * positive[0]
+def number(q, c, *, positive, where, scale):
+    return jnp.mean(q @ c.T) * (2.0 if scale > 1 else 1.0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("read", None),
+        ("handed_on", None),
+        ("ignored", "does not read its scale"),
+        ("swallowed", "does not read its scale"),
+        ("unused", "does not read its scale"),
+        ("number", "takes its scale as a number alone"),
+    ],
+)
+def test_a_learned_scale_needs_a_loss_that_reads_it(name, problem, tmp_path, monkeypatch):
+    (tmp_path / "scales.py").write_text(SCALES)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "scales", raising=False)
+    loss = f"scales:{name}"
+    check_loss(settled(loss=loss), 4)  # negative control: a fixed scale is anybody's
+    if problem is None:
+        check_loss(settled(loss=loss, scale="learned"), 4)
+        return
+    with pytest.raises(InputError, match=f"--scale learned.* --loss {loss} {problem}") as caught:
+        check_loss(settled(loss=loss, scale="learned"), 4)
+    assert "\n" not in str(caught.value)

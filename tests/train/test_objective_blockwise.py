@@ -141,6 +141,23 @@ def test_gradients_of_parameters_through_both_towers():
     assert_same(*(traced.lower().compile()(*given) for traced in (blocks, dense)))
 
 
+@pytest.mark.parametrize("devices", [1, 4])
+def test_a_learned_scale_has_its_gradient_in_both_forms(devices):
+    config = settled(duplicates="exclude")
+    data = sharded(arrays(hard=True, keys=True), devices)
+    loss = objective.Objective(config, 1.0)
+    run = lambda log: jax.jit(
+        jax.value_and_grad(lambda log, q, c, batch: loss(q, c, batch, jnp.exp(log)))
+    )(log, *data)
+    log = jnp.log(jnp.float32(3.0))
+    wanted = run(log)
+    with small_blocks():
+        assert_same(run(log), wanted)
+        ((up, _), (down, _)) = run(log + 1e-2), run(log - 1e-2)
+    np.testing.assert_allclose(wanted[1], (up - down) / 2e-2, rtol=1e-3)
+    assert abs(wanted[1]) > 0.1
+
+
 def diagnosis_of(config):
     return jax.jit(diagnosis(config, objective.Objective(config, 1.0)))
 

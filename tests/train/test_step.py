@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+import optax
 import pytest
 from transformers import RobertaConfig
 
@@ -24,7 +25,7 @@ from softnce_jax.pretrained.tiny import train_tokenizer
 from softnce_jax.train.batches import Batch, PackedTexts, batch_indices, batches
 from softnce_jax.train.config import Config, resolve
 from softnce_jax.train.objective import Objective
-from softnce_jax.train.state import create, learning_rate, optimizer
+from softnce_jax.train.state import create, learning_rate, optimizer, with_scale
 from softnce_jax.train.step import embed_slices, make_step
 
 STEPS = 8
@@ -249,8 +250,7 @@ class Noise:
 
 
 def test_seeds_share_one_program_and_rates_do_not():
-    texts = PackedTexts(None, np.array([[0]], np.int32), np.array([[1]], np.int32))
-    batch = Batch(texts, None, None)
+    batch = two_texts()
 
     def step_and_state(seed, peak=PEAK):
         rate = learning_rate(peak, STEPS)
@@ -266,6 +266,59 @@ def test_seeds_share_one_program_and_rates_do_not():
     # The control: the seed does count.
     losses = [step(state, batch)[1]["loss"] for step, state in map(step_and_state, (1, 2))]
     assert losses[0] != losses[1]
+
+
+def two_texts() -> Batch:
+    texts = PackedTexts(None, np.array([[0]], np.int32), np.array([[1]], np.int32))
+    return Batch(texts, None, None)
+
+
+class Fixed:
+    """An encoder of two texts whose vectors are a parameter."""
+
+    def embed(self, params, rows, *, key):
+        return params["kernel"] * jax.numpy.array([[[1.0, 2.0], [3.0, -1.0]]])
+
+
+def test_a_learned_scale_takes_a_step_of_its_own():
+    """Its gradient neither clips that of the parameters nor is clipped with it."""
+    rate = learning_rate(PEAK, STEPS)
+    tx = optimizer(rate, clip_norm=1.0, weight_decay=0.5)
+    loss = lambda q, c, _, scale=2.0: scale * (q * c).sum()
+    build = functools.partial(make_step, Fixed(), loss, tx, rate, 0, scale_tx=optax.adam(0.1))
+    params = {"kernel": np.float32(3.0)}
+    plain, metrics = build()(create(params, tx), two_texts())
+    learned, learned_metrics = build()(
+        with_scale(create(params, tx), 2.0, optax.adam(0.1)), two_texts()
+    )
+    assert learned_metrics.pop("scale") == 2.0
+    assert metrics == learned_metrics
+    assert learned.params["kernel"] == plain.params["kernel"]
+    # The loss grows with the scale, so its logarithm falls by the rate; the state has it.
+    np.testing.assert_allclose(learned.scale.log, np.log(2.0) - 0.1, rtol=1e-5)
+    assert set(metrics) == {"loss", "grad_norm", "learning_rate"}  # without it nothing is logged
+
+
+@pytest.mark.slow
+def test_slices_and_devices_learn_the_same_scale(trainer):
+    rate = learning_rate(PEAK, STEPS)
+    tx, scale_tx = optimizer(rate, clip_norm=1.0, weight_decay=0.0), optax.sgd(0.1)
+
+    def scales(devices, slices):
+        step = make_step(
+            trainer.encoder, trainer.objective, tx, rate, 0, slices=slices, scale_tx=scale_tx
+        )
+        mesh, found = mesh_of(devices), []
+        make = lambda params: with_scale(create(params, tx), 3.0, scale_tx)
+        state = jax.jit(make, out_shardings=replicated(mesh))(trainer.params)
+        for batch in trainer.batches(groups=devices * slices)[:3]:
+            state, metrics = step(state, shard_rows(batch, mesh))
+            found.append(float(metrics["scale"]))
+        return found
+
+    wanted = scales(1, 1)
+    np.testing.assert_allclose(scales(2, 2), wanted, rtol=1e-5)
+    assert wanted[0] == pytest.approx(3.0) and abs(wanted[2] - wanted[1]) > 1e-3
 
 
 def test_bfloat16_is_close_and_not_equal(trainer, one):

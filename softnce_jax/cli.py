@@ -70,6 +70,7 @@ EXTRAS = {
     ],
     "figures": ["matplotlib"],
     "datasets": ["datasets"],
+    "tensorboard": ["tensorboardX"],
 }
 
 

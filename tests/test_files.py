@@ -493,12 +493,14 @@ MAY_WRITE = {
     "data/code_search_net/shards.py": {"ArrayRecordWriter"},
     # Orbax has temporary names of its own, and checksums of each leaf show damage.
     "train/checkpoint.py": {"ocp.CheckpointManager"},
+    # A copy of metrics.jsonl, made anew of it where a kill may have cut it.
+    "train/tensorboard.py": {"SummaryWriter"},
 }  # fmt: skip
 WRITERS = {"replace", "rename", "save", "savez", "savez_compressed", "save_file", "move",
            "copyfile", "copy2", "copytree", "mkstemp", "mkdtemp"}  # fmt: skip
 MODULES = {"os", "shutil", "tempfile", "np", "numpy", "safetensors.numpy"}
 ANYONES = {"write_text", "write_bytes", "touch", "symlink_to", "savefig", "save_pretrained",
-           "ArrayRecordWriter", "CheckpointManager", "open_memmap"}  # fmt: skip
+           "ArrayRecordWriter", "CheckpointManager", "SummaryWriter", "open_memmap"}  # fmt: skip
 
 
 def writes(source: str) -> list[str]:

@@ -85,6 +85,8 @@ class Flags:
     """Epochs between evaluations on the validation queries, each followed by a checkpoint."""
     keep: Count = 2
     """Number of the latest checkpoints that stay."""
+    log: Literal["tensorboard"] | None = None
+    """Write events for TensorBoard, too, into the run's folder; metrics.jsonl is always written."""
     out: OutPath | None = None
     """The run's folder; by default runs/ and a name made from these choices."""
 
@@ -127,8 +129,10 @@ def _train_simcse(flags: Flags) -> dict[str, Any]:
     from softnce_jax.train.loop import train
     from softnce_jax.train.run_folder import RunFolder
     from softnce_jax.train.setup import check_splits, make_batches, origin, schedule_of
+    from softnce_jax.train.tensorboard import check_installed
     from softnce_jax.train.versions import versions
 
+    check_installed(flags.log)
     mesh = make_mesh(devices())
 
     corpora, notes = load_corpora(flags.data, flags.lang, strict=flags.strict)

@@ -21,6 +21,7 @@ from softnce_jax.train.fit import fit, read_inputs
 from softnce_jax.train.run_folder import RunFolder, has_results
 from softnce_jax.train.setup import read_data
 from softnce_jax.train.signals import StopSignal
+from softnce_jax.train.tensorboard import check_installed
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,9 @@ def run_cells(cells: Sequence[Cell], out: Path) -> list[str]:
         data or models are gone.
       SystemExit: a signal came; the cell's state is saved and the same call goes on from it.
     """
-    devices()  # none is no matter of a cell
+    devices()  # none is no matter of a cell, nor is a package
+    for log_to in {cell.config.log for cell in cells}:
+        check_installed(log_to)
     out.mkdir(parents=True, exist_ok=True)
     failed = []
     StopSignal.latest = None

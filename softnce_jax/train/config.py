@@ -133,6 +133,8 @@ class Config:
     by default."""
     keep: Count = 2
     """Number of the latest checkpoints that stay, beside the best."""
+    log: Literal["tensorboard"] | None = None
+    """Write events for TensorBoard, too, into the run's folder; metrics.jsonl is always written."""
     out: OutPath | None = None
     """The run's folder; by default runs/ and a name made from these choices."""
 
@@ -152,6 +154,7 @@ NOT_COMPARED = (
     "out",
     "download",
     "keep",
+    "log",
     "strict",
     *(row.model for row in registry.ESTIMATORS.values() if row.model),
     "negatives",

@@ -38,6 +38,7 @@ from softnce_jax.train.setup import (
     schedule_of,
     settle,
 )
+from softnce_jax.train.tensorboard import check_installed
 from softnce_jax.train.versions import versions
 from softnce_jax.typed import check_fields, check_type
 
@@ -131,6 +132,7 @@ def read_inputs(config: Config, data: TrainingData | None = None) -> Inputs:
         contradict one another or the data.
     """
     check_fields(config)
+    check_installed(config.log)
     data = read_data(config) if data is None else data
     config, notes = settle(config, data)
     precomputed = precomputed_estimators(config)

@@ -30,6 +30,7 @@ from softnce_jax.train.step import Step
 
 log = logging.getLogger(__name__)
 
+
 class Trained(NamedTuple):
     """What training ends with.
 
@@ -80,15 +81,34 @@ def train(
             state, best = restored
             log.info(f"resuming after step {int(state.step)} of {schedule.total}")
         run.cut_metrics(int(state.step))
-        loop = Loop(step, batches, embedder.mesh, schedule, run, checkpoints, validate)
+        loop = Loop(
+            step, batches, embedder.mesh, schedule, run, checkpoints, validate, config.clip_norm
+        )
         if config.warm_up:
             shapes = loop.warm_up(state, steps=schedule.total // config.epochs)
             log.info(f"compiled for {shapes} shapes of batches")
-        state, best = loop(state, best)
+        with run.events(config.log):
+            state, best = loop(state, best)
+        log.info(_clipped_line(run.metrics(), config.clip_norm))
         if best is not None and best.step != int(state.step):
             state = checkpoints.restore_step(best.step, state).state
         scale = math.exp(state.scale.log) if isinstance(state, TrainStateWithScale) else None
         return Trained(jax.device_get(state.params), best, scale)
+
+
+def _clipped_line(metrics: list[dict], clip_norm: float) -> str:
+    """How many steps had their gradients clipped, of those that metrics.jsonl has.
+
+    Example:
+      >>> _clipped_line([{"step": 1, "clipped": 1}, {"step": 2, "clipped": 0}, {"step": 2}], 1.0)
+      'gradients of 1 of 2 steps (50 %) were clipped to --clip-norm 1'
+    """
+    steps = [line["clipped"] for line in metrics if "clipped" in line]
+    share = sum(steps) / max(1, len(steps))
+    return (
+        f"gradients of {sum(steps)} of {len(steps)} steps ({share:.0%}) were clipped to "
+        f"--clip-norm {clip_norm:g}"
+    ).replace("%", " %")
 
 
 class _Running(NamedTuple):
@@ -110,6 +130,7 @@ class Loop:
     run: RunFolder
     checkpoints: Checkpoints
     validate: Validate
+    clip_norm: float
 
     def __post_init__(self):
         self._shapes: set[tuple] = set()  # of batches, each one compilation of the step
@@ -188,7 +209,8 @@ class Loop:
         now = time.perf_counter()
         rate, self._clock = step.pairs / (now - self._clock), now
         counts = {"pairs_per_second": round(rate, 1), "compilations": len(self._shapes)}
-        self.run.log({"step": step.number, **values, **counts})
+        clipped = int(values["grad_norm"] > self.clip_norm)
+        self.run.log({"step": step.number, **values, "clipped": clipped, **counts})
         if (warning := watch(values)) and distributed.is_first():
             bar.write(warning, file=sys.stderr)
         bar.set_postfix(loss=f"{values['loss']:.3f}", pairs_s=f"{rate:.0f}", refresh=False)

@@ -31,6 +31,7 @@ from softnce_jax.pretrained.export import export_model
 from softnce_jax.retrieval.per_query import QueryScores, write_queries
 from softnce_jax.train import distributed
 from softnce_jax.train.config import differences
+from softnce_jax.train.tensorboard import EventLog
 from softnce_jax.typed import Factor, Metric, Size, check_type
 
 METRICS_FILE = "metrics.jsonl"
@@ -48,6 +49,7 @@ class _Metrics(TypedDict):
     """A line of metrics.jsonl, as far as it is read."""
 
     step: Size
+    clipped: NotRequired[Size]
     loss: NotRequired[Factor | None]
     valid_mrr: NotRequired[Metric | None]
 
@@ -98,6 +100,7 @@ class RunFolder:
         self.model = self.folder / "model"
         self._metrics = self.folder / METRICS_FILE
         self._results = self.folder / RESULTS_FILE
+        self._events: EventLog | None = None
         self.config, self._stored = config, self.folder / "config.json"
         if self._stored.exists():
             changed = differences(read_json(self._stored, dict[str, Any]), config)
@@ -187,6 +190,29 @@ class RunFolder:
         """Appends a line to metrics.jsonl; what is undefined, as the mean of nothing, is null."""
         if distributed.is_first():
             append_line(self._metrics, json_text(line))
+        if self._events is not None:
+            self._events.log(line)
+
+    @contextlib.contextmanager
+    def events(self, log: str | None) -> Iterator[None]:
+        """Inside, what metrics.jsonl has and gets is in the folder `tensorboard`, too.
+
+        Args:
+          log: "tensorboard", or None: then nothing is done.
+        """
+        if log is None or not distributed.is_first():
+            yield
+            return
+        self._events = EventLog(self.folder / "tensorboard", self.metrics())
+        try:
+            yield
+        finally:
+            self._events.close()
+            self._events = None
+
+    def metrics(self) -> list[dict]:
+        """The lines of metrics.jsonl, none where there is no such file. Raises InputError."""
+        return read_metrics(self.folder) if self._metrics.exists() else []
 
     def cut_metrics(self, step: int) -> None:
         """Drops the lines after a step, and a line that a kill left half-written."""

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-
 # Of a learned scale, as in Radford et al., "Learning Transferable Visual Models From Natural
 # Language Supervision", 2021: the peak of its own learning rate, for a fine-tuning rate would
 # hardly move it, and the largest scale.

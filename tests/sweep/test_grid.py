@@ -110,7 +110,10 @@ BAD = {
     "no value": ({"settings": ("epochs",)}, "--set epochs: write it as name=value"),
     "another type": ({"settings": ("epochs=many",)}, "epochs = 'many': expected int"),
     "not among the choices": ({"settings": ("layout=rows",)}, "layout = 'rows': expected"),
-    "no scale": ({"settings": ("scale=foo",)}, r"scale = 'foo': expected float | Literal\['learned"),
+    "no scale": (
+        {"settings": ("scale=foo",)},
+        r"scale = 'foo': expected float | Literal\['learned",
+    ),
     "no such loss": ({"loss": "infonce,hinge"}, "--loss hinge: no such loss; give soft_infonce"),
     "no such function": ({"loss": "nowhere:hinge"}, "nowhere cannot be imported"),
     "no such estimator": ({"estimator": "bm25,bm52"}, "--estimator bm52: 'bm52' at character 1"),

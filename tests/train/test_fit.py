@@ -103,6 +103,15 @@ def test_the_loss_falls(whole):
     assert len(found) == 12 and sum(found[-3:]) < 0.8 * sum(found[:3])
 
 
+def test_which_steps_were_clipped_is_logged(whole):
+    out, _, logged = whole
+    steps = [line for line in metrics(out) if "loss" in line]
+    assert [line["clipped"] for line in steps] == [int(line["grad_norm"] > 1.0) for line in steps]
+    clipped = sum(line["clipped"] for line in steps)
+    assert f"gradients of {clipped} of 12 steps ({clipped / 12:.0%}".replace("%", " %)") in logged
+    assert clipped > 0
+
+
 def test_every_query_is_written_and_its_batches_analysed(whole, tasks):
     out, results, _ = whole
     queries = read_queries(out)

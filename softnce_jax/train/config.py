@@ -223,12 +223,15 @@ def resolve(config: Config, *, on_sample: bool, train_pairs: int) -> tuple[Confi
         filled["batch_size"] = train_pairs
     config = dataclasses.replace(config, **filled)
     _check_numbers(config, loss, train_pairs)
+    return dataclasses.replace(config, out=config.out or f"runs/{run_name(config)}"), notes
+
+
+def run_name(config: Config) -> str:
+    """The name of a settled configuration's run, by its main choices."""
     encoder, estimator = to_path(config.encoder).name, safe_name(config.estimator)
     name = f"{config.lang}-{encoder}-{safe_name(config.loss)}-{estimator}-{config.seed}"
     name += "" if config.fold is None else f"-fold{config.fold}"
-    name += "" if config.negatives is None else f"-negatives{config.negatives_per_query}"
-    out = config.out or f"runs/{name}"
-    return dataclasses.replace(config, out=out), notes
+    return name + ("" if config.negatives is None else f"-negatives{config.negatives_per_query}")
 
 
 def _loss_settings(config: Config, loss: registry.Loss, estimator: str) -> dict:

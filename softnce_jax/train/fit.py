@@ -19,6 +19,7 @@ from softnce_jax.estimators.precomputed import Precomputed
 from softnce_jax.mesh import check_batch_size, devices, make_mesh, without_x64
 from softnce_jax.retrieval.metrics import query_metrics
 from softnce_jax.retrieval.tasks import RetrievalTask
+from softnce_jax.train.card import model_card
 from softnce_jax.train.config import Config
 from softnce_jax.train.features import make_features, precomputed_estimators
 from softnce_jax.train.loop import Validate, train
@@ -115,6 +116,7 @@ def fit(config: Config) -> dict[str, Any]:
         "versions": versions(),
     }
     results |= {} if learned is None else {"scale": learned}
+    run.write_card(model_card(config, data, encoder, results))
     run.finish(results, queries)
     show(results, run.folder)
     return results

@@ -186,6 +186,11 @@ class RunFolder:
         if distributed.is_first():
             export_model(self.model, encoder, params)
 
+    def write_card(self, card: str) -> None:
+        """Writes README.md of the exported model, which SHA256SUMS leaves out: people edit it."""
+        if distributed.is_first():
+            write_text(self.model / "README.md", card)
+
     def log(self, line: dict[str, Any]) -> None:
         """Appends a line to metrics.jsonl; what is undefined, as the mean of nothing, is null."""
         if distributed.is_first():

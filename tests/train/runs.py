@@ -27,7 +27,7 @@ def metrics(folder: Path) -> list[dict]:
 
 def same_run(a: Path, b: Path) -> bool:
     """Whether two runs ended with the same bits, and every metric but times."""
-    names = ("results.json", "model/model.safetensors")
+    names = ("results.json", "model/model.safetensors", "model/README.md")
     files = [
         [(f / name).read_bytes().replace(str(f).encode(), b"") for name in names] for f in (a, b)
     ]

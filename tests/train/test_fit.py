@@ -19,6 +19,7 @@ from safetensors.numpy import load_file
 
 from softnce_jax.data.load import read_corpus
 from softnce_jax.errors import InputError
+from softnce_jax.files import changed_file
 from softnce_jax.pretrained.load import load
 from softnce_jax.retrieval.per_query import query_hashes, read_queries
 from softnce_jax.train import loop
@@ -210,6 +211,12 @@ def test_a_changed_model_is_made_again_of_the_checkpoint(whole, tasks, tmp_path)
     weights.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
     assert fit(config(tasks, out))["metrics"] == whole[1]["metrics"]
     assert weights.read_bytes() == before and same_run(whole[0], out)
+    assert changed_file(out / "model") is None
+    # People edit the card, to choose a licence for one; the model is still whole.
+    (out / "model/README.md").write_text("license: mit")
+    assert fit(config(tasks, out)) == json.loads((out / "results.json").read_text())
+    assert (out / "model/README.md").read_text() == "license: mit"
+    load(out / "model")
 
 
 def test_another_configuration_names_the_fields(whole, tasks):

@@ -91,7 +91,7 @@ def test_each_loss_reads_its_target(name):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_learned_scale_has_its_gradient_in_each_loss(name):
-    """By finite differences of the loop, in the logarithm, from another scale than the bound one."""
+    """In its logarithm, by finite differences of the loop; the scale bound before is another."""
     loss = Objective(settled(loss=name), 2.0)
     of_log = lambda log, *data: loss(*data, jax.numpy.exp(log))
     value, slope = jax.jit(jax.value_and_grad(of_log))(np.float32(np.log(1.5)), Q, C, PLAIN)

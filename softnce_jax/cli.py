@@ -21,6 +21,7 @@ from types import FrameType
 from softnce_jax.errors import InputError, first_line
 from softnce_jax.files import printable
 from softnce_jax.languages import LANGUAGES
+from softnce_jax.packages import wrong_version
 
 __all__ = ["COMMANDS", "main", "run"]
 
@@ -113,8 +114,8 @@ def run(name: str, arguments: Sequence[str] | None = None, *, program: str | Non
     """Runs one command; where it fails, prints one line and exits with status 1.
 
     This holds for what a user can cure: input that cannot be used, files that cannot be read or
-    written, training that diverged, an extra that is not installed. Other errors are ours and
-    keep their trace.
+    written, training that diverged, an extra that is not installed or a package of a version that
+    does not work. Other errors are ours and keep their trace.
 
     Args:
       name: a key of COMMANDS.
@@ -154,10 +155,10 @@ def _run(name: str, arguments: Sequence[str] | None, program: str | None) -> Non
         if (wrong := _wrong_variable(error)) is None:
             raise
         _fail(wrong)
-    except ImportError as error:
-        if (missing := _missing_extra(error)) is None:
+    except (ImportError, AttributeError) as error:
+        if (wrong := _missing_extra(error) or wrong_version(error)) is None:
             raise
-        _fail(f"softnce {name}: {missing}")
+        _fail(f"softnce {name}: {wrong}")
     except KeyboardInterrupt:  # before or after training, which stops by itself
         sys.exit(_INTERRUPTED)
 
@@ -211,15 +212,14 @@ def _missing_extra(error: BaseException | None) -> str | None:
     """What to install for a package that is missing; None if none of our extras installs it.
 
     Example:
-      >>> _missing_extra(ModuleNotFoundError("...", name="flax.struct"))
+      >>> _missing_extra(ModuleNotFoundError("...", name="flax"))
       'flax is not installed: pip install "softnce_jax[train]"'
     """
     while error is not None:
         if isinstance(error, ModuleNotFoundError):
-            package = (error.name or "").partition(".")[0]
             for extra, packages in EXTRAS.items():
-                if package in packages:
-                    return f'{package} is not installed: pip install "softnce_jax[{extra}]"'
+                if error.name in packages:  # of `flax.struct` only a part is missing
+                    return f'{error.name} is not installed: pip install "softnce_jax[{extra}]"'
         error = error.__cause__  # a package may raise an error of its own, transformers for one
     return None
 

@@ -24,6 +24,7 @@ MAY_USE = {
     "mesh": "",
     "processes": "",
     "languages": "",
+    "packages": "",
     "dataflow": "files languages processes",
     "packing": "dataflow",
     "data": "files languages processes",
@@ -37,7 +38,7 @@ MAY_USE = {
     "estimators train",
     "commands": "typed files languages mesh data encoders pretrained retrieval estimators train "
     "sweep",
-    "cli": "typed files languages mesh",
+    "cli": "typed files languages mesh packages",
     "__main__": "cli",
 }
 DEVICE_CODE = {"jax", "jaxlib", "flax", "optax", "orbax", "transformers"}

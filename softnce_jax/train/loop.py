@@ -89,7 +89,8 @@ def train(
             log.info(f"compiled for {shapes} shapes of batches")
         with run.events(config.log):
             state, best = loop(state, best)
-        log.info(_clipped_line(run.metrics(), config.clip_norm))
+        if distributed.is_first():  # others may see a part of the file
+            log.info(_clipped_line(run.metrics(), config.clip_norm))
         if best is not None and best.step != int(state.step):
             state = checkpoints.restore_step(best.step, state).state
         scale = math.exp(state.scale.log) if isinstance(state, TrainStateWithScale) else None

@@ -66,6 +66,7 @@ def describe(
     names = registry.loss(config.loss).settings
     settings = [f"{name.replace('_', ' ')} {getattr(config, name)}" for name in names]
     settings += ["symmetric"] * config.symmetric
+    settings += ["learned scale"] * (config.scale == "learned")
     return [
         *(
             f"data      {c.name}, {c.language}: {len(c.train)} train, {len(c.valid)} valid, "

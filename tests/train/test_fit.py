@@ -142,9 +142,10 @@ def test_the_best_evaluation_is_exported(whole):
 
 
 @pytest.mark.slow
-def test_a_learned_scale_is_trained_logged_and_resumed(whole, tasks, tmp_path):
+def test_a_learned_scale_is_trained_logged_and_resumed(whole, tasks, tmp_path, caplog):
     out = tmp_path / "learned"
     results = fit(config(tasks, out, scale="learned"))
+    assert any(line.endswith(", learned scale") for line in caplog.messages)
     scales = [line["scale"] for line in metrics(out) if "loss" in line]
     assert scales[0] == pytest.approx(20.0) and 1e-4 < abs(scales[-1] - 20.0) < 0.2
     assert results["config"]["scale"] == "learned"

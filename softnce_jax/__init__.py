@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         without_duplicates,
     )
     from softnce_jax.pretrained.load import load_encoder
+    from softnce_jax.pretrained.static import load_static
     from softnce_jax.retrieval.metrics import mrr
     from softnce_jax.retrieval.ranking import rank
     from softnce_jax.weights import negative_distribution, negative_weights, weight_diagnostics
@@ -58,6 +59,7 @@ __all__ = [
     "infonce",
     "kl_regularized",
     "load_encoder",
+    "load_static",
     "mrr",
     "negative_distribution",
     "negative_weights",
@@ -68,11 +70,13 @@ __all__ = [
     "without_duplicates",
 ]
 __version__ = "0.1.0"
-# Where they are, the first three modules first: those need jax alone, the others what [train] has.
+# Where they are, the light modules first: three need jax alone, the fourth all but jax, the others
+# what [train] has.
 _MODULES = (
     "losses",
     "weights",
     "blockwise",
+    "pretrained.static",
     "estimators.bm25",
     "retrieval.metrics",
     "retrieval.ranking",

@@ -32,6 +32,8 @@ COMMANDS = {
     "mine": "Make training data of a source tree.",
     "prepare": "Fetch and prepare CodeSearchNet, and models.",
     "mine-negatives": "Find hard negatives of training queries.",
+    "distill": "Make a static encoder of any other.",
+    "quantize": "Make the table of a static encoder smaller.",
     "train-simcse": "Train a sentence encoder on queries alone.",
     "sweep": "Run a grid of runs and write its tables.",
     "tables": "Write the tables of finished runs.",

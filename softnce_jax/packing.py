@@ -1,8 +1,10 @@
-"""Texts of different lengths packed into rows of one length, so that few positions are padding.
+"""Texts of different lengths laid out in arrays of few shapes, in which few positions are padding.
 
-On the host, in numpy. A row goes to the device with what separates its texts: the number of the
-text at each position, from which the attention mask is made, and the position within that text.
-No text is cut or left out; instead, the number of rows is rounded up to one of few sizes.
+On the host, in numpy. For a transformer texts are packed into rows of one length. A row goes to the
+device with what separates its texts: the number of the text at each position, from which the
+attention mask is made, and the position within that text. No text is cut or left out; instead, the
+number of rows is rounded up to one of few sizes. For a static encoder, whose tokens do not see one
+another, all texts lie end to end in `Bags`.
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PADDING",
+    "Bags",
     "Capacity",
     "PackedRows",
     "Plan",
     "Text",
+    "bags",
     "bucket",
     "fill",
     "first_fit",
@@ -58,6 +62,21 @@ class PackedRows(NamedTuple):
     slots: np.ndarray
     spans: np.ndarray | None = None
     edges: np.ndarray | None = None
+
+
+class Bags(NamedTuple):
+    """The tokens of T texts in each of G groups, end to end, for a static encoder; a pytree.
+
+    Attributes:
+      ids: (G, P) int32, token ids, padded.
+      texts: (G, P) int32, rising: the number within the group of the text at a position; T for
+        padding.
+      sizes: (G, T) int32, the tokens of each text.
+    """
+
+    ids: np.ndarray
+    texts: np.ndarray
+    sizes: np.ndarray
 
 
 class Capacity(NamedTuple):
@@ -232,6 +251,37 @@ def fill(
     spans, edges = _graphs(texts, row_T, start_T3, shape, capacity.edges)
     split = (len(groups), rows, -1, 2)
     return packed._replace(spans=spans.reshape(split), edges=edges.reshape(split))
+
+
+def bags(groups: Sequence[Sequence[Sequence[int] | np.ndarray]], *, tokens: int) -> Bags:
+    """Texts of several groups as bags of tokens.
+
+    Args:
+      groups: G lists of T texts each, as ragged token ids.
+      tokens: P, at least the tokens of any group.
+
+    Returns:
+      The bags.
+
+    Raises:
+      ValueError: a group has more tokens than P.
+
+    Example:
+      >>> bags([[[5, 6, 7], [], [8]]], tokens=6).texts.tolist()
+      [[0, 0, 0, 2, 3, 3]]
+    """
+    size_GT = np.array([[len(text) for text in texts] for texts in groups], np.int32)
+    most = int(size_GT.sum(axis=1).max(initial=0))
+    if most > tokens:
+        raise ValueError(f"a group has {most} tokens, more than the {tokens} positions of its bags")
+    shape = (len(groups), tokens)
+    ids_GP = np.zeros(shape, np.int32)
+    text_GP = np.full(shape, size_GT.shape[1], np.int32)
+    for g, texts in enumerate(groups):
+        used = int(size_GT[g].sum())
+        ids_GP[g, :used] = np.concatenate([np.zeros(0, np.int32), *texts])
+        text_GP[g, :used] = np.repeat(np.arange(len(texts)), size_GT[g])
+    return Bags(ids_GP, text_GP, size_GT)
 
 
 def _graphs(

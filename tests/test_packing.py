@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from softnce_jax.dataflow.example import Example
-from softnce_jax.packing import Capacity, Plan, bucket, fill, first_fit, sizes, slots_per_row
+from softnce_jax.packing import (
+    Capacity,
+    Plan,
+    bags,
+    bucket,
+    fill,
+    first_fit,
+    sizes,
+    slots_per_row,
+)
 from tests.rows import padded_rows
 
 RANDOM = np.random.default_rng(0)
@@ -152,3 +161,22 @@ def test_a_node_that_may_see_nothing_has_a_row_for_its_text():
     assert plan.row_T.tolist() == [0, 1, 1]
     packed = fill([texts], [plan], [range(3)], rows=2, capacity=capacity, pad_id=1)
     assert (packed.segment_ids[0, 0] == 0).sum() == len(lonely)
+
+
+def test_bags_hold_every_token_once():
+    groups = [TEXTS[:32], [*TEXTS[32:60], [], [], TEXTS[60], []]]
+    tokens = max(sum(map(len, texts)) for texts in groups) + 3
+    laid = bags(groups, tokens=tokens)
+    for g, texts in enumerate(groups):
+        found = [[] for _ in range(33)]
+        for position in range(tokens):
+            found[laid.texts[g, position]].append(int(laid.ids[g, position]))
+        assert found[:32] == texts and laid.sizes[g].tolist() == [len(text) for text in texts]
+        assert len(found[32]) == tokens - sum(map(len, texts))
+        assert (np.diff(laid.texts[g]) >= 0).all()
+    assert {array.dtype for array in laid} == {np.dtype(np.int32)}
+
+
+def test_bags_refuse_more_tokens_than_there_is_room_for():
+    with pytest.raises(ValueError, match="a group has 3 tokens, more than the 2 positions"):
+        bags([[[1], [2, 3]]], tokens=2)

@@ -29,7 +29,7 @@ MAY_USE = {
     "packing": "dataflow",
     "data": "files languages processes",
     "encoders": "_scores files mesh dataflow packing data",
-    "pretrained": "typed files encoders",
+    "pretrained": "typed files mesh encoders",
     "retrieval": "files mesh data encoders",
     "estimators": "files mesh registry data encoders pretrained",
     "train": "_scores weights blockwise registry typed files languages mesh dataflow packing data "

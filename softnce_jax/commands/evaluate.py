@@ -157,6 +157,7 @@ def _open_checkpoint(path: Path, *, precision: str, download: bool) -> tuple[Enc
     """
     from softnce_jax.errors import InputError
     from softnce_jax.mesh import devices, make_mesh
+    from softnce_jax.pretrained.presets import preset
     from softnce_jax.train.checkpoint import Checkpoints, read_config
     from softnce_jax.train.config import Config, StoredConfig, differences
     from softnce_jax.train.setup import (
@@ -187,7 +188,7 @@ def _open_checkpoint(path: Path, *, precision: str, download: bool) -> tuple[Enc
     config = Config(**settled | unused)
     data = read_data(config)
     now = stored | {"encoder_hash": origin(config)["encoder_hash"]}
-    if config.encoder == "tiny":  # its tokenizer is made of the data
+    if preset(config.encoder).checkpoint is None:  # its tokenizer is made of the data
         now["data_hash"] = [corpus.hash() for corpus in data.corpora]
     if changed := differences(stored, now):
         raise InputError(f"{path}: it is of something else ({'; '.join(changed)})")

@@ -235,18 +235,18 @@ def sentence_encoder(config: Config, pairs: Sequence[Pair]) -> tuple[Encoder, An
     from softnce_jax.train.setup import build_encoder
 
     encoder, params = build_encoder(config, pairs)
-    if not max(dropouts(encoder)) > 0:
+    if not max(encoder.dropouts) > 0:
         raise InputError(
-            f"{config.encoder}: its config.json sets every dropout to 0, so the two passes of "
-            "a query are identical and teach nothing; set hidden_dropout_prob (DistilBERT: "
-            "dropout) to 0.1 there"
+            f"{config.encoder}: without dropout the two passes of a query are identical and teach "
+            "nothing; "
+            + (
+                "a static encoder has none"
+                if encoder.in_bags
+                else "its config.json sets every dropout to 0: set hidden_dropout_prob "
+                "(DistilBERT: dropout) to 0.1 there"
+            )
         )
     return dataclasses.replace(encoder, normalize=True), params
-
-
-def dropouts(encoder: Encoder) -> tuple[float, float]:
-    """The fractions of states and of attention weights that training drops."""
-    return encoder.config.hidden_dropout_prob, encoder.config.attention_probs_dropout_prob
 
 
 def describe(
@@ -262,7 +262,7 @@ def describe(
     from softnce_jax.train.report import encoder_line, training_lines
 
     given = sum(train for _, _, train, _ in sizes)
-    hidden, attention = dropouts(encoder)
+    hidden, attention = encoder.dropouts
     return [
         *(
             f"data      {name}, {language}: {train} train, {valid} valid queries"

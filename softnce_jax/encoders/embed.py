@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from softnce_jax.dataflow.example import Example, edge_capacity
 from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.encoders.static_encoder import StaticEncoder
 from softnce_jax.errors import check_texts
 from softnce_jax.files import whole_file
 from softnce_jax.mesh import by_rows, put_global, replicated
@@ -40,13 +41,17 @@ T = TypeVar("T")
 class Embedder:
     """The compiled forward pass of an encoder over the devices of a mesh.
 
+    A static encoder's vectors are made on the host.
+
     Args:
       encoder: makes the vectors.
       mesh: the devices.
       key: of dropout; None for no dropout.
     """
 
-    def __init__(self, encoder: Encoder, mesh: Mesh, *, key: jax.Array | None = None):
+    def __init__(
+        self, encoder: Encoder | StaticEncoder, mesh: Mesh, *, key: jax.Array | None = None
+    ):
         self.encoder = encoder
         self.mesh = mesh
         self._by_rows, whole = by_rows(mesh), replicated(mesh)
@@ -61,6 +66,8 @@ class Embedder:
           texts: at least one.
         """
         check_texts(texts, "texts")
+        if isinstance(self.encoder, StaticEncoder):
+            return self.encoder.embed_on_host(params, texts)
         capacity = self._capacity(texts)
         vectors: list[np.ndarray] = [np.zeros(0)] * len(texts)
         for chosen_T, plan, rows in self._calls(sizes(texts, capacity), capacity):
@@ -167,17 +174,12 @@ def unfinished_folder(out: Path) -> Path | None:
     return out / UNFINISHED if jax.process_count() == 1 else None
 
 
-def model_hash(encoder: Encoder, params: Any) -> str:
+def model_hash(encoder: Encoder | StaticEncoder, params: Any) -> str:
     """SHA-256 of everything that decides the vectors of rows.
 
     It takes about a second for 125 million parameters.
     """
-    tokenizer, module = encoder.tokenizer, encoder.module
-    settings = (encoder.pooling, encoder.normalize, str(np.dtype(module.dtype)))
-    settings += (tokenizer.pad_id, tokenizer.first_position)
-    settings += (encoder.code_length, encoder.flow_length, encoder.config.to_json_string())
-    settings += (encoder.truncate_dim, encoder.truncates_unit, tokenizer.prompts.pooled)
-    digest = hashlib.sha256(repr(settings).encode())
+    digest = hashlib.sha256(repr(encoder.identity).encode())
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         leaf = np.ascontiguousarray(leaf)
         digest.update(f"{jax.tree_util.keystr(path)} {leaf.dtype} {leaf.shape} ".encode())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from softnce_jax._scores import unit_length
@@ -68,6 +69,8 @@ class Encoder:
     truncate_dim: int | None = None
     truncates_unit: bool = False
     similarity: Literal["dot", "cosine"] = "dot"
+
+    in_bags: ClassVar[bool] = False  # texts lie in packed rows, those of a static encoder in bags
 
     def __post_init__(self):
         if self.pooling not in POOLINGS:
@@ -131,6 +134,22 @@ class Encoder:
         prompts = self.tokenizer.prompts
         return not prompts.pooled and any(prompts.texts.values())
 
+    @property
+    def identity(self) -> tuple:
+        """What decides the vectors of rows of token ids, beside the parameters."""
+        tokenizer = self.tokenizer
+        return (
+            *(self.pooling, self.normalize, str(np.dtype(self.module.dtype))),
+            *(tokenizer.pad_id, tokenizer.first_position),
+            *(self.code_length, self.flow_length, self.config.to_json_string()),
+            *(self.truncate_dim, self.truncates_unit, tokenizer.prompts.pooled),
+        )
+
+    @property
+    def dropouts(self) -> tuple[float, float]:
+        """The fractions of states and of attention weights that training drops."""
+        return self.config.hidden_dropout_prob, self.config.attention_probs_dropout_prob
+
     def for_ranking(self) -> Encoder:
         """The encoder whose dot products rank as the model's similarity does.
 
@@ -138,6 +157,10 @@ class Encoder:
           The encoder itself, or for "cosine" the same with vectors of unit length.
         """
         return replace(self, normalize=True) if self.similarity == "cosine" else self
+
+    def with_any_length(self) -> Encoder:
+        """The encoder without scaling to unit length, to be ranked by dot products."""
+        return replace(self, normalize=False, truncates_unit=False)
 
     @property
     def dimensions(self) -> int:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from softnce_jax.dataflow.cache import GraphCodes
     from softnce_jax.dataflow.example import Example
     from softnce_jax.encoders.encoder import Encoder
+    from softnce_jax.encoders.static import BagTokenizer
+    from softnce_jax.encoders.static_encoder import StaticEncoder
 
 __all__ = ["Ids", "Processor"]
 
@@ -31,17 +33,19 @@ class Processor(NamedTuple):
       code_length: maximum tokens of a function, special tokens included.
       graphs: extracts the data flow of functions; None where the encoder reads text alone.
       query_prompt, code_prompt: what the encoder reads before every query and every function.
+      in_bags: whether texts are laid out end to end instead of in rows.
     """
 
-    tokenizer: Tokenizer | CachedTokenizer
+    tokenizer: Tokenizer | BagTokenizer | CachedTokenizer
     query_length: int
     code_length: int
     graphs: GraphCodes | None = None
     query_prompt: str = ""
     code_prompt: str = ""
+    in_bags: bool = False
 
     @classmethod
-    def of(cls, encoder: Encoder, *, cache_folder: Path | None = None) -> Processor:
+    def of(cls, encoder: Encoder | StaticEncoder, *, cache_folder: Path | None = None) -> Processor:
         """The processor of an encoder.
 
         Args:
@@ -56,7 +60,8 @@ class Processor(NamedTuple):
             graphs = GraphCodes(encoder.tokenizer, settings, folder=cache_folder)
         prompts = encoder.tokenizer.prompts
         lengths = encoder.query_length, encoder.code_length
-        return cls(encoder.tokenizer, *lengths, graphs, prompts.query, prompts.document)
+        texts = prompts.query, prompts.document
+        return cls(encoder.tokenizer, *lengths, graphs, *texts, encoder.in_bags)
 
     def queries(self, texts: Sequence[str]) -> list[Ids]:
         """Ragged token ids of queries, after their prompt."""

@@ -1,4 +1,4 @@
-"""Prompts: what a model was trained to read before a query or before a document."""
+"""What is read of a text: its first characters, after the prompt that a model was trained with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from softnce_jax.errors import InputError
 
-__all__ = ["NO_PROMPTS", "Prompts"]
+__all__ = ["LONGEST_TEXT", "NO_PROMPTS", "Prompts"]
+
+LONGEST_TEXT = 1 << 17  # characters
 
 # The names that sentence-transformers looks for, in its order.
 OF_QUERIES = ("query",)

@@ -11,19 +11,20 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import processors
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from softnce_jax.encoders.prompts import NO_PROMPTS, Prompts
+from softnce_jax.encoders.prompts import LONGEST_TEXT, NO_PROMPTS, Prompts
 from softnce_jax.errors import InputError, check_texts
 
 if TYPE_CHECKING:
     from jaxtyping import Int
 
+    from softnce_jax.encoders.static import BagTokenizer
 
-__all__ = ["LONGEST_TEXT", "CachedTokenizer", "Tokenizer", "as_fast"]
+
+__all__ = ["CachedTokenizer", "Tokenizer", "as_fast"]
 
 # A text is cut before it is tokenized: a second a megabyte is a lot for what is thrown away.
 CHARACTERS = 32  # of a text for each token wanted; code has 3 or 4
 MARGIN = 8  # tokens more than are wanted: the last ones before a cut may not be those of the text
-LONGEST_TEXT = 1 << 17  # characters that are read where those before have too few tokens
 
 
 class Tokenizer:
@@ -33,6 +34,7 @@ class Tokenizer:
     Nothing changes after construction: threads may share it.
 
     Attributes:
+      fast, backend: the tokenizer of transformers, and that of the `tokenizers` library in it.
       prompts: the texts that the encoder was trained to read before its texts.
       head, tail: ids before and after a text.
       pad_id, unknown_id: ids of padding and of an unknown token.
@@ -73,9 +75,9 @@ class Tokenizer:
         if fast.pad_token_id is None:
             raise InputError(f"{source}: the tokenizer has no pad token; set pad_token and save it")
         self.fast, self.prompts = fast, prompts
-        self._backend = fast.backend_tokenizer
-        self._backend.no_truncation()
-        self._backend.no_padding()
+        self.backend = fast.backend_tokenizer
+        self.backend.no_truncation()
+        self.backend.no_padding()
         if prefix:
             self._set_prefix(prefix, source)
         self.head, self.tail = self._specials()
@@ -138,7 +140,7 @@ class Tokenizer:
         return found
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
-        encodings = self._backend.encode_batch_fast(texts, add_special_tokens=False)
+        encodings = self.backend.encode_batch_fast(texts, add_special_tokens=False)
         return [self._tokens(encoding) for encoding in encodings]
 
     def _tokens(self, encoding) -> list[int]:
@@ -163,7 +165,7 @@ class Tokenizer:
 
     def fingerprint(self) -> str:
         """A hash of everything that decides the ids."""
-        return hashlib.sha256(self._backend.to_str().encode()).hexdigest()
+        return hashlib.sha256(self.backend.to_str().encode()).hexdigest()
 
     def pad(self, ragged: Sequence[Sequence[int]], length: int) -> Int[np.ndarray, "R L"]:
         """Rows as one array, padded on the right.
@@ -193,14 +195,14 @@ class Tokenizer:
         head, tail = self._specials()
         before = [*self.fast.convert_ids_to_tokens(head[:1]), *prefix]
         after = self.fast.convert_ids_to_tokens(tail)
-        self._backend.post_processor = processors.TemplateProcessing(
+        self.backend.post_processor = processors.TemplateProcessing(
             single=[*before, "$A", *after],
             special_tokens=[(token, vocabulary[token]) for token in {*before, *after}],
         )
 
     def _specials(self) -> tuple[list[int], list[int]]:
         """The ids that the post-processor puts before and after a text."""
-        encoding = self._backend.encode("a", add_special_tokens=True)
+        encoding = self.backend.encode("a", add_special_tokens=True)
         text = [at for at, sequence in enumerate(encoding.sequence_ids) if sequence == 0]
         if not text:
             raise InputError(
@@ -241,7 +243,7 @@ class CachedTokenizer:
       True
     """
 
-    def __init__(self, tokenizer: Tokenizer):
+    def __init__(self, tokenizer: Tokenizer | BagTokenizer):
         self._tokenizer, self.pad_id = tokenizer, tokenizer.pad_id
         self._known: dict[tuple[int, str | None], dict[bytes, np.ndarray]] = {}
 

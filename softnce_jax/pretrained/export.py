@@ -9,24 +9,29 @@ from typing import Any
 import safetensors.numpy
 
 from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.encoders.static_encoder import StaticEncoder
 from softnce_jax.encoders.tokenizer import as_fast
 from softnce_jax.files import to_path, whole_folder, write_digests
 from softnce_jax.pretrained.convert import to_published
 from softnce_jax.pretrained.sentence_transformers import write_modules
+from softnce_jax.pretrained.static import static_to_folder
 
 __all__ = ["export_model"]
 
 ARCHITECTURES = {"roberta": "RobertaModel", "bert": "BertModel"}
 
 
-def export_model(folder: str | Path, encoder: Encoder, params: dict[str, Any]) -> None:
+def export_model(
+    folder: str | Path, encoder: Encoder | StaticEncoder, params: dict[str, Any]
+) -> None:
     """Writes an encoder in PyTorch's layout, completely or not at all.
 
     `transformers.AutoModel`, `SentenceTransformer(folder)` and this package's `load(folder)` give
     the same vectors from it; prefix and lower case are in the tokenizer, prompts are not, of which
     AutoModel knows nothing. A DistilBERT is written as the BERT that it became when loaded. Only
     `load` reads data flow: the other two embed the text of the code without it. `load` also checks
-    every file by the digests in SHA256SUMS.
+    every file by the digests in SHA256SUMS. A static encoder is written in model2vec's layout, see
+    `write_static`.
 
     Args:
       folder: to write; one that exists is replaced.
@@ -50,7 +55,10 @@ def export_model(folder: str | Path, encoder: Encoder, params: dict[str, Any]) -
     folder = to_path(folder).absolute()
     try:
         with whole_folder(folder, replace=True) as new:
-            _write(new, encoder, params)
+            if isinstance(encoder, StaticEncoder):
+                static_to_folder(new, encoder.bind(params))
+            else:
+                _write(new, encoder, params)
             write_digests(new)
     except (OSError, safetensors.SafetensorError) as error:
         raise OSError(f"could not save the model in {folder}: {error}") from error

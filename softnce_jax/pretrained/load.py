@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -23,6 +24,8 @@ from transformers import (
 
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.roberta import ACTIVATIONS, RobertaModule
+from softnce_jax.encoders.static import StaticTextEncoder
+from softnce_jax.encoders.static_encoder import StaticEncoder
 from softnce_jax.encoders.text_encoder import TextEncoder
 from softnce_jax.encoders.tokenizer import Tokenizer
 from softnce_jax.errors import InputError, first_line
@@ -37,8 +40,9 @@ from softnce_jax.pretrained.convert import (
     weight_files,
 )
 from softnce_jax.pretrained.hub import SMALL_FILES, locate
-from softnce_jax.pretrained.presets import PRESETS, Preset, preset
+from softnce_jax.pretrained.presets import PRESETS, Preset, is_static, preset
 from softnce_jax.pretrained.sentence_transformers import MODEL, SentenceModules, read_modules
+from softnce_jax.pretrained.static import static_from_folder
 from softnce_jax.typed import Count, Fraction, Length, NotNegative, Size, check_type
 
 log = logging.getLogger(__name__)
@@ -85,8 +89,8 @@ def load(
     dtype: str = "float32",
     download: bool = False,
     pooling: str | None = None,
-) -> tuple[Encoder, dict[str, Any]]:
-    """An encoder and its parameters from a RoBERTa, BERT or DistilBERT checkpoint.
+) -> tuple[Encoder | StaticEncoder, dict[str, Any]]:
+    """An encoder and its parameters from a RoBERTa, BERT, DistilBERT or static checkpoint.
 
     A DistilBERT becomes the BERT that computes the same (see `pretrained/convert.py`). What the
     files of a sentence-transformers folder say of lower case, prompts, pooling, lengths, dimensions
@@ -101,7 +105,8 @@ def load(
       pooling: "mean", "pooler" or "cls"; by default that of the folder, else the preset's.
 
     Returns:
-      The Encoder and its parameters, a tree under the published names.
+      The Encoder and its parameters, a tree under the published names; of a folder of model2vec,
+      or a StaticEmbedding of sentence-transformers, the StaticEncoder.
 
     Raises:
       InputError: a missing or unusable checkpoint; the message names the file and the remedy.
@@ -121,6 +126,8 @@ def load(
             f"{changed}: missing, or not as it was exported: export the model again (if you "
             f"changed it yourself, remove {folder / DIGESTS})"
         )
+    if is_static(folder):
+        return _load_static(folder, pooling)
     modules = read_modules(folder)
     config = _read_config(modules.transformer)
     module = RobertaModule(config, dtype=jnp.dtype(dtype))
@@ -142,15 +149,29 @@ def load(
     return encoder, _read_params(modules, encoder)
 
 
+def _load_static(folder: Path, pooling: str | None) -> tuple[StaticEncoder, dict[str, Any]]:
+    """The static encoder of a folder, and its parameters."""
+    if pooling not in (None, StaticEncoder.pooling):
+        raise InputError(f"{folder}: a static model has mean pooling, not {pooling}")
+    model = static_from_folder(folder)
+    options = {"normalize": model.normalize, "similarity": model.similarity_name}
+    params = {name: jnp.asarray(x, jnp.float32) for name, x in model.table._asdict().items()}
+    return StaticEncoder(model.tokenizer, model.dimensions, **options), params
+
+
 def load_encoder(
     name_or_path: str | Path, *, mesh: Mesh | None = None, **options: Any
-) -> TextEncoder:
+) -> TextEncoder | StaticTextEncoder:
     """A checkpoint as a text encoder: texts in, vectors out.
 
     Args:
       name_or_path: as in `load`; of a run it is the exported model.
       mesh: the devices; by default all of all processes.
       **options: of `load`.
+
+    Returns:
+      The TextEncoder; of a static model the StaticTextEncoder, which has the same methods and
+      answers on the host (`load_static` makes it without importing jax).
 
     Raises:
       InputError: as `load`.
@@ -161,7 +182,10 @@ def load_encoder(
       ...
       softnce_jax.errors.InputError: someone/not-here: no such folder, and revision main is ...
     """
-    return TextEncoder(*load(name_or_path, **options), mesh=mesh)
+    encoder, params = load(name_or_path, **options)
+    if isinstance(encoder, StaticEncoder):
+        return encoder.bind(params)
+    return TextEncoder(encoder, params, mesh=mesh)
 
 
 def _notes(modules: SentenceModules, encoder: Encoder) -> list[str]:
@@ -321,13 +345,20 @@ def fingerprint(name_or_path: str | Path, *, download: bool = False) -> str:
     """
     chosen = preset(str(name_or_path))
     folder = locate(chosen.checkpoint, revision=chosen.revision, download=download)
+    if is_static(folder):
+        return _digest_of_files(folder, "static", folder.rglob("*.safetensors"))
     modules = read_modules(folder)
-    small = {path for pattern in SMALL_FILES for path in folder.glob(pattern)}
     names = ("pooling", "prefix", "query_length", "code_length", "dataflow", "flow_length")
     settings = [getattr(chosen, name) for name in names]
     settings += _reading(modules)
-    digest = hashlib.sha256(repr(settings).encode())
-    for path in sorted({*weight_files(modules.transformer), *small}):
+    return _digest_of_files(folder, repr(settings), weight_files(modules.transformer))
+
+
+def _digest_of_files(folder: Path, settings: str, weights: Iterable[Path]) -> str:
+    """SHA-256 of settings and of the files of a checkpoint: weights and small ones."""
+    small = {path for pattern in SMALL_FILES for path in folder.glob(pattern)}
+    digest = hashlib.sha256(settings.encode())
+    for path in sorted({*weights, *small}):
         digest.update(f"{path.relative_to(folder)} {file_digest(path)}\n".encode())
     return digest.hexdigest()
 

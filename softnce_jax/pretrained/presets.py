@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from softnce_jax.encoders.prompts import LONGEST_TEXT
 from softnce_jax.files import read_json, to_path
 from softnce_jax.typed import Length, Size
 
-__all__ = ["PRESETS", "SETTINGS", "Preset", "Settings", "preset"]
+__all__ = ["PRESETS", "SETTINGS", "Preset", "Settings", "is_static", "preset"]
 
 SETTINGS = "softnce_jax.json"  # of an exported model: lengths and data flow
 
@@ -82,6 +84,14 @@ PRESETS = {
         batch_size=64,
     ),
     "tiny": Preset(None, query_length=32, code_length=160, learning_rate=4e-6, epochs=6),
+    "static": Preset(
+        None,
+        query_length=LONGEST_TEXT,
+        code_length=LONGEST_TEXT,
+        learning_rate=5e-3,
+        batch_size=1024,
+        epochs=5,
+    ),
 }
 
 
@@ -103,7 +113,27 @@ def preset(name: str) -> Preset:
       256
     """
     known = {p.checkpoint: p for p in PRESETS.values()} | PRESETS
-    return known.get(name) or replace(Preset(None), checkpoint=name, **_exported_settings(name))
+    if name in known:
+        return known[name]
+    if any(is_static(to_path(name) / part) for part in ("", "model")):
+        return replace(PRESETS["static"], checkpoint=name)
+    return replace(Preset(None), checkpoint=name, **_exported_settings(name))
+
+
+def is_static(folder: Path) -> bool:
+    """Whether a folder holds a static model, as model2vec and sentence-transformers write them.
+
+    Raises:
+      InputError: its modules.json or config.json cannot be read.
+    """
+    if (path := folder / "modules.json").is_file():
+        modules = read_json(path)
+        first = modules[0] if isinstance(modules, list) and modules else {}
+        kind = first.get("type") if isinstance(first, dict) else None
+        return isinstance(kind, str) and kind.rpartition(".")[2] == "StaticEmbedding"
+    path = folder / "config.json"
+    config = read_json(path) if path.is_file() else {}
+    return isinstance(config, dict) and config.get("model_type") == "model2vec"
 
 
 def _exported_settings(name: str) -> dict[str, Any]:

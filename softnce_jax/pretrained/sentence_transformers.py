@@ -23,7 +23,16 @@ from softnce_jax.typed import Count, Length, check_type
 if TYPE_CHECKING:
     from softnce_jax.encoders.encoder import Encoder
 
-__all__ = ["MODEL", "SentenceModules", "read_modules", "write_modules"]
+__all__ = [
+    "MODEL",
+    "SentenceModules",
+    "read_chain",
+    "read_model",
+    "read_modules",
+    "write_chain",
+    "write_model",
+    "write_modules",
+]
 
 LIBRARY = "sentence_transformers.models"
 TANH = "torch.nn.modules.activation.Tanh"
@@ -137,15 +146,11 @@ def read_modules(folder: Path) -> SentenceModules:
     path = folder / "modules.json"
     if not path.exists():
         return SentenceModules(folder, settings=settings)
-    chain = [
-        (module["type"].rsplit(".", 1)[-1], _folder_of(folder, module["path"]))
-        for module in read_json(path, list[_Module])
-    ]
-    kinds = [kind for kind, _ in chain]
+    folders = read_chain(folder)
+    kinds = [*folders]
     normalize = kinds[-1:] == ["Normalize"]
     if kinds[: len(kinds) - normalize] not in CHAINS:
         raise InputError(f"{path}: cannot compute the chain {' → '.join(kinds)}")
-    folders = dict(chain)
     pooling, pools_prompts = _read_pooling(folders["Pooling"] / "config.json")
     dense = {}
     if "Dense" in folders:
@@ -157,8 +162,24 @@ def read_modules(folder: Path) -> SentenceModules:
         normalize,
         settings,
         **_read_reading(folders["Transformer"]),
-        **_read_model(folder / MODEL, pools_prompts),
+        **read_model(folder / MODEL, pools_prompts=pools_prompts),
     )
+
+
+def read_chain(folder: Path) -> dict[str, Path]:
+    """The kinds of the modules that modules.json lists, in order, and their folders.
+
+    Raises:
+      InputError: another file than that, or two modules of a kind.
+    """
+    path = folder / "modules.json"
+    modules = read_json(path, list[_Module])
+    chain = {
+        module["type"].rsplit(".", 1)[-1]: _folder_of(folder, module["path"]) for module in modules
+    }
+    if len(chain) < len(modules):
+        raise InputError(f"{path}: two modules of a kind")
+    return chain
 
 
 def _read_reading(folder: Path) -> dict[str, Any]:
@@ -193,8 +214,8 @@ def _check_reading(path: Path, config: dict[str, Any]) -> None:
             raise InputError(f"{path}: {name} has {more[0]}, which cannot be applied")
 
 
-def _read_model(path: Path, pools_prompts: bool) -> dict[str, Any]:
-    """Prompts, similarity and dimensions of the whole model."""
+def read_model(path: Path, *, pools_prompts: bool) -> dict[str, Any]:
+    """Prompts, similarity and dimensions of the whole model; raises InputError as read_modules."""
     config = read_json(path, _Model) if path.exists() else {}
     kind = config.get("model_type", "SentenceTransformer")
     if kind != "SentenceTransformer":
@@ -282,20 +303,34 @@ def write_modules(
     cut = encoder.truncate_dim is not None
     if encoder.truncates_unit or (encoder.normalize and not cut):
         chain["Normalize"] = f"{len(chain)}_Normalize"
+    write_chain(folder, chain)
+    longest = max(encoder.query_length, encoder.code_length)
+    # Lower case is in the tokenizer.
+    write_json(folder / READINGS[0], {"max_seq_length": longest, "do_lower_case": False})
+    similarity = "cosine" if cut and encoder.normalize else encoder.similarity
+    write_model(folder / MODEL, prompts, similarity, truncate_dim=encoder.truncate_dim)
+    write_json(folder / SETTINGS, settings)
+
+
+def write_chain(folder: Path, chain: dict[str, str]) -> None:
+    """Writes modules.json of the kinds of modules and the paths of their folders."""
+    if "Normalize" in chain:  # which has no files
         (folder / chain["Normalize"]).mkdir()
     modules = [
         {"idx": index, "name": str(index), "path": path, "type": f"{LIBRARY}.{kind}"}
         for index, (kind, path) in enumerate(chain.items())
     ]
     write_json(folder / "modules.json", modules)
-    longest = max(encoder.query_length, encoder.code_length)
-    # Lower case is in the tokenizer.
-    write_json(folder / READINGS[0], {"max_seq_length": longest, "do_lower_case": False})
-    model = {"similarity_fn_name": "cosine" if cut and encoder.normalize else encoder.similarity}
+
+
+def write_model(
+    path: Path, prompts: Prompts, similarity: str, *, truncate_dim: int | None = None
+) -> None:
+    """Writes the file on the whole model, that `read_model` reads."""
+    model = {"similarity_fn_name": similarity}
     model |= {"prompts": dict(prompts.texts), "default_prompt_name": prompts.default}
-    model |= {"truncate_dim": encoder.truncate_dim} if cut else {}
-    write_json(folder / MODEL, model)
-    write_json(folder / SETTINGS, settings)
+    model |= {} if truncate_dim is None else {"truncate_dim": truncate_dim}
+    write_json(path, model)
 
 
 def _write_dense(folder: Path, tensors: dict[str, np.ndarray]) -> None:

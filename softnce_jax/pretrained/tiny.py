@@ -20,8 +20,9 @@ from tokenizers import Tokenizer as Backend
 from transformers import PreTrainedTokenizerFast, RobertaConfig
 
 from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.encoders.prompts import LONGEST_TEXT
 from softnce_jax.encoders.roberta import RobertaModule
-from softnce_jax.encoders.tokenizer import LONGEST_TEXT, Tokenizer, as_fast
+from softnce_jax.encoders.tokenizer import Tokenizer, as_fast
 from softnce_jax.errors import check_texts
 from softnce_jax.pretrained.presets import PRESETS
 

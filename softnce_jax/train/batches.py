@@ -15,9 +15,11 @@ import numpy as np
 
 from softnce_jax.data.corpus import Pair, answer_keys, text_keys
 from softnce_jax.packing import (
+    Bags,
     Capacity,
     PackedRows,
     Plan,
+    bags,
     bucket,
     fill,
     first_fit,
@@ -37,12 +39,12 @@ class PackedTexts(NamedTuple):
     B to B + N − 1.
 
     Attributes:
-      rows: of all groups.
+      rows: of all groups; bags for a static encoder, whose slots are its texts.
       queries: (G, B / G) int32, the slot of each query among those of its group.
       codes: (G, N / G) int32, the slot of each candidate.
     """
 
-    rows: PackedRows
+    rows: PackedRows | Bags
     queries: np.ndarray
     codes: np.ndarray
 
@@ -154,7 +156,10 @@ def batches(
         codes = processor.codes(candidates)
         index_N = with_negatives(index_B, negatives)
         size_N3 = sizes(codes, processor.capacity) if code_sizes is None else code_sizes[index_N]
-        texts = _pack(queries, codes, size_N3, processor, plan, groups=groups, shard=shard)
+        if processor.in_bags:
+            texts = _in_bags(queries, codes, size_N3[:, 0], groups=groups, shard=shard)
+        else:
+            texts = _pack(queries, codes, size_N3, processor, plan, groups=groups, shard=shard)
         a_BF, b_nF = features(index_B, queries, index_n) if features else (None, None)
         return Batch(
             texts,
@@ -213,6 +218,35 @@ def _pack(
     )
     slot_GT = np.stack([plans[g].slot_T(capacity.slots) for g in here])
     return PackedTexts(packed, *np.split(slot_GT, [query_GB.shape[1]], axis=1))
+
+
+def _in_bags(
+    queries: list[Ids],
+    codes: list[Ids],
+    tokens_N: np.ndarray,
+    *,
+    groups: int,
+    shard: tuple[int, int],
+) -> PackedTexts:
+    """As `_pack`, for a static encoder: the texts of each group end to end.
+
+    All groups have room for the tokens of the largest one, rounded up to one of few sizes.
+    """
+    query_GB = np.arange(len(queries)).reshape(groups, -1)
+    code_GN = np.arange(len(tokens_N)).reshape(groups, -1)
+    tokens_B = np.array([len(ids) for ids in queries])
+    tokens_G = tokens_B[query_GB].sum(axis=1) + tokens_N[code_GN].sum(axis=1)
+    here = range(groups)[_share(groups, shard)]
+    first_code = code_GN[here[0], 0]
+    laid = bags(
+        [
+            [queries[i] for i in query_GB[g]] + [codes[i - first_code] for i in code_GN[g]]
+            for g in here
+        ],
+        tokens=bucket(max(1, int(tokens_G.max()))),
+    )
+    slot_GT = np.tile(np.arange(laid.sizes.shape[1], dtype=np.int32), (len(here), 1))
+    return PackedTexts(laid, *np.split(slot_GT, [query_GB.shape[1]], axis=1))
 
 
 def _share(total: int, shard: tuple[int, int]) -> slice:

@@ -46,8 +46,8 @@ class Config:
     fold: Size | None = None
     """Cross-validation over families: which quarter of them, 0 to 3, is tested."""
     encoder: str = "auto"
-    """A preset, a Hub id or a folder. Presets: tiny, codebert, graphcodebert, unixcoder; auto is
-    tiny on the sample, unixcoder elsewhere."""
+    """A preset, a Hub id or a folder. Presets: tiny, static, codebert, graphcodebert, unixcoder;
+    auto is tiny on the sample, unixcoder elsewhere."""
     download: bool = False
     """Fetch models from the Hub when they are not in the local cache."""
     loss: Annotated[

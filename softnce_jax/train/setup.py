@@ -22,11 +22,15 @@ from softnce_jax.data.hard_negatives import HardNegatives, read_negatives
 from softnce_jax.data.load import data_folder, load_corpora
 from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.processor import Processor
+from softnce_jax.encoders.prompts import LONGEST_TEXT
+from softnce_jax.encoders.static_encoder import StaticEncoder
 from softnce_jax.errors import InputError
 from softnce_jax.files import to_path
 from softnce_jax.mesh import replicated
 from softnce_jax.packing import sizes
 from softnce_jax.pretrained.load import fingerprint, load
+from softnce_jax.pretrained.presets import preset
+from softnce_jax.pretrained.static_starts import static_from_texts
 from softnce_jax.pretrained.tiny import tiny
 from softnce_jax.train import distributed
 from softnce_jax.train.batches import Features, TrainingBatches, batch_indices, batches
@@ -136,15 +140,19 @@ def settle(config: Config, data: TrainingData) -> tuple[Config, list[str]]:
     return resolve(config, on_sample=on_sample, train_pairs=len(data.train))
 
 
-def build_encoder(config: Config, train: Sequence[Pair]) -> tuple[Encoder, Any]:
+def build_encoder(config: Config, train: Sequence[Pair]) -> tuple[Encoder | StaticEncoder, Any]:
     """The encoder the configuration names and its parameters before training, on the host.
 
     Raises:
-      InputError: no such encoder, or texts longer than it has positions.
+      InputError: no such encoder, texts longer than it has positions, or flags that do not apply
+        to it.
     """
+    texts = (text for pair in train for text in (pair.query, pair.code))
+    key = jax.random.key(config.seed)
     if config.encoder == "tiny":
-        texts = [text for pair in train for text in (pair.query, pair.code)]
-        encoder, params = tiny(texts, key=jax.random.key(config.seed), dtype=config.precision)
+        encoder, params = tiny(texts, key=key, dtype=config.precision)
+    elif config.encoder == "static":
+        encoder, params = static_from_texts(texts, key=key)
     else:
         encoder, params = load(config.encoder, dtype=config.precision, download=config.download)
         for name in ("query_length", "code_length"):
@@ -152,16 +160,19 @@ def build_encoder(config: Config, train: Sequence[Pair]) -> tuple[Encoder, Any]:
             if here != own:
                 flag = f"--{name.replace('_', '-')} {here}"
                 log.info(f"{config.encoder}: {flag}, while by itself it reads {own} tokens")
-    _check_lengths(config, encoder)
-    module = encoder.module.clone(
-        attention_dropout=config.attention_dropout,
-        gradient_checkpointing=config.gradient_checkpointing,
-    )
+    if isinstance(encoder, StaticEncoder):
+        _check_static(config)
+    else:
+        _check_lengths(config, encoder)
+        module = encoder.module.clone(
+            attention_dropout=config.attention_dropout,
+            gradient_checkpointing=config.gradient_checkpointing,
+        )
+        encoder = dataclasses.replace(encoder, module=module)
     if config.similarity == "dot":
-        encoder = dataclasses.replace(encoder, normalize=False, truncates_unit=False)
+        encoder = encoder.with_any_length()
     encoder = dataclasses.replace(
         encoder,
-        module=module,
         similarity=encoder.similarity if config.similarity == "auto" else config.similarity,
         query_length=config.query_length,
         code_length=config.code_length,
@@ -175,8 +186,8 @@ def origin(config: Config) -> dict[str, Any]:
     """What the parameters before training are, for a run's identity; no weights are loaded.
 
     Of an encoder that is loaded the hash of its weights, tokenizer and configuration, since a
-    folder, and a branch of the Hub, may hold others tomorrow; of `tiny` the generator that draws
-    them, which variables as JAX_DEFAULT_PRNG_IMPL choose.
+    folder, and a branch of the Hub, may hold others tomorrow; of one that is drawn the generator
+    that draws them, which variables as JAX_DEFAULT_PRNG_IMPL choose.
 
     Args:
       config: settled.
@@ -187,13 +198,39 @@ def origin(config: Config) -> dict[str, Any]:
     Raises:
       InputError: no such encoder.
     """
-    if config.encoder != "tiny":
+    if preset(config.encoder).checkpoint is not None:
         encoder_hash = fingerprint(config.encoder, download=config.download)
         return {"encoder_hash": encoder_hash, "random_generator": None}
     generator = jax.config.jax_default_prng_impl
     if jax.config.jax_threefry_partitionable:
         generator += ", partitionable"
     return {"encoder_hash": None, "random_generator": generator}
+
+
+def _check_static(config: Config) -> None:
+    """Raises InputError where a flag is given that a static encoder has no use for."""
+    if preset(config.encoder).query_length != LONGEST_TEXT:
+        raise InputError(
+            f"{config.encoder} is a static model: name its folder instead of its Hub id, so that "
+            "the defaults are those of one"
+        )
+    unused = {
+        "--query-length": config.query_length != LONGEST_TEXT and config.query_length,
+        "--code-length": config.code_length != LONGEST_TEXT and config.code_length,
+        "--dataflow": config.dataflow != "none" and config.dataflow,
+        "--micro-batch": config.micro_batch,
+        "--gradient-checkpointing": config.gradient_checkpointing,
+        "--layout": config.layout != "packed" and config.layout,
+        "--precision": config.precision != "float32" and config.precision,
+        "--attention-dropout": config.attention_dropout != "shared" and config.attention_dropout,
+    }
+    for flag, value in unused.items():
+        if value:
+            given = flag if value is True else f"{flag} {value}"
+            raise InputError(
+                f"{given} does not apply to --encoder {config.encoder}: a static encoder reads "
+                "whole texts, and has a table in the place of a network"
+            )
 
 
 def _check_lengths(config: Config, encoder: Encoder) -> None:
@@ -214,7 +251,7 @@ def _check_lengths(config: Config, encoder: Encoder) -> None:
 
 
 def make_processor(
-    encoder: Encoder, parts: Iterable[Sequence[Pair | Candidate]], data: str
+    encoder: Encoder | StaticEncoder, parts: Iterable[Sequence[Pair | Candidate]], data: str
 ) -> Processor:
     """The encoder's processor, the data flow of the functions extracted where it reads that.
 
@@ -308,7 +345,7 @@ def schedule_of(config: Config, pairs: int) -> Schedule:
     return Schedule(total, max(1, round(config.evaluate_every * epoch)), warmup)
 
 
-def scale_of(config: Config, encoder: Encoder) -> float:
+def scale_of(config: Config, encoder: Encoder | StaticEncoder) -> float:
     """The factor on the scores in the loss; a learned one's before the first step."""
     if config.scale in (None, "learned"):
         return UNIT_VECTOR_SCALE if encoder.normalize else 1.0
@@ -316,7 +353,7 @@ def scale_of(config: Config, encoder: Encoder) -> float:
 
 
 def build_step(
-    config: Config, encoder: Encoder, initial: Any, schedule: Schedule, mesh: Mesh
+    config: Config, encoder: Encoder | StaticEncoder, initial: Any, schedule: Schedule, mesh: Mesh
 ) -> tuple[Step, TrainState]:
     """The jitted step, and the state before the first one on every device.
 

@@ -173,3 +173,40 @@ def test_processes_hold_the_hard_negatives_of_their_rows(processes, padded):
 
 def test_average_length_is_of_the_training_split():
     assert average_length(PROCESSOR.queries([pair.query for pair in PAIRS])) == 2.0
+
+
+IN_BAGS = PROCESSOR._replace(in_bags=True)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_bags_hold_the_pair(groups):
+    """The texts of a group end to end: its queries, then its candidates."""
+    indices = batch_indices(13, 4, seed=0)
+    options = {"negatives": NEGATIVES, "groups": groups}
+    laid, *slots = batches(indices, PAIRS, IN_BAGS, **options)[2].texts
+    assert laid.ids.shape == (groups, 44 // groups) and laid.sizes.shape == (groups, 16 // groups)
+    found = [
+        [laid.ids[g][laid.texts[g] == slot].tolist() for slot in slot_T]
+        for slot_GT in slots
+        for g, slot_T in enumerate(slot_GT)
+    ]
+    found = [text for texts in found for text in texts]
+    drawn = [j for i in indices[2] for j in (i, *NEGATIVES[i])]
+    assert found[:4] == [[10 + i, 10 + i % 3] for i in indices[2]]
+    assert found[4:] == [[100 + i, 200 + i, 7] for i in drawn]
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_hold_the_bags_of_one_batch(processes):
+    pairs = [Pair(p.query, f"{p.code} 8" * (n % 3), p.url, "go") for n, p in enumerate(PAIRS)]
+    code_sizes = sizes(IN_BAGS.codes(pairs), IN_BAGS.capacity)
+    assert len(set(code_sizes[:, 0])) == 3  # so that groups have room for the largest one
+    indices = batch_indices(13, 4, seed=1)
+    options = {"negatives": NEGATIVES, "groups": 4, "code_sizes": code_sizes}
+    for number in range(3):
+        whole = batches(indices, pairs, IN_BAGS, **options)[number]
+        shares = [
+            batches(indices, pairs, IN_BAGS, **options, shard=(index, processes))[number]
+            for index in range(processes)
+        ]
+        assert_shares(whole.texts, [share.texts for share in shares])

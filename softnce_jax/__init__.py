@@ -70,32 +70,31 @@ __all__ = [
     "without_duplicates",
 ]
 __version__ = "0.1.0"
-# Where they are, the light modules first: three need jax alone, the fourth all but jax, the others
-# what [train] has.
-_MODULES = (
-    "losses",
-    "weights",
-    "blockwise",
-    "pretrained.static",
-    "estimators.bm25",
-    "retrieval.metrics",
-    "retrieval.ranking",
-    "encoders.encoder",
-    "encoders.text_encoder",
-    "pretrained.load",
-)
+# Where names are, but for those of losses. Only that module is imported which defines a name, so that
+# the loss needs jax alone and `load_static` all but jax.
+_MODULES = {
+    "Encoder": "encoders.encoder",
+    "TextEncoder": "encoders.text_encoder",
+    "blockwise_soft_infonce": "blockwise",
+    "bm25_features": "estimators.bm25",
+    "load_encoder": "pretrained.load",
+    "load_static": "pretrained.static",
+    "mrr": "retrieval.metrics",
+    "negative_distribution": "weights",
+    "negative_weights": "weights",
+    "rank": "retrieval.ranking",
+    "weight_diagnostics": "weights",
+}
 
 
 if not TYPE_CHECKING:  # a type checker would take any name for one of the module's
 
     def __getattr__(name: str):
         """A public name, imported when asked for: processes that load data need no jax."""
-        if name in __all__:
-            for module_name in _MODULES:
-                module = importlib.import_module(f"{__name__}.{module_name}")
-                if hasattr(module, name):
-                    return getattr(module, name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = importlib.import_module(f"{__name__}.{_MODULES.get(name, 'losses')}")
+        return getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -20,6 +20,7 @@ from softnce_jax.encoders.static_encoder import StaticEncoder
 from softnce_jax.errors import InputError
 from softnce_jax.mesh import by_rows, make_mesh, put_global, replicated
 from softnce_jax.packing import bags
+from softnce_jax.pretrained.static import write_static
 
 WORDS = ["?", "sort", "list", "open", "file", "größe"]
 RAGGED = [[1, 2], [], [3, 3, 4, 1, 3], [5]]
@@ -194,10 +195,13 @@ def test_a_models_hash_tells_tables_and_settings_apart():
     assert model_hash(StaticEncoder(words(), 8), table()._asdict()) in hashes
 
 
-def test_an_answer_needs_neither_jax_nor_transformers():
-    program = "import softnce_jax.pretrained.static, sys; print(*sys.modules)"
+def test_an_answer_needs_neither_jax_nor_transformers(tmp_path):
+    """From the public name to the vector of a text, in a fresh process."""
+    write_static(tmp_path / "run" / "model", StaticTextEncoder(words(), table()))
+    program = "from softnce_jax import load_static; import sys\n"
+    program += "load_static(sys.argv[1]).encode_query(['sort']); print(*sys.modules)"
     root = Path(__file__).parents[2]
-    command = [sys.executable, "-c", program]
+    command = [sys.executable, "-c", program, tmp_path / "run"]
     found = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     names = {name.partition(".")[0] for name in found.stdout.split()}
     assert {"numpy", "tokenizers", "safetensors"} <= names

@@ -70,7 +70,7 @@ __all__ = [
     "without_duplicates",
 ]
 __version__ = "0.1.0"
-# Where names are, but for those of losses. Only that module is imported which defines a name, so that
+# Where names are, but for those of losses. Only the module that defines a name is imported, so that
 # the loss needs jax alone and `load_static` all but jax.
 _MODULES = {
     "Encoder": "encoders.encoder",

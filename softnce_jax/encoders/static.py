@@ -69,11 +69,11 @@ class BagTokenizer:
         backend.no_padding()
         self.unknown_id = _unknown_id(backend)
         self.vocab_size = max(vocabulary.values()) + 1
-        # model2vec cuts characters before tokens, by the median length of a token.
-        size = int(np.median([len(token) for token in vocabulary]))
-        self._characters = (
-            LONGEST_TEXT if max_length is None else min(LONGEST_TEXT, max_length * size)
-        )
+        self._characters = LONGEST_TEXT
+        if max_length is not None:
+            # model2vec cuts characters before tokens, by the median length of a token.
+            size = int(np.median([len(token) for token in vocabulary]))
+            self._characters = min(LONGEST_TEXT, max_length * size)
 
     def tokenize(
         self, texts: Sequence[str], max_length: int = LONGEST_TEXT, *, prompt: str | None = None
@@ -110,10 +110,11 @@ class BagTokenizer:
 
 def _unknown_id(backend: Backend) -> int | None:
     """The id that a tokenizer's model gives to what it does not know, as its file says."""
-    model = json.loads(backend.to_str())["model"]
-    if model.get("unk_token") is not None:
-        return backend.token_to_id(model["unk_token"])
-    return model.get("unk_id")  # of Unigram
+    if hasattr(backend.model, "unk_token"):
+        token = backend.model.unk_token
+        return None if token is None else backend.token_to_id(token)
+    # That of Unigram is shown by the file alone, which takes a while to write.
+    return json.loads(backend.to_str())["model"].get("unk_id")
 
 
 class Table(NamedTuple):

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+import safetensors
+
 from softnce_jax.encoders.prompts import LONGEST_TEXT
 from softnce_jax.files import read_json, to_path
 from softnce_jax.typed import Length, Size
@@ -123,6 +125,8 @@ def preset(name: str) -> Preset:
 def is_static(folder: Path) -> bool:
     """Whether a folder holds a static model, as model2vec and sentence-transformers write them.
 
+    Where config.json names no kind of model, as in older folders of model2vec, the table tells.
+
     Raises:
       InputError: its modules.json or config.json cannot be read.
     """
@@ -133,7 +137,17 @@ def is_static(folder: Path) -> bool:
         return isinstance(kind, str) and kind.rpartition(".")[2] == "StaticEmbedding"
     path = folder / "config.json"
     config = read_json(path) if path.is_file() else {}
-    return isinstance(config, dict) and config.get("model_type") == "model2vec"
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    return kind == "model2vec" if kind is not None else _has_table(folder / "model.safetensors")
+
+
+def _has_table(path: Path) -> bool:
+    """Whether a safetensors file has the tensor of model2vec's table; its header alone is read."""
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            return "embeddings" in file.keys()  # noqa: SIM118 (it is no mapping)
+    except (safetensors.SafetensorError, OSError):
+        return False
 
 
 def _exported_settings(name: str) -> dict[str, Any]:

@@ -43,6 +43,8 @@ __all__ = ["TABLE_TYPES", "load_static", "static_from_folder", "static_to_folder
 
 TABLE_TYPES = ("float32", "float16", "int8")
 CONFIG = "config.json"
+# Tokens of a text where the layout of model2vec names no number; sentence-transformers' has no end.
+USUAL_LENGTH = 512
 _CHAINS = (["StaticEmbedding"], ["StaticEmbedding", "Normalize"])
 
 
@@ -93,16 +95,16 @@ def static_from_folder(folder: Path) -> StaticTextEncoder:
     config: dict[str, Any] = {}
     if (folder / CONFIG).exists():
         config = read_json(folder / CONFIG, _Config)
-    chain = (
-        read_chain(folder) if (folder / "modules.json").exists() else {"StaticEmbedding": folder}
-    )
+    chain, usual_length = {"StaticEmbedding": folder}, USUAL_LENGTH
+    if (folder / "modules.json").exists():
+        chain, usual_length = read_chain(folder), None
     if [*chain] not in _CHAINS:
         raise InputError(f"{folder / 'modules.json'}: cannot compute {' → '.join(chain)}")
     model = read_model(folder / MODEL, pools_prompts=True)
     own = chain["StaticEmbedding"]
     tokenizer = BagTokenizer(
         _read_tokenizer(own / "tokenizer.json"),
-        max_length=config.get("max_length"),
+        max_length=config.get("max_length", usual_length),
         prompts=model["prompts"],
     )
     table = _read_table(own / "model.safetensors", tokenizer.vocab_size)

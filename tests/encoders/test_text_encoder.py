@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
 from softnce_jax.data.corpus import Candidate
-from softnce_jax.encoders import text_encoder
+from softnce_jax.encoders import embed, text_encoder
 from softnce_jax.encoders.embed import Embedder
 from softnce_jax.encoders.processor import Processor
 from softnce_jax.encoders.prompts import Prompts
@@ -19,11 +23,13 @@ from softnce_jax.errors import InputError
 from softnce_jax.mesh import make_mesh
 from softnce_jax.pretrained.load import load_encoder
 from softnce_jax.pretrained.tiny import train_tokenizer
+from tests.launch import finish, start
 from tests.small_model import write_model
 
 pytestmark = pytest.mark.interop
 
 QUERIES = ["sort a list", "", "open a file", "sort a list twice " * 20]
+ROOT = Path(__file__).parents[2]
 CODES = ["def sort(x):\n    y = sorted(x)\n    return y", "def f(): pass"]
 
 
@@ -113,3 +119,71 @@ def test_one_string_is_an_error(model):
     for encode in (model.encode_query, model.encode_document):
         with pytest.raises(InputError, match="texts is one string"):
             encode("sort")
+
+
+MEMORY = """
+import sys
+import jax
+from softnce_jax.data.load import load_corpora
+from softnce_jax.encoders import embed
+from softnce_jax.encoders.text_encoder import TextEncoder
+from softnce_jax.pretrained.tiny import tiny
+
+functions, embed.TOKENS_ON_CPU = map(int, sys.argv[1:])
+corpora, _ = load_corpora("sample", "all")
+codes = [function.code for corpus in corpora for function in corpus.codebase] * 3
+model = TextEncoder(*tiny(codes, key=jax.random.key(0)))
+vectors = model.encode_document(codes[:functions])
+assert vectors.shape == (functions, model.encoder.dimensions)
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(int(status["VmHWM"].split()[0]) / 1e6)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc (the peak of memory)")
+def test_the_memory_of_1417_functions():
+    """Its peak in GB, in a fresh process; the control embeds fewer of them, all at once."""
+
+    def peak(functions, tokens):
+        command = [sys.executable, "-c", MEMORY, str(functions), str(tokens)]
+        variables = os.environ | {"XLA_FLAGS": "", "USE_TORCH": "0"}
+        done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return float(done.stdout)
+
+    assert peak(1417, embed.TOKENS_ON_CPU) < 1 < peak(700, 1 << 20)
+
+
+TOGETHER = """
+import sys
+import numpy as np
+from softnce_jax.train import distributed
+
+with distributed.processes():
+    import jax
+    from softnce_jax import load_encoder
+
+    model = load_encoder(sys.argv[1])
+    assert (jax.process_count(), jax.device_count(), jax.local_device_count()) == (2, 4, 2)
+    texts = open(sys.argv[2]).read().split("|")
+    vectors = [model.encode_query(texts), model.encode_document(texts)]
+    with open(f"{sys.argv[3]}.{jax.process_index()}", "wb") as file:
+        np.save(file, np.stack(vectors))
+"""
+
+
+@pytest.mark.slow
+def test_every_process_gets_all_vectors(folder, model, tmp_path):
+    texts = [*QUERIES, *CODES, *(f"open file {n} " * n for n in range(30))]
+    (tmp_path / "texts").write_text("|".join(texts))
+    command = ["-c", TOGETHER, folder, tmp_path / "texts", tmp_path / "vectors"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": ROOT}
+    processes = start([command] * 2, devices=[2, 2], **pipes)
+    printed = finish(processes)
+    assert all(process.returncode == 0 for process in processes), printed
+    first, second = (np.load(f"{tmp_path / 'vectors'}.{index}") for index in (0, 1))
+    np.testing.assert_array_equal(first, second)
+    alone = np.stack([model.encode_query(texts), model.encode_document(texts)])
+    np.testing.assert_allclose(first, alone, atol=1e-6)
+    assert np.abs(alone[0] - alone[1]).max() > 1e-3

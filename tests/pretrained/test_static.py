@@ -85,6 +85,38 @@ def test_a_run_folder_is_its_model(model, tmp_path):
     assert load(tmp_path / "run")[0].dimensions == 16
 
 
+@pytest.mark.parametrize("config", [{"normalize": True, "embedding_dtype": "int8"}, None])
+def test_older_folders_of_model2vec_are_known_by_their_table(config, folder, model):
+    """Their config.json names no kind of model; with another kind it is that."""
+    (folder / "modules.json").unlink()
+    (folder / "config.json").unlink()
+    if config is not None:
+        (folder / "config.json").write_text(json.dumps(config))
+    assert preset(str(folder)).learning_rate == PRESETS["static"].learning_rate
+    expected = StaticTextEncoder(model.tokenizer, model.table, normalize=config is not None)
+    short = TEXTS[:4]
+    for read in (load_static, load_encoder):
+        np.testing.assert_array_equal(
+            read(folder).encode_query(short), expected.encode_query(short)
+        )
+    (folder / "config.json").write_text('{"model_type": "roberta"}')
+    with pytest.raises(InputError, match="no static model"):
+        load_static(folder)
+
+
+def test_the_length_of_model2vec_where_no_file_names_one(folder):
+    """512 tokens in its own layout; sentence-transformers', with modules.json, has no limit."""
+    edit(folder / "config.json", model_type="model2vec")
+    config = json.loads((folder / "config.json").read_text())
+    del config["max_length"]
+    (folder / "config.json").write_text(json.dumps(config))
+    assert load_static(folder).tokenizer.max_length is None
+    (folder / "modules.json").unlink()
+    assert load_static(folder).tokenizer.max_length == 512
+    edit(folder / "config.json", max_length=None)
+    assert load_static(folder).tokenizer.max_length is None
+
+
 @pytest.mark.parametrize(("table_type", "atol", "share"), [("float16", 1e-3, 2), ("int8", 2e-2, 4)])
 def test_smaller_tables(table_type, atol, share, model, tmp_path):
     write_static(tmp_path / "small", model, table_type=table_type)

@@ -70,13 +70,11 @@ __all__ = [
     "without_duplicates",
 ]
 __version__ = "0.1.0"
-# Where they are, the light modules first: three need jax alone, the fourth all but jax, the others
-# what [train] has.
+# Where they are, the first three modules first: those need jax alone, the others what [train] has.
 _MODULES = (
     "losses",
     "weights",
     "blockwise",
-    "pretrained.static",
     "estimators.bm25",
     "retrieval.metrics",
     "retrieval.ranking",
@@ -84,6 +82,7 @@ _MODULES = (
     "encoders.text_encoder",
     "pretrained.load",
 )
+_WITHOUT_JAX = {"load_static": "pretrained.static"}  # looked up before any of those
 
 
 if not TYPE_CHECKING:  # a type checker would take any name for one of the module's
@@ -91,7 +90,8 @@ if not TYPE_CHECKING:  # a type checker would take any name for one of the modul
     def __getattr__(name: str):
         """A public name, imported when asked for: processes that load data need no jax."""
         if name in __all__:
-            for module_name in _MODULES:
+            home = _WITHOUT_JAX.get(name)
+            for module_name in (home,) if home else _MODULES:
                 module = importlib.import_module(f"{__name__}.{module_name}")
                 if hasattr(module, name):
                     return getattr(module, name)

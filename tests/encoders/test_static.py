@@ -195,7 +195,7 @@ def test_a_models_hash_tells_tables_and_settings_apart():
 
 
 def test_an_answer_needs_neither_jax_nor_transformers():
-    program = "import softnce_jax.pretrained.static, sys; print(*sys.modules)"
+    program = "from softnce_jax import load_static; import sys; print(*sys.modules)"
     root = Path(__file__).parents[2]
     command = [sys.executable, "-c", program]
     found = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)

@@ -157,18 +157,19 @@ def measure_steps(encoder: StaticEncoder, params: Any, pairs: list[Pair], s: Set
         for call in runs.values():  # compiles
             call(jax.device_put(dataset[0]))
         seconds: dict[str, list[float]] = {name: [] for name in runs}
-        loading, shape = [], None
+        loading, shapes = [], set()
         for n in tqdm(range(s.rounds * 2 + 1), desc=f"{batch_size} pairs"):
             start = time.perf_counter()
             loaded = dataset[n % max(1, len(pairs) // batch_size)]
             loading.append(time.perf_counter() - start)
             batch = jax.device_put(loaded)
-            new, shape = batch.texts.rows.ids.shape != shape, batch.texts.rows.ids.shape
+            shape = batch.texts.rows.ids.shape
             for name in np.roll([*runs], n):
                 start = time.perf_counter()
                 runs[name](batch)
-                if not new:  # else it may have compiled
+                if shape in shapes:  # else it compiled
                     seconds[name].append(time.perf_counter() - start)
+            shapes.add(shape)
         middle = {name: np.median(values) for name, values in seconds.items()}
         for name, value in middle.items():
             ratio = np.median(np.array(seconds[name]) / np.array(seconds["AdamW"]))

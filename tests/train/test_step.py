@@ -55,7 +55,7 @@ class Trainer:
         )
         module, tokenizer = RobertaModule(config), Tokenizer(fast)
         self.encoder = Encoder(module, tokenizer, query_length=12, code_length=32)
-        self.params = jax.device_get(self.encoder.init(jax.random.key(0)))
+        self.params = jax.device_get(jax.jit(self.encoder.init)(jax.random.key(0)))
         self.pairs, self.processor = pairs, Processor(tokenizer, 12, 32)
         self.average = average_length(self.processor.queries([pair.query for pair in pairs]))
         config, _ = resolve(Config(), on_sample=True, train_pairs=128)

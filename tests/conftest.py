@@ -17,6 +17,7 @@ FAST_EMITTERS = " --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen
 OLD_JAXLIB = tuple(map(int, metadata.version("jaxlib").split(".")[:2])) < (0, 11)
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4" + FAST_EMITTERS * OLD_JAXLIB
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+os.environ["JAX_TRACEBACK_IN_LOCATIONS_LIMIT"] = "0"  # nobody reads where an operation comes from
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 

@@ -151,7 +151,7 @@ class Encoder:
 
     def init(self, key: jax.Array) -> dict[str, Any]:
         """Random parameters under their published names."""
-        # Of shapes alone: of arrays it would compute the states of a text, each operation by itself.
+        # Of shapes alone: of arrays it would compute the states of a text, operation by operation.
         ids_RL, mask_RL = (jax.ShapeDtypeStruct((1, 1), kind) for kind in (jnp.int32, bool))
         return self.module.lazy_init(key, ids_RL, mask_RL, ids_RL)["params"]
 

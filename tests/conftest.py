@@ -53,5 +53,5 @@ def pytest_collection_finish():
     """What was imported stays, millions of objects: no collection visits them again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 10, 10)
+    gc.set_threshold(50_000, 10, 100)
     gc.enable()

@@ -189,7 +189,8 @@ def test_a_map_over_devices(target):
     def run(source, name):
         names: dict = {}
         exec(source, names)
-        return names[name](*given) if name == "step" else jax.value_and_grad(names[name])(*given)
+        step = names[name] if name == "step" else jax.jit(jax.value_and_grad(names[name]))
+        return step(*given)
 
     value, gradients = run(source, "step")
     expected, slopes = run(alone, "loss")

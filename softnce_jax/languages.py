@@ -98,7 +98,7 @@ def parse(
     Example:
       >>> parse(b"def f = 1", "ruby").root_node.type
       'program'
-      >>> print(parse(b"%w[" * 25_000, "ruby"))
+      >>> print(parse(b"%w[]" * 20_000, "go"))
       None
     """
     own = own or parser(language)

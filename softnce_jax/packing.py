@@ -29,6 +29,7 @@ __all__ = [
     "Text",
     "bags",
     "bucket",
+    "distinct_tokens",
     "fill",
     "first_fit",
     "one_per_row",
@@ -67,14 +68,18 @@ class PackedRows(NamedTuple):
 class Bags(NamedTuple):
     """The tokens of T texts in each of G groups, end to end, for a static encoder; a pytree.
 
+    A token that a text repeats stands there once: of code about a quarter remains.
+
     Attributes:
       ids: (G, P) int32, token ids, padded.
+      counts: (G, P) int32, how often the text has the token.
       texts: (G, P) int32, rising: the number within the group of the text at a position; T for
         padding.
-      sizes: (G, T) int32, the tokens of each text.
+      sizes: (G, T) int32, the tokens of each text, repetitions included.
     """
 
     ids: np.ndarray
+    counts: np.ndarray
     texts: np.ndarray
     sizes: np.ndarray
 
@@ -258,7 +263,7 @@ def bags(groups: Sequence[Sequence[Sequence[int] | np.ndarray]], *, tokens: int)
 
     Args:
       groups: G lists of T texts each, as ragged token ids.
-      tokens: P, at least the tokens of any group.
+      tokens: P, at least the different tokens of the texts of any group, as of `distinct_tokens`.
 
     Returns:
       The bags.
@@ -267,21 +272,44 @@ def bags(groups: Sequence[Sequence[Sequence[int] | np.ndarray]], *, tokens: int)
       ValueError: a group has more tokens than P.
 
     Example:
-      >>> bags([[[5, 6, 7], [], [8]]], tokens=6).texts.tolist()
-      [[0, 0, 0, 2, 3, 3]]
+      >>> laid = bags([[[5, 6, 5], [], [8]]], tokens=5)
+      >>> laid.ids.tolist(), laid.counts.tolist(), laid.texts.tolist()
+      ([[5, 6, 8, 0, 0]], [[2, 1, 1, 0, 0]], [[0, 0, 2, 3, 3]])
     """
     size_GT = np.array([[len(text) for text in texts] for texts in groups], np.int32)
-    most = int(size_GT.sum(axis=1).max(initial=0))
+    counted = [_count(texts) for texts in groups]
+    most = max(len(text_E) for text_E, _, _ in counted)
     if most > tokens:
-        raise ValueError(f"a group has {most} tokens, more than the {tokens} positions of its bags")
+        raise ValueError(
+            f"a group has {most} different tokens, more than the {tokens} positions of its bags"
+        )
     shape = (len(groups), tokens)
-    ids_GP = np.zeros(shape, np.int32)
+    ids_GP, count_GP = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
     text_GP = np.full(shape, size_GT.shape[1], np.int32)
-    for g, texts in enumerate(groups):
-        used = int(size_GT[g].sum())
-        ids_GP[g, :used] = np.concatenate([np.zeros(0, np.int32), *texts])
-        text_GP[g, :used] = np.repeat(np.arange(len(texts)), size_GT[g])
-    return Bags(ids_GP, text_GP, size_GT)
+    for g, (text_E, ids_E, count_E) in enumerate(counted):
+        used = slice(len(text_E))
+        text_GP[g, used], ids_GP[g, used], count_GP[g, used] = text_E, ids_E, count_E
+    return Bags(ids_GP, count_GP, text_GP, size_GT)
+
+
+def distinct_tokens(texts: Sequence[Sequence[int] | np.ndarray]) -> Int[np.ndarray, " T"]:
+    """How many different tokens each text has.
+
+    Example:
+      >>> distinct_tokens([[5, 6, 5], [], [8]]).tolist()
+      [2, 0, 1]
+    """
+    return np.bincount(_count(texts)[0], minlength=len(texts))
+
+
+def _count(texts: Sequence[Sequence[int] | np.ndarray]) -> tuple[np.ndarray, ...]:
+    """An entry for each text and each token in it, in their order: text, token, count."""
+    text_P = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
+    ids_P = np.concatenate([np.zeros(0), *texts]).astype(np.int64)
+    # Text and token as one number, so that a single sort counts all of them.
+    base = ids_P.max(initial=0) + 1
+    entry, count_E = np.unique(text_P * base + ids_P, return_counts=True)
+    return *np.divmod(entry, base), count_E
 
 
 def _graphs(

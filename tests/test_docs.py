@@ -17,10 +17,12 @@ from softnce_jax.errors import InputError
 from softnce_jax.estimators.function import function
 from softnce_jax.estimators.precomputed import precomputed_features
 from softnce_jax.pretrained.presets import PRESETS, Preset
+from softnce_jax.pretrained.static import write_static
 from softnce_jax.train.config import Config
 from softnce_jax.train.fit import fit
 from tests.estimators.conftest import pairs
 from tests.small_model import write_model
+from tests.small_static import small_static
 from tests.train.corpus import write_encoder, write_tasks
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,6 +66,23 @@ def test_the_text_encoder_of_the_docs(tmp_path):
     q, c = names["q"], names["c"]
     np.testing.assert_allclose(names["model"].similarity(q, c), q @ c.T, rtol=1e-6)
     assert names["rank"](q, c).tolist() == [1 + (q[0] @ c[1] > q[0] @ c[0])]
+
+
+def test_the_static_encoder_of_the_docs(tmp_path):
+    run, source = "runs/python-static-soft_infonce-bm25-1234", example("static.md")
+    assert run in source
+    write_static(tmp_path / "model", small_static(["read a file line by line"] * 2))
+    names: dict = {}
+    exec(source.replace(run, str(tmp_path / "model")), names)
+    assert names["model"].similarity(names["q"], names["c"]).shape == (1, 2)
+
+
+def test_the_static_encoders_defaults_are_those_of_its_document():
+    text, chosen = (DOCS / "static.md").read_text("utf-8"), PRESETS["static"]
+    assert f"{chosen.code_length:,} characters" in text
+    epochs, rate = chosen.epochs, f"{chosen.learning_rate:g}".replace("0.00", "") + "e-3"
+    defaults = f"batches of {chosen.batch_size:,}, {epochs} epochs, a peak of {rate}"
+    assert defaults in text
 
 
 @pytest.fixture
@@ -170,7 +189,8 @@ def test_a_map_over_devices(target):
     def run(source, name):
         names: dict = {}
         exec(source, names)
-        return names[name](*given) if name == "step" else jax.value_and_grad(names[name])(*given)
+        step = names[name] if name == "step" else jax.jit(jax.value_and_grad(names[name]))
+        return step(*given)
 
     value, gradients = run(source, "step")
     expected, slopes = run(alone, "loss")

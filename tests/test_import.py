@@ -13,25 +13,34 @@ import softnce_jax
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def modules(statement: str) -> set[str]:
-    """What a fresh Python has in sys.modules after the statement."""
-    program = f"{statement}\nimport sys\nprint(*sys.modules)"
+def modules(*statements: str) -> list[set[str]]:
+    """What a fresh Python has in sys.modules after each statement."""
+    program = "\n".join(f"{statement}\nprint(*sys.modules)" for statement in statements)
     output = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return set(output.stdout.split())
+        [sys.executable, "-c", f"import sys\n{program}"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return [set(line.split()) for line in output.stdout.splitlines()]
 
 
 def test_the_loss_imports_jax_and_nothing_else():
-    added = modules("from softnce_jax import soft_infonce") - modules("import jax, jax.numpy")
-    assert added == {"softnce_jax", "softnce_jax.losses", "softnce_jax._scores"}
-    assert "softnce_jax.estimators.bm25" in modules("import softnce_jax.estimators.bm25")
+    jax, loss, more = modules(
+        "import jax, jax.numpy",
+        "from softnce_jax import soft_infonce",
+        "import softnce_jax.estimators.bm25",
+    )
+    assert loss - jax == {"softnce_jax", "softnce_jax.losses", "softnce_jax._scores"}
+    assert "softnce_jax.estimators.bm25" in more
 
 
 def test_the_package_alone_imports_no_jax():
-    added = modules("import softnce_jax; dir(softnce_jax)") - modules("import typing, importlib")
-    assert added == {"softnce_jax"}
-    assert "jax" in modules("from softnce_jax import infonce, negative_weights")
+    before, package, names = modules(
+        "import typing, importlib",
+        "import softnce_jax; dir(softnce_jax)",
+        "from softnce_jax import infonce, negative_weights",
+    )
+    assert package - before == {"softnce_jax"}
+    assert "jax" in names
 
 
 def test_dir_shows_the_public_names():
@@ -66,14 +75,14 @@ import softnce_jax.processes, softnce_jax.packing, softnce_jax.train.config
 
 
 def test_processes_that_load_data_need_no_jax():
-    found = modules(DATA)
+    (found,) = modules(DATA)
     assert {"softnce_jax.data.load", "softnce_jax.dataflow.extract"} <= found
     assert "jax" not in found
 
 
 def test_batches_are_made_where_jax_cannot_be_imported():
     """Grain imports jax where it is installed, so it is taken away."""
-    found = modules("import sys; sys.modules['jax'] = None\nimport softnce_jax.train.batches")
+    (found,) = modules("sys.modules['jax'] = None\nimport softnce_jax.train.batches")
     assert "softnce_jax.train.batches" in found
     assert not {
         name for name in found if name.startswith(("jax.", "flax", "softnce_jax.encoders."))

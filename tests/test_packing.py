@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from softnce_jax.packing import (
     Plan,
     bags,
     bucket,
+    distinct_tokens,
     fill,
     first_fit,
     sizes,
@@ -165,18 +168,20 @@ def test_a_node_that_may_see_nothing_has_a_row_for_its_text():
 
 def test_bags_hold_every_token_once():
     groups = [TEXTS[:32], [*TEXTS[32:60], [], [], TEXTS[60], []]]
-    tokens = max(sum(map(len, texts)) for texts in groups) + 3
+    tokens = max(sum(len({*text}) for text in texts) for texts in groups) + 3
     laid = bags(groups, tokens=tokens)
     for g, texts in enumerate(groups):
-        found = [[] for _ in range(33)]
+        found = [Counter() for _ in range(33)]
         for position in range(tokens):
-            found[laid.texts[g, position]].append(int(laid.ids[g, position]))
-        assert found[:32] == texts and laid.sizes[g].tolist() == [len(text) for text in texts]
-        assert len(found[32]) == tokens - sum(map(len, texts))
-        assert (np.diff(laid.texts[g]) >= 0).all()
+            token, count = laid.ids[g, position], laid.counts[g, position]
+            found[laid.texts[g, position]][int(token)] += int(count)
+        assert found[:32] == [Counter(text) for text in texts]
+        assert laid.sizes[g].tolist() == [len(text) for text in texts]
+        assert distinct_tokens(texts).tolist() == [len({*text}) for text in texts]
+        assert found[32] == {0: 0} and (np.diff(laid.texts[g]) >= 0).all()
     assert {array.dtype for array in laid} == {np.dtype(np.int32)}
 
 
 def test_bags_refuse_more_tokens_than_there_is_room_for():
-    with pytest.raises(ValueError, match="a group has 3 tokens, more than the 2 positions"):
+    with pytest.raises(ValueError, match="a group has 3 different tokens, more than the 2 pos"):
         bags([[[1], [2, 3]]], tokens=2)

@@ -174,9 +174,9 @@ class Encoder:
 
     def init(self, key: jax.Array) -> dict[str, Any]:
         """Random parameters under their published names."""
-        ids_RL = jnp.full((1, 1), self.tokenizer.pad_id)
-        mask_RL = ids_RL == self.tokenizer.pad_id
-        return self.module.init(key, ids_RL, mask_RL, jnp.zeros_like(ids_RL))["params"]
+        # Of shapes alone: of arrays it would compute the states of a text, operation by operation.
+        ids_RL, mask_RL = (jax.ShapeDtypeStruct((1, 1), kind) for kind in (jnp.int32, bool))
+        return self.module.lazy_init(key, ids_RL, mask_RL, ids_RL)["params"]
 
     def parameter_count(self, params: dict[str, Any]) -> int:
         """The number of parameters."""

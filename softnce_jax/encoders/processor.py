@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from softnce_jax.encoders.tokenizer import CachedTokenizer, Tokenizer
-from softnce_jax.packing import Capacity
+from softnce_jax.packing import Capacity, Text, distinct_tokens, sizes
 
 if TYPE_CHECKING:
+    from jaxtyping import Int
+
     from softnce_jax.data.corpus import Candidate, Pair
     from softnce_jax.dataflow.cache import GraphCodes
     from softnce_jax.dataflow.example import Example
@@ -77,6 +79,12 @@ class Processor(NamedTuple):
             return self.graphs(rows)
         texts = [row.code for row in rows]
         return self.tokenizer.tokenize(texts, self.code_length, prompt=self.code_prompt)
+
+    def sizes(self, texts: Sequence[Text]) -> Int[np.ndarray, "T 3"]:
+        """What each text takes of a packed row, or of the bags that a static encoder reads."""
+        if not self.in_bags:
+            return sizes(texts, self.capacity)
+        return np.stack([distinct_tokens(texts), *np.zeros((2, len(texts)), int)], axis=1)
 
     def caching(self) -> Processor:
         """Adds a cache of token ids: training reads every text once an epoch."""

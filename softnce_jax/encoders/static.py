@@ -154,8 +154,8 @@ def mean_vectors(
     vector_TD = np.zeros((len(ragged), embedding_VD.shape[1]), np.float32)
     for text, ids in enumerate(ragged):
         if len(ids):
-            # Token after token, as model2vec, PyTorch and XLA on a CPU sum: over 20,000 tokens a
-            # more exact sum would differ from theirs by 5e-5.
+            # Token after token, as model2vec and PyTorch sum: over 20,000 tokens a more exact sum,
+            # as of each different token once, would differ from theirs by 5e-5.
             token_PD = embedding_VD[ids] * weight_V[ids][:, None]
             vector_TD[text] = token_PD.sum(axis=0) / len(ids)
     return _unit_length(vector_TD) if normalize else vector_TD

@@ -110,8 +110,8 @@ class StaticEncoder:
         # not one more scatter.
         row_VD = params["embeddings"] * params["weights"][:, None]
 
-        def of_group(ids_P, text_P, size_T):
-            token_PD = row_VD.at[ids_P].get(mode="promise_in_bounds")
+        def of_group(ids_P, count_P, text_P, size_T):
+            token_PD = row_VD.at[ids_P].get(mode="promise_in_bounds") * count_P[:, None]
             # One row more than there are texts takes the padding.
             sum_TD = jnp.zeros((len(size_T) + 1, row_VD.shape[1]), jnp.float32)
             sum_TD = sum_TD.at[text_P].add(

@@ -51,6 +51,8 @@ __all__ = ["fingerprint", "load", "load_encoder"]
 
 CONFIGS = {"roberta": RobertaConfig, "bert": BertConfig, "distilbert": DistilBertConfig}
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json")
+# By configuration: to trace twelve layers takes longer than to read them.
+_SHAPES: dict[str, dict[str, Any]] = {}
 _Width = Annotated[int, Meta(ge=1, le=1 << 16)]
 _Layers = Annotated[int, Meta(ge=1, le=1000)]
 
@@ -320,7 +322,7 @@ def _read_params(modules: SentenceModules, encoder: Encoder) -> dict[str, Any]:
         raise InputError(f"{source}: no tensors of layer {last}, which config.json asks for")
     params = to_params(
         tensors,
-        jax.eval_shape(encoder.init, jax.random.key(0)),
+        _shapes(encoder),
         source=source,
         optional="" if with_pooler else "pooler",
     )
@@ -328,6 +330,14 @@ def _read_params(modules: SentenceModules, encoder: Encoder) -> dict[str, Any]:
         kernel, bias = modules.dense["pooler.dense.weight"].T, modules.dense["pooler.dense.bias"]
         params["pooler"] = {"dense": {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias)}}
     return params
+
+
+def _shapes(encoder: Encoder) -> dict[str, Any]:
+    """The tree of an encoder's parameters, shapes in the place of arrays."""
+    text = encoder.config.to_json_string()
+    if text not in _SHAPES:
+        _SHAPES[text] = jax.eval_shape(encoder.init, jax.random.key(0))
+    return _SHAPES[text]
 
 
 def fingerprint(name_or_path: str | Path, *, download: bool = False) -> str:

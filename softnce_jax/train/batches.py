@@ -21,6 +21,7 @@ from softnce_jax.packing import (
     Plan,
     bags,
     bucket,
+    distinct_tokens,
     fill,
     first_fit,
     one_per_row,
@@ -137,8 +138,8 @@ def batches(
         none.
       shard: (index, count) of this process.
       groups: G of the global batch: devices, times slices of each.
-      code_sizes: what the function of every pair takes of a packed row, (R, 3) as of
-        `packing.sizes`; needed by several processes, which must choose the same number of rows.
+      code_sizes: what the function of every pair takes of a row or of bags, (R, 3) as of
+        `Processor.sizes`; needed by several processes, which must choose the same number of rows.
       one_text_per_row: whether to pad each text to a row of its own instead of packing them.
 
     Returns:
@@ -155,7 +156,7 @@ def batches(
         candidates = [pairs[i] for i in index_n]
         codes = processor.codes(candidates)
         index_N = with_negatives(index_B, negatives)
-        size_N3 = sizes(codes, processor.capacity) if code_sizes is None else code_sizes[index_N]
+        size_N3 = processor.sizes(codes) if code_sizes is None else code_sizes[index_N]
         if processor.in_bags:
             texts = _in_bags(queries, codes, size_N3[:, 0], groups=groups, shard=shard)
         else:
@@ -230,12 +231,12 @@ def _in_bags(
 ) -> PackedTexts:
     """As `_pack`, for a static encoder: the texts of each group end to end.
 
-    All groups have room for the tokens of the largest one, rounded up to one of few sizes.
+    All groups have room for the different tokens of the texts of the largest one, rounded up to
+    one of few sizes.
     """
     query_GB = np.arange(len(queries)).reshape(groups, -1)
     code_GN = np.arange(len(tokens_N)).reshape(groups, -1)
-    tokens_B = np.array([len(ids) for ids in queries])
-    tokens_G = tokens_B[query_GB].sum(axis=1) + tokens_N[code_GN].sum(axis=1)
+    tokens_G = distinct_tokens(queries)[query_GB].sum(axis=1) + tokens_N[code_GN].sum(axis=1)
     here = range(groups)[_share(groups, shard)]
     first_code = code_GN[here[0], 0]
     laid = bags(

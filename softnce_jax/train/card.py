@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from softnce_jax.encoders.encoder import Encoder
+from softnce_jax.encoders.static_encoder import StaticEncoder
 from softnce_jax.files import printable_line, to_path
 from softnce_jax.pretrained.presets import PRESETS, preset
 from softnce_jax.retrieval.results import COLUMNS, results_table
@@ -20,6 +21,14 @@ from softnce_jax.train.setup import TrainingData
 __all__ = ["model_card"]
 
 # What a reader would set to train it again, beside the settings of the loss.
+OF_NETWORKS = (
+    "query_length",
+    "code_length",
+    "dataflow",
+    "flow_length",
+    "attention_dropout",
+    "precision",
+)
 SETTINGS = (
     "epochs",
     "batch_size",
@@ -27,12 +36,6 @@ SETTINGS = (
     "weight_decay",
     "warmup_epochs",
     "clip_norm",
-    "query_length",
-    "code_length",
-    "dataflow",
-    "flow_length",
-    "attention_dropout",
-    "precision",
     "duplicates",
     "symmetric",
     "similarity",
@@ -43,7 +46,10 @@ SETTINGS = (
 
 
 def model_card(
-    config: Config, data: TrainingData, encoder: Encoder, results: Mapping[str, Any]
+    config: Config,
+    data: TrainingData,
+    encoder: Encoder | StaticEncoder,
+    results: Mapping[str, Any],
 ) -> str:
     """The card of a fine-tuned model.
 
@@ -60,7 +66,7 @@ def model_card(
     name = printable_line(run_name(config))
     origin = f"from {base}, whose publisher states its licence, and " if base else ""
     sections = [
-        _head(name, data, base, results),
+        _head(name, data, base, encoder, results),
         f"# {name}",
         f"A dual encoder of questions and code, trained with softnce_jax from "
         f"{base or _from(config)}: the vector of a question is near that of the function that "
@@ -68,7 +74,7 @@ def model_card(
         "## Use",
         _use(encoder),
         "## Training",
-        "\n".join(f"- {line}" for line in _training(config, data, results)),
+        "\n".join(f"- {line}" for line in _training(config, data, encoder, results)),
         "## Evaluation",
         _evaluation(results),
         "## Licence",
@@ -79,7 +85,7 @@ def model_card(
 
 
 def _base_model(config: Config) -> str | None:
-    """The Hub id that training began with; None for `tiny` and for a folder, which has none."""
+    """The Hub id that training began with; None from scratch and for a folder, which has none."""
     checkpoint = preset(config.encoder).checkpoint
     if config.encoder in PRESETS:
         return checkpoint
@@ -89,7 +95,8 @@ def _base_model(config: Config) -> str | None:
 
 def _from(config: Config) -> str:
     """What training began with, where that is no model of the Hub."""
-    return "scratch" if config.encoder == "tiny" else f"`{_name(config.encoder)}`"
+    from_scratch = preset(config.encoder).checkpoint is None
+    return "scratch" if from_scratch else f"`{_name(config.encoder)}`"
 
 
 def _name(path: str) -> str:
@@ -97,16 +104,23 @@ def _name(path: str) -> str:
     return printable_line(to_path(path).name).replace("`", "'")
 
 
-def _head(name: str, data: TrainingData, base: str | None, results: Mapping[str, Any]) -> str:
+def _head(
+    name: str,
+    data: TrainingData,
+    base: str | None,
+    encoder: Encoder | StaticEncoder,
+    results: Mapping[str, Any],
+) -> str:
     """The YAML between dashes. Its values are JSON, which YAML can read whatever is in them."""
     languages = [corpus.language for corpus in data.corpora]
+    library = "model2vec" if encoder.in_bags else "sentence-transformers"
     fields = {
-        "library_name": "sentence-transformers",
+        "library_name": library,
         "pipeline_tag": "sentence-similarity",
         "license": "other",
         "license_name": "to-be-filled-in",
         **({"base_model": base} if base else {}),
-        "tags": ["sentence-transformers", "softnce_jax", "code-search", "code", *languages],
+        "tags": [library, "softnce_jax", "code-search", "code", *languages],
         "model-index": [{"name": name, "results": [*_measured(data, results)]}],
     }
     lines = [f"{name}: {json.dumps(value)}" for name, value in fields.items()]
@@ -150,21 +164,31 @@ model.similarity(q, c)
 """
 
 
-def _use(encoder: Encoder) -> str:
+_IN_MODEL2VEC = f"""from model2vec import StaticModel
+
+model = StaticModel.from_pretrained(".")
+{_TEXTS}q, c = model.encode(queries), model.encode(codes)
+q @ c.T
+"""
+
+
+def _use(encoder: Encoder | StaticEncoder) -> str:
     """How three libraries load it."""
+    third = "model2vec" if encoder.in_bags else "transformers"
+    program = _IN_MODEL2VEC if encoder.in_bags else _in_transformers(encoder)
     missing = []
     if encoder.dataflow != "none":
         missing.append("Only softnce_jax reads the data flow of code; the others read its text.")
     if any(encoder.tokenizer.prompts.texts.values()):
-        missing.append("transformers knows nothing of the prompts before queries and code.")
+        missing.append(f"{third} knows nothing of the prompts before queries and code.")
     return "\n\n".join(
         [
             "With softnce_jax:",
             _block(_IN_SOFTNCE_JAX),
             "With sentence-transformers:",
             _block(_IN_SENTENCE_TRANSFORMERS),
-            "With transformers:",
-            _block(_in_transformers(encoder)),
+            f"With {third}:",
+            _block(program),
             " ".join(missing) or "All three give the same vectors.",
         ]
     )
@@ -203,7 +227,12 @@ def _block(program: str) -> str:
     return f"```python\n{program}```"
 
 
-def _training(config: Config, data: TrainingData, results: Mapping[str, Any]) -> Iterator[str]:
+def _training(
+    config: Config,
+    data: TrainingData,
+    encoder: Encoder | StaticEncoder,
+    results: Mapping[str, Any],
+) -> Iterator[str]:
     """Data, loss, estimator and settings, line by line."""
     for corpus in data.corpora:
         yield (
@@ -224,6 +253,7 @@ def _training(config: Config, data: TrainingData, results: Mapping[str, Any]) ->
         f", {name} SHA-256 `{digest}`" for name, digest in identity["estimator_hash"].items()
     )
     names = (*LOSS_SETTINGS, *SETTINGS, *["bm25_statistics"] * ("bm25" in config.estimator))
+    names += () if encoder.in_bags else OF_NETWORKS
     settings = {name: getattr(config, name) for name in names}
     shown = [f"`{name}` {value}" for name, value in settings.items() if value is not None]
     yield f"settings: {', '.join(shown)}"

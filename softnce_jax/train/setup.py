@@ -27,7 +27,6 @@ from softnce_jax.encoders.static_encoder import StaticEncoder
 from softnce_jax.errors import InputError
 from softnce_jax.files import to_path
 from softnce_jax.mesh import replicated
-from softnce_jax.packing import sizes
 from softnce_jax.pretrained.load import fingerprint, load
 from softnce_jax.pretrained.presets import preset
 from softnce_jax.pretrained.static_starts import static_from_texts
@@ -313,7 +312,7 @@ def slices_of(config: Config) -> int:
 
 
 def _code_sizes(pairs: Sequence[Pair], processor: Processor) -> np.ndarray | None:
-    """What every function takes of a packed row, (R, 3), where processes must choose rows alike.
+    """What every function takes of a row or of bags, (R, 3), where processes must agree on shapes.
 
     Each process measures a share of them. None for one process, which sees all of a batch.
     """
@@ -324,7 +323,7 @@ def _code_sizes(pairs: Sequence[Pair], processor: Processor) -> np.ndarray | Non
     size_S3 = np.zeros((-(-len(pairs) // count), 3), np.int32)
     for start in range(0, len(share), SIZED_AT_ONCE):
         some = [pairs[i] for i in share[start : start + SIZED_AT_ONCE]]
-        size_S3[start : start + len(some)] = sizes(processor.codes(some), processor.capacity)
+        size_S3[start : start + len(some)] = processor.sizes(processor.codes(some))
     # Process p measured pairs p, p + count, ...: interleaved they are in order again.
     return distributed.all_gather(size_S3).swapaxes(0, 1).reshape(-1, 3)[: len(pairs)]
 

@@ -88,21 +88,39 @@ class Result(NamedTuple):
     total: jax.Array
 
 
-@functools.cache
-def compiled(name, **static):
-    """(arrays by position, the scale if given, other options) -> the Result, from one program."""
+def at_once(loss_B, **mask):
+    """A `reduce_fn`: the mean, the sum and every row, of one call of the loss."""
+    reduced = [reduce(loss_B, **mask) for reduce in (jnp.mean, jnp.sum)]
+    return jnp.concatenate([jnp.stack(reduced), loss_B])
 
-    def value(parts, scale, options):
-        loss = functools.partial(function(name), *parts, **scale, **options, **static)
-        return loss(), (loss(reduce_fn=None), loss(reduce_fn=jnp.sum))
+
+@functools.cache
+def compiled(name, *, apart, **static):
+    """(arrays by position, the scale if given, other options) -> the Result, from one program.
+
+    With `apart` the loss is called once for each way to reduce it, as users call it.
+    """
+
+    def loss(parts, scale, options, **reduction):
+        return function(name)(*parts, **scale, **options, **static, **reduction)
+
+    def value(*given):
+        if apart:
+            return loss(*given), None
+        mean, total, *rows = loss(*given, reduce_fn=at_once)
+        return mean, (jnp.stack(rows), total)
 
     @jax.jit
-    def run(parts, scale, options):
-        step = jax.value_and_grad(value, (0, 1), has_aux=True)
-        (mean, (rows, total)), gradients = step(parts, scale, options)
+    def run(*given):
+        (mean, found), gradients = jax.value_and_grad(value, (0, 1), has_aux=True)(*given)
+        rows, total = found or (loss(*given, reduce_fn=None), loss(*given, reduce_fn=jnp.sum))
         return Result(mean, *gradients, rows, total)
 
     return run
+
+
+# Every loss is called apart without options and with all. The program that reduces at once is less.
+APART = [set(), {"positive", "where", "scale"}]
 
 
 def result(name, *parts, **options):
@@ -114,7 +132,8 @@ def result(name, *parts, **options):
         if k not in STATIC | {"scale"}
     }
     arrays = tuple(jnp.asarray(x, jnp.float32) for x in parts)
-    return compiled(name, **static)(arrays, scale, others)
+    apart = set(options) - STATIC in APART
+    return compiled(name, apart=apart, **static)(arrays, scale, others)
 
 
 def ours(name, *parts, **options):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 
 import jax
@@ -24,9 +25,14 @@ from tests.stock_models import TEXTS
 pytestmark = pytest.mark.interop
 
 
-def tiny_case(request):
+@functools.cache
+def tiny_model():
     sizes = TinyConfig(vocab_size=300, hidden_size=16)
     return tiny(TEXTS, key=jax.random.key(1), sizes=sizes)
+
+
+def tiny_case(request):
+    return tiny_model()
 
 
 def unixcoder_case(request):
@@ -49,10 +55,17 @@ def distilbert_case(request):
 CASES = [tiny_case, unixcoder_case, codebert_case, bert_case, distilbert_case]
 
 
+@pytest.fixture(scope="module")
+def made():
+    return {}
+
+
 @pytest.fixture(params=CASES, ids=lambda case: case.__name__)
-def case(request):
-    """An encoder and its parameters, of each kind."""
-    return request.param(request)
+def case(request, made):
+    """An encoder and its parameters, of each kind; tests share them."""
+    if request.param not in made:
+        made[request.param] = request.param(request)
+    return made[request.param]
 
 
 def vectors(encoder, params):
@@ -111,8 +124,9 @@ def test_pytorch_gives_the_same_vectors(case, tmp_path, torch):
     if encoder.normalize:
         length = np.linalg.norm(vector, axis=1, keepdims=True)
         vector = vector / np.maximum(length, 1e-12)  # an empty text may have no vector
-    assert np.abs(vector - vectors(encoder, params)).max() < 1e-5
-    assert np.abs(vector[0] - vectors(encoder, params)[1]).max() > 1e-3
+    ours = vectors(encoder, params)
+    assert np.abs(vector - ours).max() < 1e-5
+    assert np.abs(vector[0] - ours[1]).max() > 1e-3
 
 
 def test_sentence_transformers_gives_the_same_vectors(case, tmp_path):
@@ -128,7 +142,7 @@ def test_sentence_transformers_gives_the_same_vectors(case, tmp_path):
 
 
 def test_an_export_replaces_the_one_before(tmp_path):
-    encoder, params = tiny_case(None)
+    encoder, params = tiny_model()
     folder = tmp_path / "run/model"
     export_model(folder, encoder, params)
     (folder / "stray").touch()
@@ -140,7 +154,7 @@ def test_an_export_replaces_the_one_before(tmp_path):
 
 
 def test_a_stopped_export_leaves_the_one_before(tmp_path, monkeypatch):
-    encoder, params = tiny_case(None)
+    encoder, params = tiny_model()
     export_model(tmp_path / "model", encoder, params)
 
     def stop(folder, encoder):
@@ -157,7 +171,7 @@ def test_a_stopped_export_leaves_the_one_before(tmp_path, monkeypatch):
 
 
 def test_exporting_does_not_change_the_encoder(tmp_path):
-    encoder, params = tiny_case(None)
+    encoder, params = tiny_model()
     before = encoder.config.to_dict(), encoder.tokenizer.fast.backend_tokenizer.to_str()
     export_model(tmp_path / "model", encoder, params)
     assert before == (encoder.config.to_dict(), encoder.tokenizer.fast.backend_tokenizer.to_str())
@@ -165,7 +179,7 @@ def test_exporting_does_not_change_the_encoder(tmp_path):
 
 def test_a_file_that_changed_since_is_told(tmp_path):
     folder = tmp_path / "model"
-    export_model(folder, *tiny_case(None))
+    export_model(folder, *tiny_model())
     params = load(folder)[1]
     files = sorted(path for path in folder.rglob("*.*"))
     assert {"model.safetensors", "tokenizer.json", "modules.json"} <= {f.name for f in files}
@@ -181,7 +195,7 @@ def test_a_file_that_changed_since_is_told(tmp_path):
 
 def test_who_changes_an_export_on_purpose_removes_its_digests(tmp_path):
     folder = tmp_path / "model"
-    encoder, params = tiny_case(None)
+    encoder, params = tiny_model()
     export_model(folder, encoder, params)
     safetensors.numpy.save_file(
         {name: -tensor for name, tensor in to_published(params).items()},

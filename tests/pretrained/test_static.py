@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import jax
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -17,9 +16,9 @@ from softnce_jax.pretrained.export import export_model
 from softnce_jax.pretrained.load import fingerprint, load
 from softnce_jax.pretrained.presets import PRESETS, preset
 from softnce_jax.pretrained.static import write_static
-from softnce_jax.pretrained.static_starts import static_from_texts
 from tests.pretrained.folders import edit
 from tests.small_model import write_model
+from tests.small_static import small_static
 
 pytestmark = pytest.mark.interop
 
@@ -34,12 +33,8 @@ TEXTS = [
 ]
 
 
-def a_model(*, weighted=True, **options) -> StaticTextEncoder:
-    encoder, params = static_from_texts(CODES + TEXTS[:3], key=jax.random.key(0), dimensions=16)
-    table = encoder.bind(params).table
-    if not weighted:
-        table = table._replace(weights=np.ones_like(table.weights))
-    return StaticTextEncoder(encoder.tokenizer, table, **options)
+def a_model(**options) -> StaticTextEncoder:
+    return small_static(CODES + TEXTS[:3], **options)
 
 
 @pytest.fixture(scope="module")

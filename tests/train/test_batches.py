@@ -180,7 +180,7 @@ IN_BAGS = PROCESSOR._replace(in_bags=True)
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
 def test_bags_hold_the_pair(groups):
-    """The texts of a group end to end: its queries, then its candidates."""
+    """The texts of a group end to end, its queries, then its candidates; tokens in their order."""
     indices = batch_indices(13, 4, seed=0)
     options = {"negatives": NEGATIVES, "groups": groups}
     laid, *slots = batches(indices, PAIRS, IN_BAGS, **options)[2].texts
@@ -192,14 +192,17 @@ def test_bags_hold_the_pair(groups):
     ]
     found = [text for texts in found for text in texts]
     drawn = [j for i in indices[2] for j in (i, *NEGATIVES[i])]
-    assert found[:4] == [[10 + i, 10 + i % 3] for i in indices[2]]
-    assert found[4:] == [[100 + i, 200 + i, 7] for i in drawn]
+    assert found[:4] == [sorted([10 + i, 10 + i % 3]) for i in indices[2]]
+    assert found[4:] == [[7, 100 + i, 200 + i] for i in drawn]
+    assert (laid.counts == 1).all()
 
 
 @pytest.mark.parametrize("processes", [2, 4])
 def test_processes_hold_the_bags_of_one_batch(processes):
-    pairs = [Pair(p.query, f"{p.code} 8" * (n % 3), p.url, "go") for n, p in enumerate(PAIRS)]
-    code_sizes = sizes(IN_BAGS.codes(pairs), IN_BAGS.capacity)
+    pairs = [
+        Pair(p.query, f"{p.code} 8 8 9"[: 8 + n % 3 * 4], p.url, "go") for n, p in enumerate(PAIRS)
+    ]
+    code_sizes = IN_BAGS.sizes(IN_BAGS.codes(pairs))
     assert len(set(code_sizes[:, 0])) == 3  # so that groups have room for the largest one
     indices = batch_indices(13, 4, seed=1)
     options = {"negatives": NEGATIVES, "groups": 4, "code_sizes": code_sizes}

@@ -13,10 +13,12 @@ from huggingface_hub import ModelCard
 from softnce_jax.encoders.tokenizer import Prompts
 from softnce_jax.errors import InputError
 from softnce_jax.pretrained.load import load
+from softnce_jax.pretrained.static import write_static
 from softnce_jax.train.card import model_card
 from softnce_jax.train.config import Config
 from softnce_jax.train.fit import identify
 from tests.small_model import write_model
+from tests.small_static import small_static
 from tests.stock_models import torch
 from tests.train.corpus import write_encoder, write_tasks
 from tests.train.prepare import prepare
@@ -123,6 +125,7 @@ def test_what_other_libraries_lack_is_told(model):
     plain = load(model)[0]
     assert "All three give the same vectors." in card_of(model)
     flow = SimpleNamespace(**{f.name: getattr(plain, f.name) for f in dataclasses.fields(plain)})
+    flow.in_bags = False
     flow.dataflow = "published"
     assert "Only softnce_jax reads the data flow" in card_of(model, loaded=flow)
     flow.dataflow = "none"
@@ -163,3 +166,39 @@ def test_all_programs_give_the_same_vectors(pooling, normalize, tmp_path, monkey
     names = {}
     exec(theirs, names)
     np.testing.assert_allclose(np.concatenate([names["q"], names["c"]]), wanted, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def static(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("static") / "model"
+    write_static(folder, small_static(TEXTS))
+    return folder
+
+
+def test_the_card_of_a_static_model(static, monkeypatch, tmp_path):
+    """Its third library is model2vec; what only networks have is not among the settings."""
+    card = card_of(static, encoder="static")
+    assert "began with: scratch" in card and "`learning_rate` 0.005" in card
+    assert "`code_length`" not in card and "`precision`" not in card
+    (tmp_path / "README.md").write_text(card)
+    assert ModelCard.load(tmp_path / "README.md").data.library_name == "model2vec"
+    ours, theirs, third = programs(card)
+    assert "SentenceTransformer" in theirs and "StaticModel" in third
+    monkeypatch.chdir(static)
+    found: dict = {}
+    exec(ours, found)
+    assert found["model"].dimensions == 16
+
+
+@pytest.mark.slow
+@pytest.mark.interop
+@pytest.mark.parametrize("name", ["sentence_transformers", "model2vec"])
+def test_programs_of_a_static_model_give_the_same_vectors(name, static, monkeypatch):
+    pytest.importorskip(name, reason=f"{name} is not installed (its vectors)")
+    monkeypatch.chdir(static)
+    ours, theirs, third = programs(card_of(static, encoder="static"))
+    found: list[dict] = [{}, {}]
+    exec(ours, found[0])
+    exec(third if name == "model2vec" else theirs, found[1])
+    for side in ("q", "c"):
+        assert np.abs(found[0][side] - found[1][side]).max() < 1e-6

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from softnce_jax.data.mining import functions as functions_module
 from softnce_jax.data.mining.documentation import _evaluated
 from softnce_jax.data.mining.functions import MAX_BYTES, MAX_LINES, functions
 from softnce_jax.data.mining.report import Counts
@@ -557,10 +558,16 @@ def test_many_functions_below_many_comments_take_no_time():
     assert len(mined(source, "javascript")[0]) == 1
 
 
-def test_a_source_that_takes_too_long_to_parse_is_left_out():
-    counts = Counts()
+def test_a_source_that_takes_too_long_to_parse_is_left_out(monkeypatch):
+    counts, trees = Counts(), []
+
+    def keep(*given):
+        trees.append(parse(*given))
+        return trees[-1]
+
+    monkeypatch.setattr(functions_module, "parse", keep)
     assert functions(b"def f\n" + b"%w[" * 30_000, "ruby", counts, "file") == []
-    assert counts.broken == 1
+    assert trees == [None] and counts.broken == 1
 
 
 def test_a_parse_that_takes_too_many_steps_is_given_up():

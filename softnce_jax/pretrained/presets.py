@@ -143,6 +143,8 @@ def is_static(folder: Path) -> bool:
 
 def _has_table(path: Path) -> bool:
     """Whether a safetensors file has the tensor of model2vec's table; its header alone is read."""
+    if not path.is_file():  # one that waits for a writer would be opened for ever
+        return False
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             return "embeddings" in file.keys()  # noqa: SIM118 (it is no mapping)

@@ -45,6 +45,7 @@ TABLE_TYPES = ("float32", "float16", "int8")
 CONFIG = "config.json"
 # Tokens of a text where the layout of model2vec names no number; sentence-transformers' has no end.
 USUAL_LENGTH = 512
+RARE = "\U00010380 \U0001f701"  # a letter and a symbol that hardly a vocabulary has
 _CHAINS = (["StaticEmbedding"], ["StaticEmbedding", "Normalize"])
 
 
@@ -121,23 +122,33 @@ def _read_tokenizer(path: Path) -> Backend:
     if not path.is_file():
         raise InputError(f"{path}: missing")
     try:
-        return Backend.from_file(str(path))
+        backend = Backend.from_file(str(path))
     except Exception as error:  # of the class Exception itself
         raise InputError(f"{path}: no tokenizer ({first_line(error)})") from None
+    try:
+        backend.encode(RARE)
+    except Exception as error:
+        raise InputError(f"{path}: it fails at unknown text ({first_line(error)})") from None
+    return backend
 
 
 def _read_table(path: Path, tokens: int) -> Table:
     """The table of a safetensors file, a row for each token, once its mapping is applied."""
+    if not path.is_file():  # one that waits for a writer would be opened for ever
+        raise InputError(f"{path}: no safetensors file (missing, or no regular file)")
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: no safetensors file ({first_line(error)})") from None
+    except (AttributeError, TypeError) as error:
+        raise InputError(f"{path}: numbers that numpy lacks ({first_line(error)})") from None
     name = "embeddings" if "embeddings" in tensors else "embedding.weight"
     if name not in tensors:
         known = ", ".join(sorted(tensors)[:5])
         raise InputError(f"{path}: no tensor embeddings or embedding.weight (it has {known})")
     row_KD = tensors[name]
-    if row_KD.ndim != 2 or row_KD.dtype not in (np.float16, np.float32, np.float64, np.int8):
+    known_type = row_KD.dtype in (np.float16, np.float32, np.float64, np.int8)
+    if row_KD.ndim != 2 or not row_KD.shape[1] or not known_type:
         raise InputError(
             f"{path}: {name} is {row_KD.dtype}{list(row_KD.shape)}, not a table of floats or int8"
         )
@@ -154,12 +165,16 @@ def _read_table(path: Path, tokens: int) -> Table:
             f"{path}: weights have the shape {list(weight_V.shape)}, tokenizer.json has {tokens} "
             "tokens"
         )
+    with np.errstate(over="ignore"):  # told below
+        weight_V = weight_V.astype(np.float32, copy=False)
+        if row_KD.dtype == np.float64:
+            row_KD = row_KD.astype(np.float32)
     for field, array in ((name, row_KD), ("weights", weight_V[:, None])):
         if len(bad := np.flatnonzero(~np.isfinite(array).all(axis=1))):
-            raise InputError(f"{path}: {field}: row {bad[0]} is not finite (NaN or infinity)")
-    if row_KD.dtype == np.float64:
-        row_KD = row_KD.astype(np.float32)
-    return Table(row_KD, weight_V.astype(np.float32, copy=False))
+            raise InputError(
+                f"{path}: {field}: row {bad[0]} is not finite (NaN, infinity, or beyond float32)"
+            )
+    return Table(row_KD, weight_V)
 
 
 def _check_mapping(mapping_V: np.ndarray, rows: int, tokens: int, path: Path) -> np.ndarray:

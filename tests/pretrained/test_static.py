@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
+from tokenizers import Tokenizer as Backend
+from tokenizers import models
 
 from softnce_jax import load_encoder, load_static
 from softnce_jax.encoders.static import StaticTextEncoder, Table
@@ -192,6 +196,14 @@ def test_a_fingerprint_follows_every_file(folder):
     assert len(seen) == 5
 
 
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_a_fingerprint_waits_for_nothing(make, folder):
+    before = fingerprint(folder)
+    (folder / "model.safetensors").unlink()
+    make(folder / "model.safetensors")
+    assert fingerprint(folder) != before
+
+
 def rewrite(**changes):
     def change(folder):
         tensors = load_file(folder / "model.safetensors")
@@ -228,6 +240,45 @@ def other(name, content):
     return lambda folder: (folder / name).write_text(content)
 
 
+def waiting(name):
+    """A file that would be read for ever."""
+
+    def change(folder):
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+
+    return change
+
+
+def in_numbers_of(dtype, size):
+    """A table of numbers of a type that numpy lacks."""
+
+    def change(folder):
+        rows, dimensions = load_file(folder / "model.safetensors")["embeddings"].shape
+        end = rows * dimensions * size
+        about = {"dtype": dtype, "shape": [rows, dimensions], "data_offsets": [0, end]}
+        head = json.dumps({"embeddings": about}).encode()
+        content = len(head).to_bytes(8, "little") + head + bytes(end)
+        (folder / "model.safetensors").write_bytes(content)
+
+    return change
+
+
+def with_tokenizer_of(model):
+    """A tokenizer of as many tokens as there are rows, of which none is for unknown text."""
+
+    def change(folder):
+        tokens = len(load_file(folder / "model.safetensors")["embeddings"])
+        backend = Backend(model([f"w{n}" for n in range(tokens)]))
+        backend.save(str(folder / "tokenizer.json"))
+
+    return change
+
+
+def word_level(words):
+    return models.WordLevel({word: n for n, word in enumerate(words)}, unk_token="?")
+
+
 def chain(*kinds):
     return json.dumps([{"type": f"sentence_transformers.{kind}", "path": ""} for kind in kinds])
 
@@ -243,6 +294,17 @@ BAD = [
     (rewrite(embeddings=lambda t: t["weights"]), "embeddings is float32[*], not a table"),
     (rewrite(embeddings=lambda t: t["embeddings"].astype(int)), "not a table of floats or int8"),
     (rewrite(embeddings=lambda t: None), "no tensor embeddings or embedding.weight"),
+    (rewrite(embeddings=lambda t: t["embeddings"][:, :0]), "embeddings is float32[*, 0], not a"),
+    (rewrite(embeddings=lambda t: t["embeddings"] * np.float64(1e300)), "or beyond float32)"),
+    (rewrite(weights=lambda t: t["weights"] * np.float64(1e300)), "weights: row"),
+    (in_numbers_of("F8_E4M3", 1), "model.safetensors: numbers that numpy lacks"),
+    (waiting("model.safetensors"), "model.safetensors: no safetensors file"),
+    (waiting("tokenizer.json"), "tokenizer.json: missing"),
+    (with_tokenizer_of(word_level), "tokenizer.json: it fails at unknown text (WordLevel error"),
+    (
+        with_tokenizer_of(lambda words: models.Unigram([(word, -1.0) for word in words])),
+        "tokenizer.json: it fails at unknown text (",
+    ),
     (gone("model.safetensors"), "model.safetensors: no safetensors file"),
     (other("model.safetensors", "{"), "model.safetensors: no safetensors file"),
     (gone("tokenizer.json"), "tokenizer.json: missing"),

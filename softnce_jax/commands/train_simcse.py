@@ -236,15 +236,13 @@ def sentence_encoder(config: Config, pairs: Sequence[Pair]) -> tuple[Encoder, An
 
     encoder, params = build_encoder(config, pairs)
     if not max(encoder.dropouts) > 0:
+        why, remedy = "a static encoder has no dropout", "take another"
+        if not encoder.in_bags:
+            why = "its config.json sets every dropout to 0"
+            remedy = "set hidden_dropout_prob (DistilBERT: dropout) to 0.1 there"
         raise InputError(
-            f"{config.encoder}: without dropout the two passes of a query are identical and teach "
-            "nothing; "
-            + (
-                "a static encoder has none"
-                if encoder.in_bags
-                else "its config.json sets every dropout to 0: set hidden_dropout_prob "
-                "(DistilBERT: dropout) to 0.1 there"
-            )
+            f"{config.encoder}: {why}, so the two passes of a query are identical and teach "
+            f"nothing; {remedy}"
         )
     return dataclasses.replace(encoder, normalize=True), params
 

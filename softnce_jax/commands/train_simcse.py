@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from tyro.conf import arg
 
+from softnce_jax.encoders.prompts import LONGEST_TEXT
 from softnce_jax.errors import InputError
 from softnce_jax.files import to_path
 from softnce_jax.languages import LANGUAGES
+from softnce_jax.pretrained.presets import preset
 from softnce_jax.train.config import Config, resolve
 from softnce_jax.typed import (
     Count,
@@ -234,17 +236,14 @@ def sentence_encoder(config: Config, pairs: Sequence[Pair]) -> tuple[Encoder, An
     """
     from softnce_jax.train.setup import build_encoder
 
+    useless = "so the two passes of a query are identical and teach nothing"
+    if preset(config.encoder).query_length == LONGEST_TEXT:  # before flags that it has no use for
+        raise InputError(f"{config.encoder}: a static encoder has no dropout, {useless}")
     encoder, params = build_encoder(config, pairs)
     if not max(encoder.dropouts) > 0:
         raise InputError(
-            f"{config.encoder}: without dropout the two passes of a query are identical and teach "
-            "nothing; "
-            + (
-                "a static encoder has none"
-                if encoder.in_bags
-                else "its config.json sets every dropout to 0: set hidden_dropout_prob "
-                "(DistilBERT: dropout) to 0.1 there"
-            )
+            f"{config.encoder}: its config.json sets every dropout to 0, {useless}; set "
+            "hidden_dropout_prob (DistilBERT: dropout) to 0.1 there"
         )
     return dataclasses.replace(encoder, normalize=True), params
 

@@ -146,8 +146,8 @@ def read_modules(folder: Path) -> SentenceModules:
     path = folder / "modules.json"
     if not path.exists():
         return SentenceModules(folder, settings=settings)
-    folders = read_chain(folder)
-    kinds = [*folders]
+    chain = read_chain(folder)
+    kinds, folders = [kind for kind, _ in chain], dict(chain)
     normalize = kinds[-1:] == ["Normalize"]
     if kinds[: len(kinds) - normalize] not in CHAINS:
         raise InputError(f"{path}: cannot compute the chain {' → '.join(kinds)}")
@@ -166,20 +166,16 @@ def read_modules(folder: Path) -> SentenceModules:
     )
 
 
-def read_chain(folder: Path) -> dict[str, Path]:
+def read_chain(folder: Path) -> list[tuple[str, Path]]:
     """The kinds of the modules that modules.json lists, in order, and their folders.
 
     Raises:
-      InputError: another file than that, or two modules of a kind.
+      InputError: another file than that.
     """
-    path = folder / "modules.json"
-    modules = read_json(path, list[_Module])
-    chain = {
-        module["type"].rsplit(".", 1)[-1]: _folder_of(folder, module["path"]) for module in modules
-    }
-    if len(chain) < len(modules):
-        raise InputError(f"{path}: two modules of a kind")
-    return chain
+    return [
+        (module["type"].rsplit(".", 1)[-1], _folder_of(folder, module["path"]))
+        for module in read_json(folder / "modules.json", list[_Module])
+    ]
 
 
 def _read_reading(folder: Path) -> dict[str, Any]:

@@ -96,20 +96,21 @@ def static_from_folder(folder: Path) -> StaticTextEncoder:
     config: dict[str, Any] = {}
     if (folder / CONFIG).exists():
         config = read_json(folder / CONFIG, _Config)
-    chain, usual_length = {"StaticEmbedding": folder}, USUAL_LENGTH
+    chain, usual_length = [("StaticEmbedding", folder)], USUAL_LENGTH
     if (folder / "modules.json").exists():
         chain, usual_length = read_chain(folder), None
-    if [*chain] not in _CHAINS:
-        raise InputError(f"{folder / 'modules.json'}: cannot compute {' → '.join(chain)}")
+    kinds = [kind for kind, _ in chain]
+    if kinds not in _CHAINS:
+        raise InputError(f"{folder / 'modules.json'}: cannot compute {' → '.join(kinds)}")
     model = read_model(folder / MODEL, pools_prompts=True)
-    own = chain["StaticEmbedding"]
+    own = chain[0][1]
     tokenizer = BagTokenizer(
         _read_tokenizer(own / "tokenizer.json"),
         max_length=config.get("max_length", usual_length),
         prompts=model["prompts"],
     )
     table = _read_table(own / "model.safetensors", tokenizer.vocab_size)
-    normalize = "Normalize" in chain or config.get("normalize", False)
+    normalize = "Normalize" in kinds or config.get("normalize", False)
     if (size := model["truncate_dim"]) is not None:
         if normalize:
             raise InputError(f"{folder / MODEL}: truncate_dim {size} after Normalize")

@@ -188,6 +188,13 @@ def test_without_dropout_the_passes_are_one(tasks, model):
     assert abs(loss - reference.mean(reference.infonce(one, other, scale=1 / 0.07))) > 1e-3
 
 
+def test_a_static_encoder_is_refused(tasks):
+    """It has no dropout; the length of SimCSE, which no flag gave, is not what is wrong."""
+    _, config, _ = settle(dataclasses.replace(flags(tasks, "static"), lang="python"), queries=24)
+    with pytest.raises(InputError, match="static: a static encoder has no dropout, so the two"):
+        sentence_encoder(config, [])
+
+
 def test_logs_its_plan_and_its_results(whole):
     out, results, logged = whole
     for part in (

@@ -332,12 +332,13 @@ def test_bad_folders_are_one_line_that_names_the_file(change, message, folder):
         assert begin in shown and end in shown
 
 
-def test_digests_are_checked(model, tmp_path):
+def test_digests_are_checked_where_there_is_time(model, tmp_path):
     write_static(tmp_path / "model", model)
-    load_static(tmp_path / "model")
-    (tmp_path / "model" / "config.json").write_text("{}")
+    load_encoder(tmp_path / "model")
+    edit(tmp_path / "model" / "config.json", other=1)
     with pytest.raises(InputError, match=r"config.json: missing, or not as it was exported"):
-        load_static(tmp_path / "model")
+        load_encoder(tmp_path / "model")
+    load_static(tmp_path / "model")
 
 
 def test_other_models_are_not_static(tmp_path):

@@ -28,6 +28,7 @@ __all__ = ["COMMANDS", "main", "run"]
 # In the order in which a person needs them.
 COMMANDS = {
     "finetune": "Fine-tune a text/code encoder.",
+    "plan": "Compile fine-tuning for TPUs or GPUs that are not here.",
     "evaluate": "Evaluate any encoder on any data, beside BM25.",
     "mine": "Make training data of a source tree.",
     "prepare": "Fetch and prepare CodeSearchNet, and models.",

@@ -10,7 +10,6 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -529,7 +528,7 @@ def _widths(config: Config, pairs: Sequence[Pair]) -> list[tuple[str, int]]:
         width = 0
         if term.name in precomputed:
             with tempfile.TemporaryDirectory(prefix="softnce-") as folder:
-                blocks = precomputed[term.name].make(two, Path(folder))
+                blocks = precomputed[term.name].make(two, to_path(folder))
                 width = next(iter(blocks["a"])).shape[1]
         widths.append((term.name, width))
     return widths

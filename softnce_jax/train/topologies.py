@@ -182,12 +182,14 @@ def _hosts(gpus: Topology) -> Topology:
 
 def check_compiler(topology: Topology) -> None:
     """Raises InputError where the compiler of a topology is not installed."""
-    needed = ("jax_plugins.xla_cuda12", "jax-cuda12-plugin") if topology.is_gpu else ("libtpu",) * 2
-    if not _is_installed(needed[0]):
-        device = "GPU" if topology.is_gpu else "TPU"
+    device, module, packages = "TPU", "libtpu", "libtpu"
+    if topology.is_gpu:
+        device, module = "GPU", "jax_plugins.xla_cuda12"
+        packages = "jax-cuda12-plugin jax-cuda12-pjrt nvidia-cuda-nvcc-cu12"
+    if not _is_installed(module):
         raise InputError(
-            f"--topology {topology.name}: its compiler is not installed: pip install -r "
-            f"requirements-tpu.txt, or {needed[1]} alone (no {device} is needed)"
+            f"--topology {topology.name}: its compiler is not installed: pip install {packages} "
+            f"(no {device} is needed; requirements-tpu.txt has the versions)"
         )
 
 

@@ -356,6 +356,13 @@ def test_the_columns_of_the_batch_are_those_that_it_gets(folder, here):
     assert batch.query_features.shape == trained.query_features.shape
 
 
+@pytest.mark.parametrize(("duplicates", "columns"), [("keep", 128), ("weight", 512)])
+def test_words_of_one_query_have_columns_where_they_are_read(duplicates, columns, folder, here):
+    planner = Planner(config_of(folder, duplicates=duplicates), V5E)
+    planner.texts = planner.texts._replace(words=[range(4, 304), *[range(4, 9)] * 23])
+    assert planner._columns(planner.config, np.arange(8)) == columns
+
+
 def test_attention_of_gpus_is_told_to_be_the_form_without_the_kernel(folder, here):
     options = {"precision": "bfloat16", "attention_dropout": "off"}
     h100 = Topology("h100:4", "h100", "1x4")

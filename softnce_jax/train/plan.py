@@ -308,7 +308,9 @@ def advise(planner: Planner, program: Program) -> Iterator[Choice]:
     config, chip = program.config, planner.topology.chip
     if (largest := largest_batch(planner, program)) is not None:
         size = largest.config.batch_size
-        about = "the largest that fits, to an eighth"
+        more = batch_sizes(planner.mesh.size * slices_of(config), planner.texts.pairs or 0)
+        all_pairs = bool(more) and size >= more[-1]
+        about = "there are no more pairs" if all_pairs else "the largest that fits, to an eighth"
         yield Choice(f"--batch-size {size}", about, largest)
     if planner.processor.in_bags:
         return

@@ -228,6 +228,7 @@ def test_advice_where_it_does_not_fit():
         "--gradient-checkpointing",
     ]
     assert [choice.program.fits for choice in choices] == [True, True, False]
+    assert choices[0].about == "the largest that fits, to an eighth"
     assert (3584, 1792, False) not in planner.asked  # known not to fit
     why = verdict(program, V5E, choices)
     assert why.endswith("--batch-size 896, or --micro-batch 896") and "3584 pairs" in why
@@ -242,6 +243,7 @@ def test_advice_where_it_fits():
         "--gradient-checkpointing",
     ]
     assert verdict(program, V5E, choices) is None
+    assert choices[0].about == "there are no more pairs"
 
 
 def test_no_advice_that_finetune_refuses():

@@ -35,6 +35,7 @@ COMMANDS = {
     "distill": "Make a static encoder of any other.",
     "quantize": "Make the table of a static encoder smaller.",
     "train-simcse": "Train a sentence encoder on queries alone.",
+    "plan": "Compile fine-tuning for TPUs or GPUs that are not here.",
     "sweep": "Run a grid of runs and write its tables.",
     "tables": "Write the tables of finished runs.",
     "figures": "Draw the figures of finished runs.",

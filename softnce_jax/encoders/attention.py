@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float
 
-__all__ = ["attend", "attention_bias"]
+__all__ = ["attend", "attention_bias", "fits_kernel", "without_kernel"]
 
 KERNEL_DTYPES = (jnp.bfloat16, jnp.float16)
 MAX_HEAD_SIZE = 128  # that the kernel takes, on every GPU that has it
@@ -78,7 +80,8 @@ def attend(
     given = (query, key, value, bias_R1LL)
     if drop is not None:
         return _reference(*given, drop)
-    if not _fits_kernel(query):
+    _, length, _, size = query.shape
+    if not fits_kernel(query.dtype, length, size) or not _kernel_works(query.dtype.name, size):
         return _reference(*given)
     return jax.lax.platform_dependent(*given, cuda=_fused, default=_reference)
 
@@ -103,16 +106,44 @@ def _fused(query, key, value, bias_R1LL, implementation: str = "cudnn"):
     )
 
 
-def _fits_kernel(query: Float[Array, "R L H D"]) -> bool:
-    """Whether the kernel takes arrays of this shape and type, and works here."""
-    _, length, _, size = query.shape
-    fits = query.dtype in KERNEL_DTYPES and length % 2 == 0
-    fits &= size % 8 == 0 and size <= MAX_HEAD_SIZE
-    return fits and _kernel_works(jnp.dtype(query.dtype).name, size)
+def fits_kernel(dtype: jnp.dtype, length: int, size: int) -> bool:
+    """Whether the kernel takes rows of a length and heads of a size, in numbers of a type.
+
+    Example:
+      >>> fits_kernel(jnp.dtype("bfloat16"), 256, 64), fits_kernel(jnp.dtype("float32"), 256, 64)
+      (True, False)
+    """
+    return dtype in KERNEL_DTYPES and length % 2 == 0 and size % 8 == 0 and size <= MAX_HEAD_SIZE
+
+
+@contextlib.contextmanager
+def without_kernel() -> Iterator[None]:
+    """Programs that are traced inside are for devices that are not here: no kernel is tried.
+
+    Without it the choice would be that of this machine's devices.
+
+    Example:
+      >>> with without_kernel():
+      ...     x = jnp.ones((1, 2, 1, 8), jnp.bfloat16)
+      ...     attend(x, x, x, jnp.zeros((1, 1, 1, 2))).shape
+      (1, 2, 1, 8)
+    """
+    token = _not_here.set(True)
+    try:
+        yield
+    finally:
+        _not_here.reset(token)
+
+
+_not_here: ContextVar[bool] = ContextVar("not_here", default=False)
+
+
+def _kernel_works(dtype: str, size: int) -> bool:
+    return not _not_here.get() and _works_here(dtype, size)
 
 
 @cache
-def _kernel_works(dtype: str, size: int) -> bool:
+def _works_here(dtype: str, size: int) -> bool:
     """Whether this process has a CUDA GPU whose kernel agrees with `_reference`; tried once."""
     try:
         device = jax.local_devices(backend="cuda")[0]

@@ -146,7 +146,6 @@ def batches(
       A MapDataset of Batch with B / count rows and (1 + K) · B / count candidates.
     """
     answer_RP = answer_keys(pairs) if keys else None
-    plan = one_per_row if one_text_per_row else first_fit
 
     def lay_out(index_B: np.ndarray) -> Batch:
         # B and N count the global batch, b and n this process's share of it.
@@ -157,10 +156,15 @@ def batches(
         codes = processor.codes(candidates)
         index_N = with_negatives(index_B, negatives)
         size_N3 = processor.sizes(codes) if code_sizes is None else code_sizes[index_N]
-        if processor.in_bags:
-            texts = _in_bags(queries, codes, size_N3[:, 0], groups=groups, shard=shard)
-        else:
-            texts = _pack(queries, codes, size_N3, processor, plan, groups=groups, shard=shard)
+        texts = pack_texts(
+            queries,
+            codes,
+            size_N3,
+            processor,
+            groups=groups,
+            shard=shard,
+            one_text_per_row=one_text_per_row,
+        )
         a_BF, b_nF = features(index_B, queries, index_n) if features else (None, None)
         return Batch(
             texts,
@@ -172,6 +176,33 @@ def batches(
         )
 
     return indices.map(lay_out)
+
+
+def pack_texts(
+    queries: list[Ids],
+    codes: list[Ids] | list[Example],
+    code_size_N3: np.ndarray,
+    processor: Processor,
+    *,
+    groups: int,
+    shard: tuple[int, int] = (0, 1),
+    one_text_per_row: bool = False,
+) -> PackedTexts:
+    """The texts of a batch as the encoder reads them: in rows, or in bags.
+
+    Args:
+      queries: of the global batch.
+      codes: of this process's candidates.
+      code_size_N3: what each candidate of the global batch takes, as of `Processor.sizes`.
+      processor: of the encoder.
+      groups: G of the global batch.
+      shard: (index, count) of this process.
+      one_text_per_row: whether to pad each text to a row of its own instead of packing them.
+    """
+    if processor.in_bags:
+        return _in_bags(queries, codes, code_size_N3[:, 0], groups=groups, shard=shard)
+    plan = one_per_row if one_text_per_row else first_fit
+    return _pack(queries, codes, code_size_N3, processor, plan, groups=groups, shard=shard)
 
 
 def _pack(

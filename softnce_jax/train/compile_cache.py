@@ -46,6 +46,19 @@ def cached_compilations(folder: Path | None = None) -> Iterator[None]:
         compilation_cache.reset_cache()
 
 
+@contextlib.contextmanager
+def no_cached_compilations() -> Iterator[None]:
+    """Compiles anew and stores nothing: programs for devices that are not here cannot be run."""
+    before = jax.config.jax_enable_compilation_cache
+    try:
+        jax.config.update("jax_enable_compilation_cache", False)
+        compilation_cache.reset_cache()
+        yield
+    finally:
+        jax.config.update("jax_enable_compilation_cache", before)
+        compilation_cache.reset_cache()
+
+
 def _prepare(folder: Path) -> bool:
     """Removes programs that a kill or a full disk left half-written; False if it cannot.
 

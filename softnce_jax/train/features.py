@@ -82,8 +82,7 @@ def bm25(pairs: Sequence[Pair], processor: Processor, config: Config) -> Feature
     ids = processor.words([pair.query for pair in pairs])
     corpus = config.bm25_statistics == "corpus"
     average, idf = average_length(ids), corpus_idf(ids) if corpus else None
-    # A word of one query alone counts only towards its positive, or a hard negative that has it.
-    lone_words = config.negatives is not None or _reads_positives(config)
+    with_lone_words = reads_lone_words(config)
 
     def features(index_B, query_ids, index_N):
         if processor.query_prompt:
@@ -93,16 +92,20 @@ def bm25(pairs: Sequence[Pair], processor: Processor, config: Config) -> Feature
         ids_of |= zip(new, processor.words([pairs[i].query for i in new]), strict=True)
         documents = [ids_of[i] for i in index_N.tolist()]
         return bm25_features(
-            query_ids, average, documents=documents, idf=idf, lone_words=lone_words
+            query_ids, average, documents=documents, idf=idf, lone_words=with_lone_words
         )
 
     return features
 
 
-def _reads_positives(config: Config) -> bool:
-    """Whether a row's similarity to its positive decides anything; weights never read it."""
+def reads_lone_words(config: Config) -> bool:
+    """Whether BM25's words of one query alone have columns.
+
+    They count only towards the query's positive, which weights never read, or towards a hard
+    negative that has them.
+    """
     similarity_is_target = registry.loss(config.loss).target == "similarity"
-    return similarity_is_target or config.duplicates == "weight"
+    return config.negatives is not None or similarity_is_target or config.duplicates == "weight"
 
 
 def precomputed_rows(estimator: Precomputed, pairs: Sequence[Pair], cache_folder: Path) -> Features:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -367,6 +367,20 @@ def build_step(
       InputError: processes start from different parameters.
     """
     distributed.agree(lambda: {"the weights to start from": named_checksums(initial)})
+    step, start = step_and_start(config, encoder, schedule)
+    return step, jax.jit(start, out_shardings=replicated(mesh))(initial)
+
+
+def step_and_start(
+    config: Config, encoder: Encoder | StaticEncoder, schedule: Schedule
+) -> tuple[Step, Callable[[Any], TrainState]]:
+    """The jitted step, and what makes the state before the first one of parameters.
+
+    Args:
+      config: settled.
+      encoder: that is trained.
+      schedule: of the learning rate.
+    """
     rate = learning_rate(config.learning_rate, schedule.total, schedule.warmup)
     tx = optimizer(rate, clip_norm=config.clip_norm, weight_decay=config.weight_decay)
     scale = scale_of(config, encoder)
@@ -383,8 +397,8 @@ def build_step(
         scale_tx=scale_tx,
     )
 
-    def init(params):
+    def start(params):
         state = create(params, tx)
         return with_scale(state, scale, scale_tx) if config.scale == "learned" else state
 
-    return step, jax.jit(init, out_shardings=replicated(mesh))(initial)
+    return step, start

@@ -172,14 +172,15 @@ def _open_checkpoint(path: Path, *, precision: str, download: bool) -> tuple[Enc
     if not path.is_dir():
         raise InputError(f"{path}: no such checkpoint")
     stored = read_config(path.parent, int(path.name))
-    names = [field.name for field in dataclasses.fields(Config)]
-    if missing := [name for name in names if name not in stored]:
+    if missing := sorted(StoredConfig.__required_keys__ - stored.keys()):
         raise InputError(
             f"{path}: not a checkpoint of fine-tuning (its configuration has no {missing[0]}); "
             "name a finished run or its model/"
         )
     check_type(stored, StoredConfig, f"{path}: its configuration")
-    settled = {name: stored[name] for name in names}
+    # A field that a later release added has its default.
+    names = [field.name for field in dataclasses.fields(Config)]
+    settled = {name: stored[name] for name in names if name in stored}
     settled |= {"precision": precision, "download": download}
     # Its hard negatives are no part of the model, and their file may be gone; nor is its loss,
     # which may name code of others: that would be imported.

@@ -6,6 +6,7 @@ import importlib
 import subprocess
 import sys
 
+import jax
 import pytest
 
 from softnce_jax.errors import InputError
@@ -113,9 +114,14 @@ def test_a_compiler_that_refuses_is_one_line(raised, said, monkeypatch):
         raise RuntimeError(raised)
 
     monkeypatch.setattr(topologies, "_is_installed", lambda module: True)
+    monkeypatch.setattr(topologies, "VARIABLES", {})  # other tests have this process, too
     monkeypatch.setattr("jax.experimental.topologies.get_topology_desc", fail)
-    with pytest.raises(InputError, match=said):
-        topologies.described_devices(parse_topology("v5e:3x3"))
+    before = jax.config.jax_platforms
+    try:
+        with pytest.raises(InputError, match=said):
+            topologies.described_devices(parse_topology("v5e:3x3"))
+    finally:
+        jax.config.update("jax_platforms", before)
 
 
 def test_names_are_parsed_without_jax():

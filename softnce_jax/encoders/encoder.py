@@ -158,7 +158,7 @@ class Encoder:
         """
         return replace(self, normalize=True) if self.similarity == "cosine" else self
 
-    def with_any_length(self) -> Encoder:
+    def unnormalized(self) -> Encoder:
         """The encoder without scaling to unit length, to be ranked by dot products."""
         return replace(self, normalize=False, truncates_unit=False)
 

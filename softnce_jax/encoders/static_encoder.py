@@ -85,7 +85,7 @@ class StaticEncoder:
         """The encoder whose dot products rank as the model's similarity does."""
         return replace(self, normalize=True) if self.similarity == "cosine" else self
 
-    def with_any_length(self) -> StaticEncoder:
+    def unnormalized(self) -> StaticEncoder:
         """The encoder without scaling to unit length, to be ranked by dot products."""
         return replace(self, normalize=False)
 

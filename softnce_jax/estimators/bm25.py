@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float, Int
 
-__all__ = ["average_length", "bm25_columns", "bm25_features", "corpus_idf"]
+__all__ = ["average_length", "bm25_columns", "bm25_features", "columns_for", "corpus_idf"]
 
 LAST_SPECIAL = 3  # the largest of the ids of <s>, <pad>, </s> and <unk>, which are no words
 MIN_COLUMNS = 128
@@ -154,7 +154,7 @@ def bm25_features(
     gain_E = (k1 + 1) * document.count_E / (half_E + document.count_E)
     query_column_E, document_column_E = (_columns(x.word_E, word_U) for x in (query, document))
     weight_E = np.append(idf_U, 0)[document_column_E] * gain_E  # column −1 takes the 0 at the end
-    width = _width(len(word_U))
+    width = columns_for(len(word_U))
     return (
         _scatter(query.count_E, query.row_E, query_column_E, (len(ids), width)),
         _scatter(weight_E, document.row_E, document_column_E, (len(length_N), width)),
@@ -176,11 +176,16 @@ def bm25_columns(ids: Sequence, *, lone_words: bool = True) -> int:
       (256, 128)
     """
     _, rows_U = np.unique(_count(ids).word_E, return_counts=True)
-    return _width(len(rows_U) if lone_words else int((rows_U > 1).sum()))
+    return columns_for(len(rows_U) if lone_words else int((rows_U > 1).sum()))
 
 
-def _width(words: int) -> int:
-    """The columns for a number of words: few sizes, so that shapes repeat."""
+def columns_for(words: int) -> int:
+    """F for a number of words: few sizes, so that shapes repeat.
+
+    Example:
+      >>> columns_for(5), columns_for(200)
+      (128, 256)
+    """
     return max(MIN_COLUMNS, 1 << (words - 1).bit_length())
 
 

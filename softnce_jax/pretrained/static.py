@@ -7,7 +7,6 @@ sentence-transformers and what is built on them load as it is.
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
@@ -38,9 +37,8 @@ from softnce_jax.typed import Length
 if TYPE_CHECKING:
     from softnce_jax.files import StrPath
 
-__all__ = ["TABLE_TYPES", "load_static", "static_from_folder", "static_to_folder", "write_static"]
+__all__ = ["load_static", "static_from_folder", "static_to_folder", "write_static"]
 
-TABLE_TYPES = ("float32", "float16", "int8")
 CONFIG = "config.json"
 # Tokens of a text where the layout of model2vec names no number; sentence-transformers' has no end.
 USUAL_LENGTH = 512
@@ -251,8 +249,7 @@ def static_to_folder(
 def _as_type(row_VD: np.ndarray, table_type: str, model: StaticTextEncoder) -> np.ndarray:
     """The table in numbers of a type."""
     if table_type != "int8":
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # told below
+        with np.errstate(over="ignore"):  # told below
             as_type_VD = row_VD.astype(table_type)
         if not np.isfinite(as_type_VD).all():
             largest = np.abs(row_VD).max()

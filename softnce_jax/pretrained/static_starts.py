@@ -110,7 +110,7 @@ def distill(
     tokenizer = BagTokenizer(Backend.from_str(encoder.tokenizer.backend.to_str()))
     head, tail = encoder.tokenizer.head, encoder.tokenizer.tail
     rows = [[*head, token, *tail] for token in range(tokenizer.vocab_size)]
-    plain = replace(encoder.with_any_length(), truncate_dim=None)
+    plain = replace(encoder.unnormalized(), truncate_dim=None)
     mesh = make_mesh(devices()) if mesh is None else mesh
     vector_VD = Embedder(plain, mesh)(put_global(params, replicated(mesh)), rows)
     is_word_V = np.ones(len(rows), bool)

@@ -21,7 +21,7 @@ from softnce_jax.encoders.encoder import Encoder
 from softnce_jax.encoders.processor import Ids, Processor
 from softnce_jax.encoders.static_encoder import StaticEncoder
 from softnce_jax.errors import InputError, first_line
-from softnce_jax.estimators.bm25 import MIN_COLUMNS, bm25_columns
+from softnce_jax.estimators.bm25 import bm25_columns, columns_for
 from softnce_jax.estimators.spec import parse
 from softnce_jax.files import to_path
 from softnce_jax.mesh import by_rows, check_batch_size, make_mesh, replicated, without_x64
@@ -284,7 +284,7 @@ class Planner:
                 words = [self.texts.words[i] for i in index_B]
                 columns += bm25_columns(words, lone_words=reads_lone_words(config))
             else:  # real queries have about as many words that two of them share
-                columns += max(MIN_COLUMNS, min(_power_of_two(len(index_B)), LARGEST_COLUMNS))
+                columns += columns_for(min(len(index_B), LARGEST_COLUMNS))
         return columns
 
     def _placed(self, tree: Any, sharding: jax.sharding.Sharding) -> Any:
@@ -573,7 +573,3 @@ def _on_device(tree: Any) -> int:
 def _bytes(tree: Any) -> int:
     """Bytes of a tree of arrays or shapes."""
     return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))
-
-
-def _power_of_two(number: int) -> int:
-    return 1 << (number - 1).bit_length()

@@ -169,7 +169,7 @@ def build_encoder(config: Config, train: Sequence[Pair]) -> tuple[Encoder | Stat
         )
         encoder = dataclasses.replace(encoder, module=module)
     if config.similarity == "dot":
-        encoder = encoder.with_any_length()
+        encoder = encoder.unnormalized()
     encoder = dataclasses.replace(
         encoder,
         similarity=encoder.similarity if config.similarity == "auto" else config.similarity,

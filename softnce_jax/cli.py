@@ -7,6 +7,7 @@ once and needs no jax.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import os
@@ -14,7 +15,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -87,7 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments = sys.argv[1:]
     name = arguments[0].replace("_", "-") if arguments else "--help"
     if name in ("-h", "--help"):
-        print(_usage(program))
+        with _output():
+            print(_usage(program))
     elif name in ("-V", "--version"):
         from softnce_jax import __version__
 
@@ -132,7 +134,7 @@ def run(name: str, arguments: Sequence[str] | None = None, *, program: str | Non
 
 def _run(name: str, arguments: Sequence[str] | None, program: str | None) -> None:
     try:
-        try:
+        with _output():
             import tyro
 
             from softnce_jax.typed import check_fields
@@ -142,12 +144,6 @@ def _run(name: str, arguments: Sequence[str] | None, program: str | None) -> Non
             flags = tyro.cli(module.Flags, prog=program, args=arguments)
             check_fields(flags)
             module.main(flags)
-        finally:
-            sys.stdout.flush()  # here, for at its end Python would report a pipe that is closed
-    except BrokenPipeError:  # as of `| head`: who reads has enough
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
     except (InputError, OSError, FloatingPointError) as error:
         _fail(f"{error}")
     except (RuntimeError, AssertionError):
@@ -164,6 +160,20 @@ def _run(name: str, arguments: Sequence[str] | None, program: str | None) -> Non
         _fail(f"softnce {name}: {wrong}")
     except KeyboardInterrupt:  # before or after training, which stops by itself
         sys.exit(_INTERRUPTED)
+
+
+@contextlib.contextmanager
+def _output() -> Iterator[None]:
+    """Ends the program without a trace where who reads its output has enough, as `| head`."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()  # here, for at its end Python would report a pipe that is closed
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
 
 
 class _Interrupts:

@@ -226,9 +226,10 @@ def test_a_wrong_variable_for_jax_is_one_line(name, value, words, monkeypatch, c
     assert capsys.readouterr().err == f"error: {name}={value}: {words}\n"
 
 
-def test_a_reader_that_has_enough_is_no_error(tmp_path):
+@pytest.mark.parametrize("command", [["finetune", "--help"], ["--help"]])
+def test_a_reader_that_has_enough_is_no_error(command, tmp_path):
     """As `softnce finetune --help | head -1`."""
-    program = [sys.executable, "-m", "softnce_jax", "finetune", "--help"]
+    program = [sys.executable, "-m", "softnce_jax", *command]
     options = {"cwd": tmp_path, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(program, **options) as process:
         process.stdout.close()
